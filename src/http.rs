@@ -1,0 +1,130 @@
+//! The nouns of HTTP that every step shares: a request, a reply, and the one trait through which
+//! the first becomes the second. It opens no socket itself.
+
+use std::time::Duration;
+
+use crate::secret::Secret;
+
+/// The HTTP methods that LINE's API uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates or sends.
+    Post,
+    /// Replaces.
+    Put,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// Header fields in the order they were added; names compare without regard to case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// No fields.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a field; an earlier one of the same name stays.
+    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.push((name.into(), value.into()));
+    }
+
+    /// The first value of a field.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// All fields, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// One HTTP request, complete but for what the transport adds (`Host`, `User-Agent`,
+/// `Content-Length`).
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The absolute URL, percent-encoded.
+    pub url: String,
+    /// The fields, without `Authorization`.
+    pub headers: Headers,
+    /// What goes into `Authorization: Bearer …`; kept apart so that `Debug` cannot show it.
+    pub bearer: Option<Secret>,
+    /// The body; empty means none, sent as `Content-Length: 0` where the method takes a body.
+    pub body: Vec<u8>,
+    /// How long one attempt may take, from connecting to the last byte of the reply.
+    pub timeout: Duration,
+}
+
+/// One HTTP reply, body read to its end.
+#[derive(Debug, Clone, Default)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase that belongs to the status code.
+    pub reason: String,
+    /// The fields.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// No connection: refused, unreachable, no such host.
+    Connect,
+    /// The time was up.
+    Timeout,
+    /// The TLS handshake failed: an unknown or expired certificate, a name that does not match.
+    Tls,
+    /// The connection broke, or what came over it was not HTTP.
+    Broken,
+    /// The reply was larger than the cap.
+    TooLarge,
+    /// The URL or a header cannot be sent at all.
+    Invalid,
+}
+
+/// A request that got no reply.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: FailureKind,
+    /// Whether the request may have reached the server. `false` only where it provably never left.
+    pub maybe_sent: bool,
+    /// A lower-case fragment for people, without secrets.
+    pub message: String,
+}
+
+/// Turns a request into a reply: the network, or the sandbox in memory.
+pub trait Transport: Send + Sync {
+    /// Sends one request, once.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] where no complete reply came back.
+    fn send(&self, request: &Request) -> Result<Reply, Failure>;
+}
