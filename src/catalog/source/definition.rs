@@ -1,0 +1,268 @@
+//! The vocabulary of action files (`action/1`) and of the manifest (`connector/1`, with assets in
+//! `asset/1`). It is closed: no expressions, no scripts. `schemas/action.json` and
+//! `schemas/manifest.json` are generated from these types.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::http::Method;
+
+/// One operation of LINE's API, complete: identity, inputs, request mapping, output, examples.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// The format of this file.
+    pub schema: ActionFormat,
+    /// The file's own name: the `snake_case` of the operation's title.
+    pub name: String,
+    /// The title for people.
+    pub title: String,
+    /// What the operation does, for workflow authors.
+    pub description: String,
+    /// JSON Schema of the inputs. Its properties are the sections `headers`, `path_parameters`,
+    /// `parameters`, `json_body` and `data_body`.
+    pub inputs: Map<String, Value>,
+    /// JSON Schema of the output document.
+    pub output: Map<String, Value>,
+    /// How inputs become a request.
+    pub meta: Meta,
+    /// Calls with their exact request, LINE's reply and the output. They run as tests.
+    #[serde(default)]
+    pub examples: Vec<Example>,
+}
+
+/// The version of the action format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ActionFormat {
+    /// Swimlane's published format, with our keys under `meta`.
+    #[serde(rename = "action/1")]
+    V1,
+}
+
+/// How inputs become a request, and how it may be repeated.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Meta {
+    /// The path below the host, without a leading slash; `{{name}}` stands for a path parameter.
+    pub endpoint: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// LINE's reference for the operation.
+    pub docs: String,
+    /// Which base URL of the asset serves it.
+    pub host: Host,
+    /// When the request may be repeated.
+    pub retry: Repeat,
+    /// LINE's limit for a channel, as `2000/s`, `60/min` or `60/h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<String>,
+    /// What a call changes.
+    pub effect: Effect,
+    /// The statuses that LINE documents for success.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub success: Vec<u16>,
+}
+
+/// A base URL of the asset.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Host {
+    /// `https://api.line.me`
+    Api,
+    /// `https://api-data.line.me`
+    Data,
+    /// `https://manager.line.biz`
+    Manager,
+}
+
+/// When a request may be sent again after a failure that leaves its outcome open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// Always, with the same `X-Line-Retry-Key`.
+    Keyed,
+    /// Always: repeating changes nothing.
+    Safe,
+    /// Only where it provably never left.
+    Never,
+}
+
+/// What a call changes at LINE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing.
+    Read,
+    /// It adds or sends.
+    Write,
+    /// It removes what cannot be brought back.
+    Destructive,
+}
+
+/// One call as documentation and as a test.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// What it shows.
+    pub title: String,
+    /// The inputs, in sections.
+    #[serde(default)]
+    pub inputs: Map<String, Value>,
+    /// The request that must be built from them.
+    pub request: ExampleRequest,
+    /// LINE's reply.
+    pub reply: ExampleReply,
+    /// The output document that must be read from it, without `meta`; of `error` only `kind`.
+    pub output: Map<String, Value>,
+}
+
+/// The request of an example.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExampleRequest {
+    /// The method.
+    pub method: Method,
+    /// The complete URL.
+    pub url: String,
+    /// The headers beside `Authorization`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The JSON body, or the text of another body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+}
+
+/// The reply of an example.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExampleReply {
+    /// The status code.
+    pub status_code: u16,
+    /// The headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The JSON body, or the text of another body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+}
+
+/// The connector's card: what it is, where LINE is, how to authenticate, what holds by default.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The format of this file.
+    pub schema: ManifestFormat,
+    /// The connector's name.
+    pub name: String,
+    /// The title for people.
+    pub title: String,
+    /// What it does.
+    pub description: String,
+    /// The product that it connects to.
+    pub product: String,
+    /// The product's documentation.
+    pub docs: String,
+    /// LINE's own base URLs.
+    pub hosts: BTreeMap<Host, String>,
+    /// The ways to authenticate, in order of preference.
+    pub assets: Vec<AssetDefinition>,
+    /// What holds where `options` are silent.
+    pub defaults: Defaults,
+    /// The actions that `check` calls to see whether an asset works; they only read.
+    pub check: Vec<String>,
+}
+
+/// The version of the manifest's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ManifestFormat {
+    /// The first version.
+    #[serde(rename = "connector/1")]
+    V1,
+}
+
+/// One way to authenticate, in Swimlane's `asset/1` format.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssetDefinition {
+    /// The format.
+    pub schema: AssetFormat,
+    /// Which way it is.
+    pub name: AssetKind,
+    /// The title for people.
+    pub title: String,
+    /// When to use it.
+    pub description: String,
+    /// JSON Schema of the parameters; `x-env` names the environment variable that stands in for a
+    /// missing one, `format: password` marks a secret.
+    pub inputs: AssetInputs,
+    /// Swimlane's own description of the security scheme.
+    pub meta: Map<String, Value>,
+}
+
+/// The version of the asset format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AssetFormat {
+    /// Swimlane's published format.
+    #[serde(rename = "asset/1")]
+    V1,
+}
+
+/// The ways to authenticate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AssetKind {
+    /// A long-lived channel access token.
+    HttpBearer,
+    /// Channel ID and channel secret: a stateless or a short-lived token.
+    #[serde(rename = "oauth2_client_credentials")]
+    Oauth2ClientCredentials,
+    /// A signed assertion: a channel access token v2.1, or a stateless one.
+    JwtAssertion,
+}
+
+/// The parameters of a way to authenticate.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct AssetInputs {
+    /// Their schemas by name.
+    pub properties: BTreeMap<String, Map<String, Value>>,
+    /// Those without which this way cannot be chosen.
+    pub required: Vec<String>,
+    /// The other keywords of the schema.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// What holds where `options` are silent.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// How long one attempt may take, milliseconds.
+    pub timeout_ms: u64,
+    /// How long connecting may take, milliseconds.
+    pub connect_timeout_ms: u64,
+    /// How many attempts a call may take.
+    pub attempts: u32,
+    /// Whether inputs are checked before they are sent.
+    pub validation: Validation,
+    /// The largest answer that is taken, bytes.
+    pub max_response_bytes: u64,
+    /// The first pause between attempts, milliseconds; it doubles.
+    pub backoff_ms: u64,
+    /// The longest pause between attempts, milliseconds.
+    pub max_backoff_ms: u64,
+}
+
+/// Whether inputs are checked before they are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Validation {
+    /// Violations stop the call, what LINE leaves open is a warning.
+    Strict,
+    /// Everything is sent as it is.
+    Off,
+}
