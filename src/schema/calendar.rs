@@ -1,0 +1,90 @@
+//! The formats of LINE's dates and times, judged by the real calendar. It knows no clock and no
+//! time zone.
+
+use time::{Date, Month};
+
+/// Says whether a text is of a format.
+type Format = fn(&str) -> bool;
+
+/// The formats by the name that a schema's `format` gives them.
+pub(super) const FORMATS: [(&str, Format); 4] = [
+    ("yyyyMMdd", is_compact_date),
+    ("picker-date", is_picker_date),
+    ("picker-time", is_picker_time),
+    ("picker-datetime", is_picker_datetime),
+];
+
+fn is_compact_date(text: &str) -> bool {
+    text.len() == 8 && digits(text, 0..4).is_some_and(|year| is_day(year, text, 4..6, 6..8))
+}
+
+fn is_picker_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 10
+        && bytes[4] == b'-'
+        && bytes[7] == b'-'
+        && digits(text, 0..4)
+            .is_some_and(|year| (1900..=2100).contains(&year) && is_day(year, text, 5..7, 8..10))
+}
+
+fn is_picker_time(text: &str) -> bool {
+    text.len() == 5
+        && text.as_bytes()[2] == b':'
+        && digits(text, 0..2).is_some_and(|hour| hour < 24)
+        && digits(text, 3..5).is_some_and(|minute| minute < 60)
+}
+
+fn is_picker_datetime(text: &str) -> bool {
+    text.split_once(['T', 't'])
+        .is_some_and(|(date, clock)| is_picker_date(date) && is_picker_time(clock))
+}
+
+fn is_day(
+    year: u16,
+    text: &str,
+    month: std::ops::Range<usize>,
+    day: std::ops::Range<usize>,
+) -> bool {
+    let month = digits(text, month).and_then(|month| u8::try_from(month).ok());
+    let day = digits(text, day).and_then(|day| u8::try_from(day).ok());
+    month
+        .and_then(|month| Month::try_from(month).ok())
+        .zip(day)
+        .is_some_and(|(month, day)| Date::from_calendar_date(i32::from(year), month, day).is_ok())
+}
+
+fn digits(text: &str, range: std::ops::Range<usize>) -> Option<u16> {
+    let part = text.get(range)?;
+    part.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| part.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compact_date_is_a_day_of_the_calendar() {
+        assert!(is_compact_date("20191231") && is_compact_date("20240229"));
+        for wrong in [
+            "20191232",
+            "20190229",
+            "2019-12-31",
+            "2019123",
+            "+2019123",
+            "２０１９１２３１",
+        ] {
+            assert!(!is_compact_date(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_picker_value_keeps_to_its_mode() {
+        assert!(is_picker_datetime("2017-06-18T06:15") && is_picker_datetime("2017-06-18t06:15"));
+        assert!(is_picker_time("00:00") && is_picker_time("23:59"));
+        assert!(is_picker_date("1900-01-01") && is_picker_date("2100-12-31"));
+        assert!(!is_picker_date("2017-6-18") && !is_picker_date("2101-01-01"));
+        assert!(!is_picker_time("24:00") && !is_picker_datetime("2017-06-18 06:15"));
+    }
+}

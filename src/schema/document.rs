@@ -1,0 +1,179 @@
+//! The schema files that a schema reaches, and how their references resolve against the
+//! connector's root. It compiles nothing and fetches nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+/// Where a reference leads: a file and one of its `$defs`, or the whole file.
+pub(super) type Target = (String, Option<String>);
+
+/// The documents by their path from the connector's root; the schema itself has the empty path.
+pub(super) struct Documents(BTreeMap<String, Value>);
+
+impl Documents {
+    /// Loads what `schema` reaches, and calls `visit` on every schema object on the way.
+    pub(super) fn load(
+        schema: &Value,
+        document: &dyn Fn(&str) -> Option<Value>,
+        visit: &mut dyn FnMut(&Map<String, Value>),
+    ) -> Result<Self, String> {
+        let mut documents = Self(BTreeMap::from([(String::new(), schema.clone())]));
+        let mut seen: BTreeSet<Target> = BTreeSet::from([(String::new(), None)]);
+        let mut waiting: Vec<Target> = seen.iter().cloned().collect();
+        while let Some((path, name)) = waiting.pop() {
+            if !documents.0.contains_key(&path) {
+                let loaded = document(&path).ok_or_else(|| format!("`{path}` is not there"))?;
+                documents.0.insert(path.clone(), loaded);
+            }
+            let target = documents.target(&path, name.as_deref())?;
+            let mut references = Vec::new();
+            walk(target, &mut |object| {
+                visit(object);
+                references.extend(
+                    object
+                        .get("$ref")
+                        .and_then(Value::as_str)
+                        .map(str::to_owned),
+                );
+            });
+            for reference in references {
+                let next = resolve(&path, &reference)?;
+                if seen.insert(next.clone()) {
+                    waiting.push(next);
+                }
+            }
+        }
+        Ok(documents)
+    }
+
+    /// The schema that a reference leads to.
+    pub(super) fn target(&self, path: &str, name: Option<&str>) -> Result<&Value, String> {
+        let document = self
+            .0
+            .get(path)
+            .ok_or_else(|| format!("`{path}` is not there"))?;
+        match name {
+            None => Ok(document),
+            Some(name) => document
+                .get("$defs")
+                .and_then(|definitions| definitions.get(name))
+                .ok_or_else(|| format!("`{path}` defines no `{name}`")),
+        }
+    }
+
+    /// Anything within a document.
+    pub(super) fn at(&self, path: &str, pointer: &str) -> Option<&Value> {
+        self.0.get(path)?.pointer(pointer)
+    }
+}
+
+/// Where `reference`, written in the document at `path`, leads.
+pub(super) fn resolve(path: &str, reference: &str) -> Result<Target, String> {
+    let (file, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    let name = match fragment.strip_prefix("/$defs/") {
+        Some(name) if !name.contains(['/', '~', '%']) => Some(name.to_owned()),
+        None if fragment.is_empty() => None,
+        _ => {
+            return Err(format!(
+                "`{path}` refers to `{reference}`; a reference names a file, or one of its `$defs`"
+            ));
+        }
+    };
+    if file.is_empty() {
+        return Ok((path.to_owned(), name));
+    }
+    let mut steps: Vec<&str> = path.split('/').collect();
+    steps.pop();
+    for step in file.split('/') {
+        match step {
+            "." => {}
+            ".." => {
+                steps.pop().ok_or_else(|| {
+                    format!("`{path}` refers to `{reference}`, outside the connector")
+                })?;
+            }
+            step => steps.push(step),
+        }
+    }
+    Ok((steps.join("/"), name))
+}
+
+/// Calls `visit` on `schema` and every schema within it, `$defs` excepted: those count when
+/// something refers to them.
+fn walk(schema: &Value, visit: &mut dyn FnMut(&Map<String, Value>)) {
+    let Value::Object(object) = schema else {
+        return;
+    };
+    visit(object);
+    for (keyword, value) in object {
+        match (place(keyword), value) {
+            (Some(Place::Schema), value) => walk(value, visit),
+            (Some(Place::List), Value::Array(schemas)) => {
+                for schema in schemas {
+                    walk(schema, visit);
+                }
+            }
+            (Some(Place::Named | Place::Properties), Value::Object(schemas)) => {
+                for schema in schemas.values() {
+                    walk(schema, visit);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How a keyword holds the schemas within it.
+pub(super) enum Place {
+    /// It is one.
+    Schema,
+    /// A list of them.
+    List,
+    /// One for each name that is not an instance's key.
+    Named,
+    /// One for each key of an instance.
+    Properties,
+}
+
+/// The place that a keyword gives to schemas, if it holds any.
+pub(super) fn place(keyword: &str) -> Option<Place> {
+    match keyword {
+        "additionalProperties"
+        | "contains"
+        | "else"
+        | "if"
+        | "items"
+        | "not"
+        | "propertyNames"
+        | "then" => Some(Place::Schema),
+        "allOf" | "anyOf" | "oneOf" | "prefixItems" => Some(Place::List),
+        "patternProperties" => Some(Place::Named),
+        "properties" => Some(Place::Properties),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_relative_to_their_file() {
+        let to = |path: &str, reference: &str| resolve(path, reference).ok();
+        assert_eq!(
+            to("", "schemas/line/message.json#/$defs/list"),
+            Some(("schemas/line/message.json".into(), Some("list".into())))
+        );
+        assert_eq!(
+            to("schemas/line/message/text.json", "../sender.json"),
+            Some(("schemas/line/sender.json".into(), None))
+        );
+        assert_eq!(
+            to("a.json", "#/$defs/x"),
+            Some(("a.json".into(), Some("x".into())))
+        );
+        assert_eq!(to("a.json", "../b.json"), None);
+        assert_eq!(to("a.json", "#/properties/x"), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! The keywords that LINE's limits need beyond JSON Schema, each made from its value into a judge.
+//! `x-warn` is not here: it holds a schema, which only the validator can compile.
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value};
+
+use super::count::{Unit, json_bytes};
+use super::finding::{Finding, Judge, counted, shortened, step};
+use super::rules;
+
+/// The keywords made here.
+pub(super) const NAMES: [&str; 7] = [
+    "maxLength",
+    "minLength",
+    "x-refuse",
+    "x-maxJsonKilobytes",
+    "x-exactlyOne",
+    "x-ascending",
+    "x-rules",
+];
+
+/// The judge that `keyword` with `value` makes, `parent` being the schema it stands in.
+pub(super) fn make(
+    keyword: &str,
+    parent: &Map<String, Value>,
+    value: &Value,
+) -> Result<Judge, String> {
+    let broken = || format!("`{keyword}` cannot be {}", shortened(value));
+    match keyword {
+        "maxLength" => Ok(max_length(number(value).ok_or_else(broken)?, unit(parent)?)),
+        "minLength" => Ok(min_length(number(value).ok_or_else(broken)?, unit(parent)?)),
+        "x-maxJsonKilobytes" => Ok(max_json(number(value).ok_or_else(broken)?)),
+        "x-refuse" => Ok(refuse(value.as_str().ok_or_else(broken)?)),
+        "x-exactlyOne" => Ok(exactly_one(names(value).ok_or_else(broken)?)),
+        "x-ascending" => match names(value).as_deref() {
+            Some([low, high]) => Ok(ascending(low.clone(), high.clone())),
+            _ => Err(broken()),
+        },
+        "x-rules" => rules::named(&names(value).ok_or_else(broken)?),
+        _ => Err(format!("`{keyword}` is no keyword")),
+    }
+}
+
+fn number(value: &Value) -> Option<usize> {
+    value
+        .as_u64()
+        .and_then(|number| usize::try_from(number).ok())
+}
+
+fn names(value: &Value) -> Option<Vec<String>> {
+    value
+        .as_array()?
+        .iter()
+        .map(|name| name.as_str().map(str::to_owned))
+        .collect()
+}
+
+fn unit(parent: &Map<String, Value>) -> Result<Unit, String> {
+    match parent.get("x-unit").map(Value::as_str) {
+        None => Ok(Unit::Utf16),
+        Some(Some("graphemes")) => Ok(Unit::Graphemes),
+        Some(_) => Err("`x-unit` can only be `graphemes`".into()),
+    }
+}
+
+fn max_length(most: usize, unit: Unit) -> Judge {
+    Box::new(move |instance| {
+        // No way of counting gives more than the bytes of UTF-8.
+        let Some(text) = instance.as_str().filter(|text| text.len() > most) else {
+            return Vec::new();
+        };
+        let limit = counted(most, unit.noun());
+        let count = unit.count(text);
+        if count > most {
+            let finding = Finding::violation("", format!("is longer than {limit}"))
+                .expected(format!("at most {limit}"))
+                .found(counted(count, unit.noun()));
+            return vec![finding];
+        }
+        let points = text.chars().count();
+        if unit == Unit::Graphemes && points > most {
+            let finding = Finding::warning("", format!("may be longer than {limit}"))
+                .expected(format!("at most {limit}"))
+                .found(format!("{}, {points} code points", counted(count, unit.noun())))
+                .hint("LINE says that it counts what people see as one character, but was seen to count code points");
+            return vec![finding];
+        }
+        Vec::new()
+    })
+}
+
+fn min_length(least: usize, unit: Unit) -> Judge {
+    Box::new(move |instance| match instance.as_str() {
+        Some(text) if text.len() < least * 4 && unit.count(text) < least => {
+            let limit = counted(least, unit.noun());
+            let message = match text {
+                "" => "is empty".to_owned(),
+                _ => format!("is shorter than {limit}"),
+            };
+            vec![
+                Finding::violation("", message)
+                    .expected(format!("at least {limit}"))
+                    .found(counted(unit.count(text), unit.noun())),
+            ]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn max_json(kilobytes: usize) -> Judge {
+    Box::new(move |instance| {
+        let bytes = json_bytes(instance);
+        if bytes <= kilobytes * 1000 {
+            return Vec::new();
+        }
+        let found = format!("{bytes} bytes");
+        let expected = format!("at most {kilobytes} KB of JSON");
+        if bytes > kilobytes * 1024 {
+            let message = format!("is larger than {kilobytes} KB as JSON");
+            vec![
+                Finding::violation("", message)
+                    .expected(expected)
+                    .found(found),
+            ]
+        } else {
+            let message = format!("may be larger than {kilobytes} KB as JSON");
+            vec![
+                Finding::warning("", message)
+                    .expected(expected)
+                    .found(found)
+                    .hint("LINE does not say whether its KB has 1000 or 1024 bytes"),
+            ]
+        }
+    })
+}
+
+fn refuse(instead: &str) -> Judge {
+    let instead = instead.to_owned();
+    Box::new(move |_| vec![Finding::violation("", "must not be here").hint(instead.clone())])
+}
+
+fn exactly_one(names: Vec<String>) -> Judge {
+    Box::new(move |instance| {
+        let Some(object) = instance.as_object() else {
+            return Vec::new();
+        };
+        let quoted = |names: &mut dyn Iterator<Item = &String>| {
+            names
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let present = names
+            .iter()
+            .filter(|name| object.contains_key(*name))
+            .count();
+        let expected = format!("exactly one of {}", quoted(&mut names.iter()));
+        match present {
+            1 => Vec::new(),
+            0 => vec![
+                Finding::violation("", format!("has none of {}", quoted(&mut names.iter())))
+                    .expected(expected),
+            ],
+            _ => {
+                let both = quoted(&mut names.iter().filter(|name| object.contains_key(*name)));
+                vec![Finding::violation("", format!("has {both} together")).expected(expected)]
+            }
+        }
+    })
+}
+
+fn ascending(low: String, high: String) -> Judge {
+    Box::new(move |instance| {
+        let (Some(first), Some(second)) = (instance.get(&low), instance.get(&high)) else {
+            return Vec::new();
+        };
+        match compare(first, second) {
+            Some(Ordering::Equal | Ordering::Greater) => vec![
+                Finding::violation(step(&high), format!("does not come after `{low}`"))
+                    .expected(format!("more than {}", shortened(first)))
+                    .found(shortened(second)),
+            ],
+            _ => Vec::new(),
+        }
+    })
+}
+
+/// Compares numbers as numbers, `age_5` and `age_10` by their number, and other texts (dates and
+/// times among them) by their letters without regard to case. Values of two kinds do not compare.
+fn compare(first: &Value, second: &Value) -> Option<Ordering> {
+    if let (Some(first), Some(second)) = (first.as_f64(), second.as_f64()) {
+        return first.partial_cmp(&second);
+    }
+    let (first, second) = (first.as_str()?, second.as_str()?);
+    let numbered = |text: &str| -> Option<(String, u64)> {
+        let (prefix, number) = text.rsplit_once('_')?;
+        Some((prefix.to_owned(), number.parse().ok()?))
+    };
+    match (numbered(first), numbered(second)) {
+        (Some(first), Some(second)) => (first.0 == second.0).then(|| first.1.cmp(&second.1)),
+        (None, None) if first.len() == second.len() => {
+            Some(first.to_ascii_uppercase().cmp(&second.to_ascii_uppercase()))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,585 @@
+//! What LINE demands and no schema can say: one pure function for each rule, named by the schemas'
+//! `x-rules`. A rule looks at well-formed parts only; the rest is the schema's to report.
+
+use serde_json::Value;
+
+use super::count::Unit;
+use super::finding::{Finding, Judge, counted, shortened, step};
+use super::nearest::nearest;
+
+type Rule = fn(&Value) -> Vec<Finding>;
+
+const RULES: [(&str, Rule); 20] = [
+    ("animated_images", animated_images),
+    ("areas_within_base", areas_within_base),
+    ("baseline_children", baseline_children),
+    ("bubbles_alike", bubbles_alike),
+    ("columns_alike", columns_alike),
+    ("demographic_count", demographic_count),
+    ("distinct_user_ids", distinct_user_ids),
+    ("emoji_places", emoji_places),
+    ("first_child_not_absolute", first_child_not_absolute),
+    ("no_mentions", no_mentions),
+    ("no_video_in_carousel", no_video_in_carousel),
+    ("partial_delivery_needs_quota", partial_delivery_needs_quota),
+    ("postback_texts", postback_texts),
+    ("push_audience", push_audience),
+    ("quick_reply_on_last_message", quick_reply_on_last_message),
+    ("ratio_bounds", ratio_bounds),
+    ("recipient_count", recipient_count),
+    ("text_beside_image_or_title", text_beside_image_or_title),
+    ("text_v2_places", text_v2_places),
+    ("video_bubble_size", video_bubble_size),
+];
+
+/// The judge that applies the rules of these names.
+pub(super) fn named(names: &[String]) -> Result<Judge, String> {
+    let find = |name: &String| {
+        let found = RULES.iter().find(|(known, _)| known == name);
+        found
+            .map(|(_, rule)| *rule)
+            .ok_or_else(|| format!("no rule is called `{name}`"))
+    };
+    let rules: Vec<Rule> = names.iter().map(find).collect::<Result<_, _>>()?;
+    Ok(Box::new(move |instance| {
+        rules.iter().flat_map(|rule| rule(instance)).collect()
+    }))
+}
+
+// Lists of messages.
+
+fn quick_reply_on_last_message(messages: &Value) -> Vec<Finding> {
+    let messages = list(messages);
+    let all_but_last = messages.len().saturating_sub(1);
+    with_index(&messages[..all_but_last])
+        .filter(|(_, message)| message.get("quickReply").is_some())
+        .map(|(index, _)| {
+            Finding::warning(format!("/{index}/quickReply"), "will not be shown")
+                .hint("LINE shows the quick reply of the last message only")
+        })
+        .collect()
+}
+
+fn no_mentions(messages: &Value) -> Vec<Finding> {
+    mentions(messages)
+        .into_iter()
+        .map(|path| {
+            Finding::violation(path, "mentions somebody").hint(
+                "mentions can be sent with push and reply only, to group and multi-person chats",
+            )
+        })
+        .collect()
+}
+
+fn push_audience(body: &Value) -> Vec<Finding> {
+    let messages = body.get("messages").unwrap_or(&Value::Null);
+    match body
+        .get("to")
+        .and_then(Value::as_str)
+        .and_then(|to| to.chars().next())
+    {
+        Some('U' | 'L') => mentions(messages)
+            .into_iter()
+            .map(|path| {
+                Finding::warning(
+                    format!("/messages{path}"),
+                    "mentions somebody in a chat with one user",
+                )
+                .hint("LINE takes mentions in group and multi-person chats only")
+            })
+            .collect(),
+        Some('C' | 'R') => with_index(list(messages))
+            .filter(|(_, message)| message.get("trackingId").is_some())
+            .map(|(index, _)| {
+                Finding::warning(
+                    format!("/messages/{index}/trackingId"),
+                    "cannot be used in group and multi-person chats",
+                )
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The paths of the mentions in a list of messages.
+fn mentions(messages: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (index, message) in with_index(list(messages)) {
+        let substitutions = message.get("substitution").and_then(Value::as_object);
+        for (name, substitution) in substitutions.into_iter().flatten() {
+            if kind(substitution) == "mention" {
+                paths.push(format!("/{index}/substitution{}", step(name)));
+            }
+        }
+    }
+    paths
+}
+
+fn distinct_user_ids(ids: &Value) -> Vec<Finding> {
+    let mut seen = std::collections::HashMap::new();
+    let mut findings = Vec::new();
+    for (index, id) in with_index(list(ids)).filter_map(|(index, id)| Some((index, id.as_str()?))) {
+        if let Some(first) = seen.get(id) {
+            findings.push(
+                Finding::warning(
+                    format!("/{index}"),
+                    format!("is the same user as at index {first}"),
+                )
+                .hint("name each user once; LINE does not say what it does with the second"),
+            );
+        } else {
+            seen.insert(id, index);
+        }
+    }
+    findings
+}
+
+// Texts.
+
+fn emoji_places(message: &Value) -> Vec<Finding> {
+    let Some(text) = message.get("text").and_then(Value::as_str) else {
+        return Vec::new();
+    };
+    let emojis = list(message.get("emojis").unwrap_or(&Value::Null));
+    if emojis.is_empty() {
+        return Vec::new();
+    }
+    let mut offset = 0;
+    let mut places = Vec::new();
+    for (point, character) in text.chars().enumerate() {
+        if character == '$' {
+            places.push((offset, point as u64));
+        }
+        offset += character.len_utf16() as u64;
+    }
+    let mut taken = Vec::new();
+    let mut findings = Vec::new();
+    for (number, emoji) in with_index(emojis) {
+        let Some(index) = emoji.get("index").and_then(Value::as_u64) else {
+            continue;
+        };
+        let path = format!("/emojis/{number}/index");
+        if !places.iter().any(|(offset, _)| *offset == index) {
+            findings.push(not_a_dollar(path, index, &places));
+        } else if taken.contains(&index) {
+            let message = format!("points at the same `$` as another emoji, {index}");
+            findings.push(Finding::violation(path, message).hint("give each emoji its own `$`"));
+        }
+        taken.push(index);
+    }
+    findings
+}
+
+fn not_a_dollar(path: String, index: u64, places: &[(u64, u64)]) -> Finding {
+    let finding =
+        Finding::violation(path, "does not point at a `$` of the text").found(index.to_string());
+    if places.is_empty() {
+        return finding.expected("a `$` in the text at this place");
+    }
+    let offsets: Vec<String> = places
+        .iter()
+        .map(|(offset, _)| offset.to_string())
+        .collect();
+    let finding = finding.expected(format!("the place of a `$`: {}", offsets.join(", ")));
+    match places.iter().find(|(_, point)| *point == index) {
+        Some((offset, _)) => finding.hint(format!(
+            "count UTF-16 units (🍎 counts 2): that `$` is at {offset}"
+        )),
+        None => finding,
+    }
+}
+
+fn text_v2_places(message: &Value) -> Vec<Finding> {
+    let Some(text) = message.get("text").and_then(Value::as_str) else {
+        return Vec::new();
+    };
+    let empty = serde_json::Map::new();
+    let substitutions = message
+        .get("substitution")
+        .and_then(Value::as_object)
+        .unwrap_or(&empty);
+    let mut findings = Vec::new();
+    let mut used = Vec::new();
+    match places(text) {
+        Err(brace) => findings.push(
+            Finding::violation("/text", format!("has a `{brace}` without its partner"))
+                .hint("write `{{` and `}}` for braces that are part of the text"),
+        ),
+        Ok(names) => {
+            for name in &names {
+                if !substitutions.contains_key(*name) {
+                    findings.push(without_substitution(name, substitutions));
+                }
+            }
+            used = names;
+        }
+    }
+    for name in substitutions.keys() {
+        if findings.is_empty() && !used.contains(&name.as_str()) {
+            let path = format!("/substitution{}", step(name));
+            let message = format!("is not used: the text has no `{{{name}}}`");
+            findings.push(Finding::warning(path, message));
+        }
+    }
+    for noun in ["mention", "emoji"] {
+        let count = substitutions
+            .values()
+            .filter(|value| kind(value) == noun)
+            .count();
+        if count > 20 {
+            let finding = Finding::violation("/substitution", format!("has more than 20 {noun}s"));
+            findings.push(
+                finding
+                    .expected(format!("at most 20 {noun}s"))
+                    .found(counted(count, noun)),
+            );
+        }
+    }
+    findings
+}
+
+fn without_substitution(name: &str, substitutions: &serde_json::Map<String, Value>) -> Finding {
+    let message = format!("names `{{{name}}}`, which `substitution` does not have");
+    let finding = Finding::violation("/text", message);
+    match nearest(name, substitutions.keys().map(String::as_str)) {
+        Some(near) => finding.hint(format!("did you mean `{{{near}}}`?")),
+        None => finding.hint("add it, or write `{{` and `}}` for braces that are part of the text"),
+    }
+}
+
+/// The names in braces, or the brace that has no partner.
+fn places(text: &str) -> Result<Vec<&str>, char> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (brace, after) = (&rest[at..=at], &rest[at + 1..]);
+        if let Some(literal) = after.strip_prefix(brace) {
+            rest = literal;
+        } else if brace == "}" {
+            return Err('}');
+        } else {
+            match after.find(['{', '}']) {
+                Some(end) if after[end..].starts_with('}') => {
+                    names.push(&after[..end]);
+                    rest = &after[end + 1..];
+                }
+                _ => return Err('{'),
+            }
+        }
+    }
+    Ok(names)
+}
+
+// Actions and templates.
+
+fn postback_texts(action: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if action.get("displayText").is_some() && action.get("text").is_some() {
+        findings.push(
+            Finding::violation("/text", "stands beside `displayText`")
+                .expected("`displayText` or `text`")
+                .hint("keep `displayText`; LINE has deprecated `text`"),
+        );
+    }
+    let opens_keyboard = action
+        .get("inputOption")
+        .is_some_and(|option| option == "openKeyboard");
+    if action.get("fillInText").is_some() && !opens_keyboard {
+        findings.push(
+            Finding::warning("/fillInText", "has no effect")
+                .hint("it needs `inputOption` `openKeyboard`"),
+        );
+    }
+    findings
+}
+
+fn text_beside_image_or_title(template: &Value) -> Vec<Finding> {
+    const MOST: usize = 60;
+    let alone = if kind(template) == "buttons" {
+        160
+    } else {
+        120
+    };
+    let beside = ["thumbnailImageUrl", "title"]
+        .into_iter()
+        .find(|name| template.get(name).is_some());
+    let text = template.get("text").and_then(Value::as_str);
+    let (Some(beside), Some(text)) = (beside, text) else {
+        return Vec::new();
+    };
+    let (characters, points) = (Unit::Graphemes.count(text), text.chars().count());
+    let count = counted(characters, "character");
+    // Beyond the limit without an image or a title, the schema's own limit has already spoken.
+    let finding = if (MOST + 1..=alone).contains(&characters) {
+        let message = format!("is longer than {MOST} characters beside `{beside}`");
+        Finding::violation("/text", message).found(count)
+    } else if characters <= MOST && (MOST + 1..=alone).contains(&points) {
+        let message = format!("may be longer than {MOST} characters beside `{beside}`");
+        Finding::warning("/text", message).found(format!("{count}, {points} code points"))
+    } else {
+        return Vec::new();
+    };
+    vec![finding.expected(format!(
+        "at most {MOST} characters beside an image or a title"
+    ))]
+}
+
+fn columns_alike(columns: &Value) -> Vec<Finding> {
+    let columns = list(columns);
+    let Some((first, others)) = columns.split_first() else {
+        return Vec::new();
+    };
+    let actions = |column: &Value| {
+        column
+            .get("actions")
+            .and_then(Value::as_array)
+            .map(Vec::len)
+    };
+    let mut findings = Vec::new();
+    for (index, column) in with_index(others) {
+        let index = index + 1;
+        if let (Some(here), Some(there)) = (actions(column), actions(first))
+            && here != there
+        {
+            let message = "has another number of actions than the first column";
+            let finding = Finding::warning(format!("/{index}/actions"), message);
+            findings.push(
+                finding
+                    .expected(counted(there, "action"))
+                    .found(counted(here, "action")),
+            );
+        }
+        for name in ["thumbnailImageUrl", "title"] {
+            let (here, there) = (column.get(name).is_some(), first.get(name).is_some());
+            if here != there {
+                let which = if there { "lacks the" } else { "has a" };
+                let than = if there { "has" } else { "lacks" };
+                let message = format!("{which} `{name}` that the first column {than}");
+                findings.push(
+                    Finding::warning(format!("/{index}"), message)
+                        .hint(format!("give all columns a `{name}`, or none")),
+                );
+            }
+        }
+    }
+    findings
+}
+
+fn areas_within_base(imagemap: &Value) -> Vec<Finding> {
+    let Some(height) = imagemap.pointer("/baseSize/height").and_then(Value::as_u64) else {
+        return Vec::new();
+    };
+    let actions = list(imagemap.get("actions").unwrap_or(&Value::Null));
+    let areas =
+        with_index(actions).map(|(index, action)| (format!("/actions/{index}/area"), action));
+    let video = imagemap
+        .get("video")
+        .map(|video| ("/video/area".to_owned(), video));
+    areas
+        .chain(video)
+        .filter(|(_, holder)| {
+            let side = |name: &str| holder.get("area")?.get(name)?.as_u64();
+            let end = |start, length| Some(side(start)?.saturating_add(side(length)?));
+            end("x", "width").is_some_and(|end| end > 1040)
+                || end("y", "height").is_some_and(|end| end > height)
+        })
+        .map(|(path, _)| {
+            Finding::warning(path, "reaches beyond the picture")
+                .expected(format!("an area within 1040 x {height} pixels"))
+        })
+        .collect()
+}
+
+// Flex Messages.
+
+fn animated_images(container: &Value) -> Vec<Finding> {
+    fn count(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => items.iter().map(count).sum(),
+            Value::Object(members) => {
+                let animated =
+                    kind(value) == "image" && members.get("animated") == Some(&Value::Bool(true));
+                usize::from(animated) + members.values().map(count).sum::<usize>()
+            }
+            _ => 0,
+        }
+    }
+    let images = count(container);
+    if images <= 10 {
+        return Vec::new();
+    }
+    let finding = Finding::violation("", "has more than 10 animated images");
+    vec![
+        finding
+            .expected("at most 10 animated images")
+            .found(counted(images, "animated image")),
+    ]
+}
+
+fn bubbles_alike(bubbles: &Value) -> Vec<Finding> {
+    let size = |bubble: &Value| match bubble.get("size") {
+        None => Some("mega".to_owned()),
+        Some(size) => size.as_str().map(str::to_owned),
+    };
+    let bubbles = list(bubbles);
+    let Some(first) = bubbles.first().and_then(size) else {
+        return Vec::new();
+    };
+    with_index(bubbles)
+        .filter(|(_, bubble)| size(bubble).is_some_and(|size| size != first))
+        .map(|(index, bubble)| {
+            let (path, found) = match bubble.get("size") {
+                Some(size) => (format!("/{index}/size"), shortened(size)),
+                None => (
+                    format!("/{index}"),
+                    "no `size`, which means `mega`".to_owned(),
+                ),
+            };
+            Finding::violation(path, "has another size than the first bubble")
+                .expected(format!("`{first}`, as the first bubble"))
+                .found(found)
+        })
+        .collect()
+}
+
+fn no_video_in_carousel(bubbles: &Value) -> Vec<Finding> {
+    with_index(list(bubbles))
+        .filter(|(_, bubble)| bubble.get("hero").is_some_and(|hero| kind(hero) == "video"))
+        .map(|(index, _)| {
+            Finding::violation(format!("/{index}/hero"), "is a video inside a carousel")
+                .expected("a box or an image")
+                .hint("send the bubble with the video on its own")
+        })
+        .collect()
+}
+
+fn video_bubble_size(bubble: &Value) -> Vec<Finding> {
+    let size = bubble.get("size").and_then(Value::as_str).unwrap_or("mega");
+    let has_video = bubble.get("hero").is_some_and(|hero| kind(hero) == "video");
+    if !has_video || !["nano", "micro", "deca", "hecto"].contains(&size) {
+        return Vec::new();
+    }
+    let finding = Finding::violation("/size", "is too small for a video");
+    vec![
+        finding
+            .expected("`kilo`, `mega` or `giga`")
+            .found(format!("\"{size}\"")),
+    ]
+}
+
+fn first_child_not_absolute(bubble: &Value) -> Vec<Finding> {
+    ["header", "hero", "body", "footer"]
+        .into_iter()
+        .map(|block| format!("/{block}/contents/0/position"))
+        .filter(|path| {
+            bubble
+                .pointer(path)
+                .is_some_and(|position| position == "absolute")
+        })
+        .map(|path| {
+            Finding::warning(path, "is `absolute` on the first component of a block")
+                .hint("LINE does not allow it there; put a component before it")
+        })
+        .collect()
+}
+
+fn baseline_children(components: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, component) in with_index(list(components)) {
+        for name in ["gravity", "offsetBottom"] {
+            if component.get(name).is_some() {
+                findings.push(
+                    Finding::warning(
+                        format!("/{index}/{name}"),
+                        "cannot be used in a baseline box",
+                    )
+                    .hint("use a horizontal box, or leave it out"),
+                );
+            }
+        }
+    }
+    findings
+}
+
+fn ratio_bounds(ratio: &Value) -> Vec<Finding> {
+    let Some((width, height)) = ratio.as_str().and_then(|ratio| ratio.split_once(':')) else {
+        return Vec::new();
+    };
+    let (Ok(width), Ok(height)) = (width.parse::<f64>(), height.parse::<f64>()) else {
+        return Vec::new();
+    };
+    let bounds = 1.0..=100_000.0;
+    let message = if !bounds.contains(&width) || !bounds.contains(&height) {
+        "has a side that is not from 1 to 100000"
+    } else if height > 3.0 * width {
+        "is higher than 3 times its width"
+    } else {
+        return Vec::new();
+    };
+    let finding = Finding::violation("", message);
+    vec![
+        finding
+            .expected("width:height, such as 20:13")
+            .found(shortened(ratio)),
+    ]
+}
+
+// Narrowcasts.
+
+fn recipient_count(recipient: &Value) -> Vec<Finding> {
+    at_most_ten(recipient, "audiences and earlier narrowcasts")
+}
+
+fn demographic_count(filter: &Value) -> Vec<Finding> {
+    at_most_ten(filter, "conditions")
+}
+
+fn at_most_ten(tree: &Value, plural: &str) -> Vec<Finding> {
+    let leaves = leaves(tree);
+    if leaves <= 10 {
+        return Vec::new();
+    }
+    let finding = Finding::violation("", format!("has more than 10 {plural}"));
+    vec![
+        finding
+            .expected(format!("at most 10 {plural}"))
+            .found(format!("{leaves} {plural}")),
+    ]
+}
+
+fn leaves(node: &Value) -> usize {
+    if kind(node) != "operator" {
+        return usize::from(node.is_object());
+    }
+    let lists = ["and", "or"].into_iter().filter_map(|name| node.get(name));
+    let listed: usize = lists.flat_map(list).map(leaves).sum();
+    listed + node.get("not").map_or(0, leaves)
+}
+
+fn partial_delivery_needs_quota(limit: &Value) -> Vec<Finding> {
+    let set = |name: &str| limit.get(name) == Some(&Value::Bool(true));
+    if !set("forbidPartialDelivery") || set("upToRemainingQuota") {
+        return Vec::new();
+    }
+    vec![
+        Finding::violation("/forbidPartialDelivery", "needs `upToRemainingQuota`")
+            .hint("set `upToRemainingQuota` to true as well"),
+    ]
+}
+
+// What the rules share.
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn with_index(values: &[Value]) -> impl Iterator<Item = (usize, &Value)> {
+    values.iter().enumerate()
+}
+
+fn kind(value: &Value) -> &str {
+    value
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
