@@ -1,0 +1,108 @@
+//! The sandbox's arithmetic on bytes: base64url, fingerprints, fresh identifiers, and whether an
+//! RS256 signature is genuine. It never signs and holds no private key.
+
+use std::fmt::Write as _;
+
+use ring::digest::{SHA256, digest};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+
+/// The two numbers of an RSA public key, big endian.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PublicKey {
+    pub(super) modulus: Vec<u8>,
+    pub(super) exponent: Vec<u8>,
+}
+
+impl PublicKey {
+    /// Whether `signature` was made over `signed` by this key's other half.
+    pub(super) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
+        RsaPublicKeyComponents {
+            n: &self.modulus,
+            e: &self.exponent,
+        }
+        .verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature)
+        .is_ok()
+    }
+}
+
+/// Reads base64url without padding; anything else is `None`.
+pub(super) fn base64url(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    let (mut held, mut bits) = (0_u32, 0_u32);
+    for symbol in text.bytes() {
+        let value = match symbol {
+            b'A'..=b'Z' => symbol - b'A',
+            b'a'..=b'z' => symbol - b'a' + 26,
+            b'0'..=b'9' => symbol - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        held = (held << 6) | u32::from(value);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(held >> bits & 0xff).ok()?);
+        }
+    }
+    let leftover = held & ((1 << bits) - 1);
+    (text.len() % 4 != 1 && leftover == 0).then_some(bytes)
+}
+
+/// Enough of a SHA-256 to tell two values apart without showing either.
+pub(super) fn fingerprint(value: &[u8]) -> String {
+    let mut text = String::from("sha256:");
+    for byte in digest(&SHA256, value).as_ref().iter().take(4) {
+        let _infallible = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// A fresh random UUID.
+pub(super) fn fresh_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// 32 fresh hex digits.
+pub(super) fn fresh_hex() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// Whether the text is a UUID in its usual form: 8-4-4-4-12 hex digits.
+pub(super) fn is_uuid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.len() == 5
+        && groups.iter().zip([8, 4, 4, 4, 12]).all(|(group, length)| {
+            group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64url_reads_whole_values_only() {
+        assert_eq!(base64url("AQAB").as_deref(), Some(&[1, 0, 1][..]));
+        assert_eq!(base64url("_-8").as_deref(), Some(&[0xff, 0xef][..]));
+        assert_eq!(base64url("").as_deref(), Some(&[][..]));
+        for wrong in ["A", "AQ==", "A+/B", "_-9"] {
+            assert_eq!(base64url(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_uuid_has_five_groups_of_hex() {
+        assert!(is_uuid("123e4567-e89b-12d3-a456-426614174000"));
+        assert!(is_uuid(&fresh_id()));
+        for wrong in ["abc", "", "urn:uuid:123e4567-e89b-12d3-a456-426614174000"] {
+            assert!(!is_uuid(wrong), "{wrong}");
+        }
+        assert!(!is_uuid("123e4567e89b12d3a456426614174000"));
+    }
+
+    #[test]
+    fn a_fingerprint_hides_the_value() {
+        assert_eq!(fingerprint(b"abc"), "sha256:ba7816bf");
+    }
+}

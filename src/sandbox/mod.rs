@@ -1,0 +1,285 @@
+//! A LINE that lives in memory: it issues tokens, takes messages, counts quota, remembers retry
+//! keys, and fails on request. It shares no code with the connector's own pipeline, so that it
+//! cannot share its mistakes, and it never reaches a network outside this machine.
+//!
+//! Two ways lead in. [`Sandbox`] is a [`Transport`](crate::http::Transport), whatever the host of
+//! the URL; and [`Sandbox::listen`] puts it behind a loopback address as plain HTTP/1.1.
+//!
+//! # What is there from the start
+//!
+//! Channel ID `1234567890`, channel secret `sandbox-channel-secret`, long-lived token
+//! `sandbox-token`, 120 friends, a quota of 500 people a month, audiences `5614991017776` (100
+//! people) and `4389303728991` (60). [`Settings`] changes all of it.
+//!
+//! # Control endpoints
+//!
+//! None of them needs a token, and none is recorded.
+//!
+//! | call | does |
+//! |---|---|
+//! | `GET /sandbox/asset` | the asset to give to a connector |
+//! | `POST /sandbox/keys` | registers a public JWK for assertions |
+//! | `POST /sandbox/reply-tokens` | makes a reply token, good once and for 60 seconds |
+//! | `POST /sandbox/faults` | queues one fault, or an array of them |
+//! | `GET /sandbox/faults` | the faults still waiting |
+//! | `DELETE /sandbox/faults` | drops them |
+//! | `GET /sandbox/requests` | every request so far, in order, without secrets |
+//! | `GET /sandbox/deliveries` | every send that was accepted, once each |
+//! | `DELETE /sandbox/requests` | forgets both lists; counters, tokens and retry keys stay |
+//!
+//! ```json
+//! GET /sandbox/asset
+//! {"url": "http://127.0.0.1:8080", "data_url": "http://127.0.0.1:8080",
+//!  "manager_url": "http://127.0.0.1:8080", "token_url": "http://127.0.0.1:8080/oauth2/v3/token",
+//!  "client_id": "1234567890", "client_secret": "sandbox-channel-secret"}
+//!
+//! POST /sandbox/keys {"kty": "RSA", "alg": "RS256", "use": "sig", "e": "AQAB", "n": "…"}
+//! {"kid": "8e36bade-c5d6-4d00-9e69-72244675a9a1"}
+//!
+//! POST /sandbox/reply-tokens
+//! {"replyToken": "85cbe770fa8b4f45bbe077b1d4be4a36"}
+//!
+//! GET /sandbox/requests
+//! {"requests": [{"method": "POST", "path": "/v2/bot/message/push", "query": [],
+//!   "headers": [["content-type", "application/json"], ["authorization", "Bearer sha256:1c57c6b5"]],
+//!   "body": {"to": "U…", "messages": [{"type": "text", "text": "Hello"}]},
+//!   "status": 200, "request_id": "8e36…", "delivered": true,
+//!   "retry_key_reused_with_other_body": false, "fault": null}], "forgotten": 0}
+//!
+//! GET /sandbox/deliveries
+//! {"deliveries": [{"kind": "push", "to": "U…", "messages": [{"type": "text", "text": "Hello"}],
+//!   "retry_key": "123e4567-e89b-12d3-a456-426614174000", "request_id": "8e36…", "people": 1}],
+//!  "forgotten": 0}
+//! ```
+//!
+//! # Faults
+//!
+//! A fault waits in a queue for the next call that it fits; a call takes at most one. `path`
+//! restricts it to paths that start so, `times` (1) makes it strike more than once.
+//!
+//! ```json
+//! {"kind": "status", "code": 500}
+//! {"kind": "status", "code": 503, "body": {"message": "…"}, "headers": {"retry-after": "1"}, "times": 2}
+//! {"kind": "status", "code": 500, "when": "after", "path": "/v2/bot/message/push"}
+//! {"kind": "delay", "ms": 2000}
+//! {"kind": "drop", "at": "before_read"}
+//! {"kind": "drop", "at": "after_read"}
+//! {"kind": "drop", "at": "after_processing"}
+//! {"kind": "drop", "at": "mid_body"}
+//! {"kind": "html", "code": 502}
+//! {"kind": "expire_token"}
+//! {"kind": "rate_limit"}
+//! {"kind": "monthly_limit"}
+//! {"kind": "concurrent_operations", "message": "Too many concurrent operations"}
+//! {"kind": "stall", "ms": 60000}
+//! {"kind": "redirect", "location": "https://example.com/"}
+//! {"kind": "huge", "bytes": 50000000}
+//! {"kind": "garbage"}
+//! ```
+//!
+//! `delay`, `after`, `after_processing` and `mid_body` process the call as usual: LINE has accepted
+//! it, and only the answer is late, wrong or lost. All others process nothing; `expire_token` lets
+//! the call through, to meet its 401.
+
+mod account;
+mod assertion;
+mod calendar;
+mod control;
+mod crypto;
+mod exchange;
+mod fault;
+mod judge;
+mod listener;
+mod memory;
+mod narrowcast;
+mod oauth;
+mod recipient;
+mod record;
+mod reply_token;
+mod retry_key;
+mod routes;
+mod send;
+mod settings;
+mod state;
+mod token;
+mod wire;
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+pub use fault::{DropPoint, Fault, FaultKind, When};
+pub use listener::Listener;
+pub use record::{Delivery, Record};
+pub use settings::{Audience, Clock, Pace, Settings, Sleep};
+
+use exchange::{Answer, BODY_CAP, Call};
+use fault::Effect;
+use state::{State, Turn};
+
+/// One LINE channel in memory. Every method may be called from any thread.
+pub struct Sandbox {
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sandbox")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// A channel to which nothing has happened yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let state = Mutex::new(State::new(&settings));
+        Self { settings, state }
+    }
+
+    /// The settings it was made with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The asset for a connector that reaches this sandbox at `base`, such as a listener's URL.
+    #[must_use]
+    pub fn asset(&self, base: &str) -> Value {
+        control::asset(&self.settings, base)
+    }
+
+    /// Every request so far, in order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Record> {
+        self.state().records.all()
+    }
+
+    /// Every send that was accepted, once each, in order.
+    #[must_use]
+    pub fn delivered(&self) -> Vec<Delivery> {
+        self.state().deliveries.all()
+    }
+
+    /// Forgets the requests and the deliveries so far; counters, tokens and retry keys stay.
+    pub fn forget(&self) {
+        let mut state = self.state();
+        state.records.clear();
+        state.deliveries.clear();
+    }
+
+    /// Queues a fault.
+    pub fn inject(&self, fault: Fault) {
+        self.state().faults.push_back(fault);
+    }
+
+    /// Makes a reply token, good once and for 60 seconds.
+    #[must_use]
+    pub fn reply_token(&self) -> String {
+        let now = (self.settings.now)();
+        self.state().reply_tokens.create(now)
+    }
+
+    /// Registers a public JWK for assertions and answers its `kid`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the key, for people.
+    pub fn register_key(&self, jwk: &Value) -> Result<String, String> {
+        assertion::register(&mut self.state(), jwk)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the fault that is to befall a call of which only the head is known yet.
+    fn take_fault(&self, call: &Call) -> Option<FaultKind> {
+        if call.path.starts_with(control::PREFIX) {
+            return None;
+        }
+        fault::take(&mut self.state(), call)
+    }
+
+    /// Lets the channel deal with one call, and remembers it.
+    fn exchange(&self, call: &Call, fault: Option<FaultKind>) -> Effect {
+        let now = (self.settings.now)();
+        let request_id = crypto::fresh_id();
+        let mut record = record::of(call, &request_id, &self.settings);
+        let is_control = call.path.starts_with(control::PREFIX);
+        let mut guard = self.state();
+        let mut turn = Turn {
+            state: &mut guard,
+            settings: &self.settings,
+            call,
+            now,
+            request_id: &request_id,
+            parameters: Vec::new(),
+            record: &mut record,
+        };
+        let effect = match fault {
+            _ if is_control => Effect::Answer(control::dispatch(&mut turn)),
+            None => Effect::Answer(process(&mut turn)),
+            Some(fault) => fault::apply(fault, &mut turn, process),
+        };
+        record.status = match &effect {
+            Effect::Answer(answer) | Effect::Late(_, answer) => Some(answer.status),
+            _ => None,
+        };
+        if !is_control {
+            guard.records.push(record);
+        }
+        drop(guard);
+        match effect {
+            Effect::Answer(answer) => Effect::Answer(sign(answer, &request_id, now)),
+            Effect::Late(wait, answer) => Effect::Late(wait, sign(answer, &request_id, now)),
+            Effect::Truncated(answer) => Effect::Truncated(sign(answer, &request_id, now)),
+            silent => silent,
+        }
+    }
+
+    /// Remembers a call that never got as far as the channel, and signs its answer.
+    fn turn_away(&self, call: &Call, answer: Answer) -> Answer {
+        let request_id = crypto::fresh_id();
+        let mut record = record::of(call, &request_id, &self.settings);
+        record.status = Some(answer.status);
+        self.state().records.push(record);
+        sign(answer, &request_id, (self.settings.now)())
+    }
+}
+
+/// What LINE does with a call that nothing befalls.
+fn process(turn: &mut Turn<'_>) -> Answer {
+    if turn.call.body.len() > BODY_CAP {
+        return Answer::html(413);
+    }
+    routes::dispatch(turn)
+}
+
+/// Adds the fields that every answer of LINE carries.
+fn sign(answer: Answer, request_id: &str, now: SystemTime) -> Answer {
+    let date = calendar::http_date(now);
+    let length = answer.body.len().to_string();
+    answer
+        .with("server", "legy")
+        .with("x-line-request-id", request_id)
+        .with("x-content-type-options", "nosniff")
+        .with("x-frame-options", "DENY")
+        .with("x-xss-protection", "1; mode=block")
+        .with("cache-control", "max-age=0, no-cache, no-store")
+        .with("pragma", "no-cache")
+        .with("expires", &date)
+        .with("date", &date)
+        .with("content-length", &length)
+}

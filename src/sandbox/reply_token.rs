@@ -1,0 +1,90 @@
+//! Reply tokens: made by the sandbox, good for one reply within a minute. It does not know what a
+//! reply contains.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use super::crypto::fresh_hex;
+
+const VALID: Duration = Duration::from_mins(1);
+
+/// Used and outdated tokens are kept apart from unknown ones for this long.
+const REMEMBERED: Duration = Duration::from_hours(24);
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    created: SystemTime,
+    used: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ReplyTokens(HashMap<String, Entry>);
+
+impl ReplyTokens {
+    pub(super) fn create(&mut self, now: SystemTime) -> String {
+        self.tidy(now);
+        let token = fresh_hex();
+        self.0.insert(
+            token.clone(),
+            Entry {
+                created: now,
+                used: false,
+            },
+        );
+        token
+    }
+
+    /// Uses a token up; `false` when it cannot be used any more, or never could.
+    pub(super) fn consume(&mut self, token: &str, now: SystemTime, accept_unknown: bool) -> bool {
+        if let Some(entry) = self.0.get_mut(token) {
+            let fresh = now.duration_since(entry.created).unwrap_or_default() <= VALID;
+            return fresh && !std::mem::replace(&mut entry.used, true);
+        }
+        let plausible = token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if accept_unknown && plausible {
+            self.tidy(now);
+            self.0.insert(
+                token.to_owned(),
+                Entry {
+                    created: now,
+                    used: true,
+                },
+            );
+        }
+        accept_unknown && plausible
+    }
+
+    fn tidy(&mut self, now: SystemTime) {
+        if self.0.len() >= 4096 && self.0.len().is_power_of_two() {
+            self.0.retain(|_, entry| {
+                now.duration_since(entry.created).unwrap_or_default() <= REMEMBERED
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_once_and_for_a_minute() {
+        let mut tokens = ReplyTokens::default();
+        let start = SystemTime::UNIX_EPOCH;
+        let (first, second) = (tokens.create(start), tokens.create(start));
+        assert!(tokens.consume(&first, start + VALID, false));
+        assert!(!tokens.consume(&first, start, false));
+        assert!(!tokens.consume(&second, start + VALID + Duration::from_millis(1), false));
+    }
+
+    #[test]
+    fn an_unknown_token_is_good_once_where_that_is_allowed() {
+        let mut tokens = ReplyTokens::default();
+        let start = SystemTime::UNIX_EPOCH;
+        let token = "85cbe770fa8b4f45bbe077b1d4be4a36";
+        assert!(!tokens.consume(token, start, false));
+        assert!(tokens.consume(token, start, true));
+        assert!(!tokens.consume(token, start, true));
+        assert!(!tokens.consume("nonsense", start, true));
+    }
+}

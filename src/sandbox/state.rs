@@ -1,0 +1,86 @@
+//! Everything in a sandbox that changes, behind its one lock, and the turn that one call takes at
+//! it. The families of operations own what they keep here; this file only brings it together.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::SystemTime;
+
+use super::calendar::{Date, line_day};
+use super::crypto::PublicKey;
+use super::exchange::Call;
+use super::fault::Fault;
+use super::narrowcast::Narrowcast;
+use super::record::{Delivery, Log, Record};
+use super::reply_token::ReplyTokens;
+use super::retry_key::RetryKeys;
+use super::settings::Settings;
+use super::token::Tokens;
+
+/// What one LINE channel knows.
+pub(super) struct State {
+    pub(super) tokens: Tokens,
+    /// Public keys for assertions, by `kid`.
+    pub(super) keys: HashMap<String, PublicKey>,
+    pub(super) retry_keys: RetryKeys,
+    pub(super) reply_tokens: ReplyTokens,
+    /// People reached in a calendar month, by year and month.
+    pub(super) usage: BTreeMap<(u64, u64), u64>,
+    /// People reached on a day, by kind of send.
+    pub(super) daily: BTreeMap<(Date, &'static str), u64>,
+    /// By the request ID under which they were accepted.
+    pub(super) narrowcasts: HashMap<String, Narrowcast>,
+    pub(super) faults: VecDeque<Fault>,
+    pub(super) records: Log<Record>,
+    pub(super) deliveries: Log<Delivery>,
+    next_message_id: u64,
+}
+
+impl State {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            tokens: Tokens::new(settings),
+            keys: HashMap::new(),
+            retry_keys: RetryKeys::default(),
+            reply_tokens: ReplyTokens::default(),
+            usage: BTreeMap::new(),
+            daily: BTreeMap::new(),
+            narrowcasts: HashMap::new(),
+            faults: VecDeque::new(),
+            records: Log::new(settings.keep_records),
+            deliveries: Log::new(settings.keep_records),
+            next_message_id: 461_230_966_842_064_897,
+        }
+    }
+
+    pub(super) fn message_id(&mut self) -> String {
+        let id = self.next_message_id;
+        self.next_message_id += 1;
+        id.to_string()
+    }
+
+    /// People reached so far in the month of `now`.
+    pub(super) fn month_usage(&self, now: SystemTime) -> u64 {
+        let day = line_day(now);
+        self.usage
+            .get(&(day.year, day.month))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Counts people who were reached at cost.
+    pub(super) fn charge(&mut self, now: SystemTime, people: u64) {
+        let day = line_day(now);
+        *self.usage.entry((day.year, day.month)).or_default() += people;
+    }
+}
+
+/// One call's turn at the state: what an operation gets to see and to change.
+pub(super) struct Turn<'a> {
+    pub(super) state: &'a mut State,
+    pub(super) settings: &'a Settings,
+    pub(super) call: &'a Call,
+    pub(super) now: SystemTime,
+    pub(super) request_id: &'a str,
+    /// What stood in the path where the template has `{name}`.
+    pub(super) parameters: Vec<(&'static str, String)>,
+    pub(super) record: &'a mut Record,
+}

@@ -1,0 +1,229 @@
+//! The channel access tokens that are valid now: issuing, expiry, limits, revocation, and whether a
+//! call's bearer is good. The HTTP of the token endpoints is `oauth`'s.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use super::crypto::{fresh_hex, fresh_id};
+use super::exchange::{Answer, Call};
+use super::settings::Settings;
+
+/// LINE's limit for short-lived and for v2.1 tokens, each.
+const MOST: usize = 30;
+
+/// An expired token is told apart from one that never was for this long.
+const REMEMBERED: Duration = Duration::from_hours(24);
+
+/// What LINE reports as the rest of a long-lived token's life.
+const LONG_LIFE_SECONDS: u64 = 3_138_007_490;
+
+/// How a token came to be, which decides how long it lives and who may revoke it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    LongLived,
+    ShortLived,
+    Stateless,
+    Assertion,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    kind: Kind,
+    serial: u64,
+    expires: Option<SystemTime>,
+    pub(super) key_id: String,
+}
+
+impl Token {
+    fn is_live(&self, now: SystemTime) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
+
+    /// Seconds left; a long-lived token's are a constant.
+    pub(super) fn seconds_left(&self, now: SystemTime) -> u64 {
+        self.expires.map_or(LONG_LIFE_SECONDS, |expires| {
+            expires.duration_since(now).unwrap_or_default().as_secs()
+        })
+    }
+}
+
+/// What a token presented for checking turned out to be.
+pub(super) enum Standing {
+    Live(Token),
+    Expired,
+    Unknown,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    known: HashMap<String, Token>,
+    serial: u64,
+}
+
+impl Tokens {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let mut tokens = Self::default();
+        if let Some(secret) = &settings.long_lived_token {
+            tokens.insert(secret.expose().to_owned(), Kind::LongLived, None);
+        }
+        tokens
+    }
+
+    /// Issues a token, and with it the ID under which LINE lists it; `None` where the limit of 30
+    /// is reached and this kind does not give way.
+    pub(super) fn issue(
+        &mut self,
+        kind: Kind,
+        life: Duration,
+        now: SystemTime,
+    ) -> Option<(String, String)> {
+        self.known.retain(|_, token| {
+            token
+                .expires
+                .is_none_or(|expires| now < expires + REMEMBERED)
+        });
+        let valid = self
+            .known
+            .iter()
+            .filter(|(_, token)| token.kind == kind && token.is_live(now));
+        let oldest = valid
+            .clone()
+            .min_by_key(|(_, token)| token.serial)
+            .map(|(text, _)| text.clone());
+        let full = valid.count() >= MOST;
+        match (kind, oldest) {
+            (Kind::Assertion, _) if full => return None,
+            (Kind::ShortLived, Some(oldest)) if full => drop(self.known.remove(&oldest)),
+            _ => {}
+        }
+        let text = match kind {
+            Kind::Assertion => format!("eyJhbGciOiJIUzI1NiJ9.{}.{}", fresh_hex(), fresh_hex()),
+            _ => format!("{}{}", fresh_hex(), fresh_hex()),
+        };
+        let key_id = self.insert(text.clone(), kind, Some(now + life));
+        Some((text, key_id))
+    }
+
+    fn insert(&mut self, text: String, kind: Kind, expires: Option<SystemTime>) -> String {
+        self.serial += 1;
+        let key_id = fresh_id();
+        let token = Token {
+            kind,
+            serial: self.serial,
+            expires,
+            key_id: key_id.clone(),
+        };
+        self.known.insert(text, token);
+        key_id
+    }
+
+    /// What a token is, if it is of one of these kinds.
+    pub(super) fn look_up(&self, text: &str, kinds: &[Kind], now: SystemTime) -> Standing {
+        match self
+            .known
+            .get(text)
+            .filter(|token| kinds.contains(&token.kind))
+        {
+            Some(token) if token.is_live(now) => Standing::Live(token.clone()),
+            Some(_) => Standing::Expired,
+            None => Standing::Unknown,
+        }
+    }
+
+    /// Forgets a token of one of these kinds; any other text changes nothing.
+    pub(super) fn revoke(&mut self, text: &str, kinds: &[Kind]) {
+        if self
+            .known
+            .get(text)
+            .is_some_and(|token| kinds.contains(&token.kind))
+        {
+            self.known.remove(text);
+        }
+    }
+
+    /// Ends a token's life now, whatever its kind.
+    pub(super) fn expire(&mut self, text: &str, now: SystemTime) {
+        if let Some(token) = self.known.get_mut(text) {
+            token.expires = Some(now);
+        }
+    }
+
+    /// The IDs of the live v2.1 tokens, oldest first.
+    pub(super) fn key_ids(&self, now: SystemTime) -> Vec<String> {
+        let mut live: Vec<&Token> = self
+            .known
+            .values()
+            .filter(|token| token.kind == Kind::Assertion && token.is_live(now))
+            .collect();
+        live.sort_by_key(|token| token.serial);
+        live.into_iter().map(|token| token.key_id.clone()).collect()
+    }
+
+    /// LINE's 401 for a call whose bearer is missing, unknown or expired.
+    pub(super) fn admit(&self, call: &Call, now: SystemTime) -> Result<(), Answer> {
+        const ALL: [Kind; 4] = [
+            Kind::LongLived,
+            Kind::ShortLived,
+            Kind::Stateless,
+            Kind::Assertion,
+        ];
+        let standing = call.bearer().map(|token| self.look_up(token, &ALL, now));
+        let reason = match standing {
+            Some(Standing::Live(_)) => return Ok(()),
+            Some(Standing::Expired) => "access token expired",
+            Some(Standing::Unknown) => "invalid token",
+            None => "missing token",
+        };
+        let advice = "Confirm that the access token in the authorization header is valid.";
+        let text = format!("Authentication failed due to the following reason: {reason}. {advice}");
+        Err(Answer::message(401, &text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    #[test]
+    fn the_thirty_first_short_lived_token_ends_the_first() {
+        let (mut tokens, now) = (Tokens::default(), SystemTime::UNIX_EPOCH);
+        let issued: Vec<String> = (0..31)
+            .filter_map(|_| tokens.issue(Kind::ShortLived, DAY, now))
+            .map(|(text, _)| text)
+            .collect();
+        let live = |text: &String| {
+            matches!(
+                tokens.look_up(text, &[Kind::ShortLived], now),
+                Standing::Live(_)
+            )
+        };
+        assert_eq!(issued.iter().filter(|text| live(text)).count(), 30);
+        assert!(!live(&issued[0]));
+    }
+
+    #[test]
+    fn the_thirty_first_assertion_token_is_refused_until_one_expires() {
+        let (mut tokens, now) = (Tokens::default(), SystemTime::UNIX_EPOCH);
+        for _ in 0..30 {
+            assert!(tokens.issue(Kind::Assertion, DAY, now).is_some());
+        }
+        assert!(tokens.issue(Kind::Assertion, DAY, now).is_none());
+        assert_eq!(tokens.key_ids(now).len(), 30);
+        assert!(tokens.issue(Kind::Assertion, DAY, now + DAY).is_some());
+        assert_eq!(tokens.key_ids(now + DAY).len(), 1);
+    }
+
+    #[test]
+    fn stateless_tokens_have_no_limit_and_cannot_be_revoked() {
+        let (mut tokens, now) = (Tokens::default(), SystemTime::UNIX_EPOCH);
+        let issued: Vec<_> = (0..40)
+            .filter_map(|_| tokens.issue(Kind::Stateless, DAY, now))
+            .collect();
+        assert_eq!(issued.len(), 40);
+        tokens.revoke(&issued[0].0, &[Kind::LongLived, Kind::ShortLived]);
+        let standing = tokens.look_up(&issued[0].0, &[Kind::Stateless], now);
+        assert!(matches!(standing, Standing::Live(_)));
+    }
+}
