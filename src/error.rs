@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The class of a failure. The snake_case name is part of the output contract.
+/// The class of a failure. The `snake_case` name is part of the output contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -109,7 +109,13 @@ impl Detail {
     /// A detail with a place and a message.
     #[must_use]
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), expected: None, found: None, hint: None }
+        Self {
+            path: path.into(),
+            message: message.into(),
+            expected: None,
+            found: None,
+            hint: None,
+        }
     }
 }
 
@@ -123,5 +129,259 @@ impl fmt::Display for Detail {
             write!(formatter, " ({hint})")?;
         }
         Ok(())
+    }
+}
+
+/// A failure on the way to LINE's answer: what every step returns and `run` turns into the
+/// output's `error`.
+#[derive(Debug, Clone)]
+pub struct Error {
+    /// The class.
+    pub kind: Kind,
+    /// One lower-case fragment for people, without secrets.
+    pub message: String,
+    /// What is known about the effect.
+    pub outcome: Outcome,
+    /// The places that are wrong.
+    pub details: Vec<Detail>,
+    /// What to do, where it is better than the kind's own hint.
+    pub hint: Option<String>,
+    /// Whether the same call may succeed later without a change to it, and without harm.
+    pub retryable: bool,
+}
+
+impl Error {
+    /// An error before anything was sent.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            outcome: Outcome::NotDone,
+            details: Vec::new(),
+            hint: None,
+            retryable: kind.retryable(),
+        }
+    }
+
+    /// The same with the places that are wrong.
+    #[must_use]
+    pub fn with_details(mut self, details: Vec<Detail>) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// The same with a hint of its own.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same for an operation that takes no retry key: where its effect is not known, making the
+    /// call again may have the effect twice.
+    #[must_use]
+    pub fn of_unrepeatable(mut self) -> Self {
+        if self.outcome == Outcome::Unknown {
+            self.retryable = false;
+            self.hint = Some(
+                "LINE may have carried it out, and takes no retry key here: look before making the call again"
+                    .to_owned(),
+            );
+        }
+        self
+    }
+
+    /// The same with what is known about the effect.
+    #[must_use]
+    pub fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        for detail in &self.details {
+            write!(formatter, "\n  {detail}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// How the process ends. The numbers are part of the contract with platforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// LINE accepted it: 2xx, or 409 for a retry key that was accepted before.
+    Accepted = 0,
+    /// LINE refused it.
+    Refused = 1,
+    /// The command line or the document is wrong.
+    Usage = 2,
+    /// The inputs break the schema.
+    InvalidInputs = 3,
+    /// No channel access token could be had.
+    NoToken = 4,
+    /// No answer: refused connection, time-out, TLS.
+    NoAnswer = 5,
+    /// A bug.
+    Bug = 70,
+}
+
+impl Kind {
+    /// Every kind, in the order of a call.
+    pub const ALL: [Kind; 32] = [
+        Kind::Usage,
+        Kind::InvalidDocument,
+        Kind::UnknownAction,
+        Kind::InvalidCatalog,
+        Kind::InvalidAsset,
+        Kind::InvalidInputs,
+        Kind::NoCredentials,
+        Kind::TokenRefused,
+        Kind::TokenUnavailable,
+        Kind::BadRequest,
+        Kind::InvalidReplyToken,
+        Kind::Unauthorized,
+        Kind::Forbidden,
+        Kind::NotFound,
+        Kind::Conflict,
+        Kind::Gone,
+        Kind::LengthRequired,
+        Kind::TooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::Undeliverable,
+        Kind::Locked,
+        Kind::RateLimit,
+        Kind::MonthlyLimit,
+        Kind::ConcurrentOperations,
+        Kind::Unavailable,
+        Kind::UnexpectedStatus,
+        Kind::ConnectionFailed,
+        Kind::ConnectionBroken,
+        Kind::Timeout,
+        Kind::Tls,
+        Kind::ResponseTooLarge,
+        Kind::Internal,
+    ];
+
+    /// The exit code of a call that failed in this way.
+    #[must_use]
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Kind::Usage
+            | Kind::InvalidDocument
+            | Kind::UnknownAction
+            | Kind::InvalidCatalog
+            | Kind::InvalidAsset => ExitCode::Usage,
+            Kind::InvalidInputs => ExitCode::InvalidInputs,
+            Kind::NoCredentials | Kind::TokenRefused | Kind::TokenUnavailable => ExitCode::NoToken,
+            Kind::BadRequest
+            | Kind::InvalidReplyToken
+            | Kind::Unauthorized
+            | Kind::Forbidden
+            | Kind::NotFound
+            | Kind::Conflict
+            | Kind::Gone
+            | Kind::LengthRequired
+            | Kind::TooLarge
+            | Kind::UnsupportedMediaType
+            | Kind::Undeliverable
+            | Kind::Locked
+            | Kind::RateLimit
+            | Kind::MonthlyLimit
+            | Kind::ConcurrentOperations
+            | Kind::Unavailable
+            | Kind::UnexpectedStatus => ExitCode::Refused,
+            Kind::ConnectionFailed
+            | Kind::ConnectionBroken
+            | Kind::Timeout
+            | Kind::Tls
+            | Kind::ResponseTooLarge => ExitCode::NoAnswer,
+            Kind::Internal => ExitCode::Bug,
+        }
+    }
+
+    /// Whether the same call may succeed later without a change to it.
+    #[must_use]
+    pub fn retryable(self) -> bool {
+        matches!(
+            self,
+            Kind::TokenUnavailable
+                | Kind::Locked
+                | Kind::RateLimit
+                | Kind::ConcurrentOperations
+                | Kind::Unavailable
+                | Kind::ConnectionFailed
+                | Kind::ConnectionBroken
+                | Kind::Timeout
+        )
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(self) -> &'static str {
+        match self {
+            Kind::Usage => "run `line-connector --help`",
+            Kind::InvalidDocument => {
+                "give one JSON object such as {\"inputs\": {…}} on standard input; `line-connector describe ACTION` shows an example"
+            }
+            Kind::UnknownAction => "`line-connector list` shows every action",
+            Kind::InvalidCatalog => "correct the file; CONTRIBUTING.md describes the format",
+            Kind::InvalidAsset => {
+                "correct the asset; `line-connector describe` lists its parameters"
+            }
+            Kind::InvalidInputs => {
+                "correct the inputs; `options.validation: \"off\"` sends them as they are"
+            }
+            Kind::NoCredentials => {
+                "give `asset.token`, or `asset.client_id` and `asset.client_secret`, or set LINE_CHANNEL_ACCESS_TOKEN; `--sandbox` needs none"
+            }
+            Kind::TokenRefused => {
+                "compare channel ID and secret (or key and `kid`) with the LINE Developers Console"
+            }
+            Kind::TokenUnavailable => "check `asset.token_url` and the network, then try again",
+            Kind::BadRequest => "correct what LINE names; the request was not carried out",
+            Kind::InvalidReplyToken => {
+                "a reply token works once and for about a minute; if an earlier attempt got no answer, it may have been delivered, so do not send it again as a push"
+            }
+            Kind::Unauthorized => {
+                "issue a new channel access token; a long-lived one may have been replaced in the console, or be limited to certain IP addresses"
+            }
+            Kind::Forbidden => "the account's plan or rights do not include this; see the console",
+            Kind::NotFound => {
+                "check the id; LINE also answers 404 for users who blocked the account or did not consent"
+            }
+            Kind::Conflict => "the operation collides with another one; look before trying again",
+            Kind::Gone => "it no longer exists at LINE (unsent or closed)",
+            Kind::LengthRequired => "something between here and LINE removed Content-Length",
+            Kind::TooLarge => "keep the request under 2 MB; send fewer or smaller messages",
+            Kind::UnsupportedMediaType => "use a content type that this operation takes",
+            Kind::Undeliverable => {
+                "no LINE user has this phone number, or the user refuses notification messages"
+            }
+            Kind::Locked => "another channel controls the chat; try again in some seconds",
+            Kind::RateLimit => "slow down and try again later, with the same retry key",
+            Kind::MonthlyLimit => {
+                "the month's messages are used up, or reserved by a narrowcast that still runs; compare quota and consumption; trying again does not help by itself"
+            }
+            Kind::ConcurrentOperations => "wait until running operations end, then try again",
+            Kind::Unavailable => "LINE is in trouble; try again later, with the same retry key",
+            Kind::UnexpectedStatus => "check `asset.url`; redirects are not followed",
+            Kind::ConnectionFailed => {
+                "check `asset.url`, the proxy and the network; nothing was sent"
+            }
+            Kind::ConnectionBroken | Kind::Timeout => {
+                "the outcome may be unknown: repeat with the same `options.idempotency_key` or retry key, or look before sending again"
+            }
+            Kind::Tls => {
+                "the server's certificate is not trusted: give `asset.ca_file` for a private authority"
+            }
+            Kind::ResponseTooLarge => "the answer is larger than the connector takes",
+            Kind::Internal => "please report this as a bug, with the document but without secrets",
+        }
     }
 }

@@ -1,6 +1,35 @@
-//! The whole LINE Messaging API as declarative actions. Modules in reading order: nouns, the
-//! catalog, the pipeline's steps, the pipeline, and what stands around it.
+//! The whole LINE Messaging API as declarative actions: JSON in, JSON out, each message exactly
+//! once. `ARCHITECTURE.md` tells how data flows and who may know whom.
+//!
+//! Modules in reading order: nouns, the catalog, the pipeline's steps, the pipeline, and what
+//! stands around it.
 
+// Nouns.
+pub mod envelope;
 pub mod error;
 pub mod http;
+pub mod key;
 pub mod secret;
+mod nearest;
+pub mod asset;
+
+// What is declared.
+pub mod catalog;
+
+// The steps of a call; none names another.
+pub mod schema;
+pub mod auth;
+mod assertion;
+pub mod keygen;
+pub mod request;
+pub mod transport;
+pub mod retry;
+pub mod response;
+
+// The call.
+pub mod run;
+
+// Around it.
+pub mod describe;
+pub mod sandbox;
+pub mod face;

@@ -36,6 +36,9 @@ mod tests {
 
     #[test]
     fn debug_shows_a_placeholder() {
-        assert_eq!(format!("{:?}", Some(Secret::new("hunter2"))), "Some([redacted])");
+        assert_eq!(
+            format!("{:?}", Some(Secret::new("hunter2"))),
+            "Some([redacted])"
+        );
     }
 }

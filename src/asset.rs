@@ -1,0 +1,429 @@
+//! Where LINE is and how to authenticate, sorted out of the parameters that the document and the
+//! environment give. It chooses the way to authenticate; it issues no token.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::catalog::source::definition::{AssetDefinition, AssetKind, Host, Manifest};
+use crate::envelope::{AssetParameters, a_kind_of};
+use crate::error::{Detail, Error, Kind};
+use crate::nearest::nearest;
+use crate::secret::Secret;
+
+/// An asset, ready for use.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    /// How to authenticate; `None` where no way is complete.
+    pub credentials: Option<Credentials>,
+    /// What is missing for a way to authenticate, for the error where one is needed.
+    pub missing: Vec<Detail>,
+    /// The base URLs, without a trailing slash.
+    pub hosts: BTreeMap<Host, String>,
+    /// How connections are made.
+    pub network: Network,
+}
+
+/// A way to authenticate with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Credentials {
+    /// A token that is there already.
+    Bearer {
+        /// The channel access token.
+        token: Secret,
+        /// The channel ID, where it is given too.
+        client_id: Option<String>,
+    },
+    /// Channel ID and secret.
+    ClientCredentials {
+        /// Where tokens are issued.
+        token_url: String,
+        /// The channel ID.
+        client_id: String,
+        /// The channel secret.
+        client_secret: Secret,
+    },
+    /// A signed assertion.
+    JwtAssertion {
+        /// Where tokens are issued.
+        token_url: String,
+        /// The channel ID.
+        client_id: String,
+        /// The key's id in LINE's console.
+        kid: String,
+        /// The private key, a JWK as JSON text.
+        private_key: Secret,
+        /// How long a token v2.1 lives, seconds.
+        token_lifetime_seconds: u64,
+    },
+}
+
+/// How connections are made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Network {
+    /// Whether certificates are verified.
+    pub verify_tls: bool,
+    /// A proxy's URL; it may hold a password.
+    pub proxy: Option<Secret>,
+    /// A PEM file of certificate authorities that are trusted instead of the bundled ones.
+    pub ca_file: Option<String>,
+}
+
+impl Asset {
+    /// Sorts the parameters. `environment` holds values by parameter name; the document's come
+    /// first, and which way to authenticate is chosen by what the document itself holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidAsset`] with every parameter that is wrong, none of them quoted.
+    pub fn resolve(
+        manifest: &Manifest,
+        document: &AssetParameters,
+        environment: &Map<String, Value>,
+    ) -> Result<Self, Error> {
+        let mut details = Vec::new();
+        check_names(manifest, &document.0, &mut details);
+        let document = present(&document.0);
+        let environment = present(environment);
+        let mut reader = Reader {
+            document: &document,
+            environment: &environment,
+            details,
+        };
+        let hosts = reader.hosts(manifest);
+        let network = Network {
+            verify_tls: reader.boolean("verify_ssl").unwrap_or(true),
+            proxy: reader.text("http_proxy").map(Secret::new),
+            ca_file: reader.text("ca_file"),
+        };
+        let (credentials, missing) = reader.credentials(manifest, &hosts);
+        if reader.details.is_empty() {
+            Ok(Self {
+                credentials,
+                missing,
+                hosts,
+                network,
+            })
+        } else {
+            Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(reader.details))
+        }
+    }
+
+    /// Every secret that the asset holds, for the last look over an output.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets: Vec<Secret> = self.network.proxy.iter().cloned().collect();
+        match &self.credentials {
+            Some(Credentials::Bearer { token, .. }) => secrets.push(token.clone()),
+            Some(Credentials::ClientCredentials { client_secret, .. }) => {
+                secrets.push(client_secret.clone());
+            }
+            Some(Credentials::JwtAssertion { private_key, .. }) => {
+                secrets.push(private_key.clone());
+                let jwk = serde_json::from_str(private_key.expose()).unwrap_or_default();
+                let parts = ["d", "p", "q", "dp", "dq", "qi"].map(|part| text_of(&jwk, part));
+                secrets.extend(parts.into_iter().flatten().map(Secret::new));
+            }
+            None => {}
+        }
+        secrets
+    }
+}
+
+impl Credentials {
+    /// The channel that these credentials belong to: its ID, or the token where only that is known.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        match self {
+            Credentials::Bearer { token, client_id } => {
+                client_id.as_deref().unwrap_or(token.expose())
+            }
+            Credentials::ClientCredentials { client_id, .. }
+            | Credentials::JwtAssertion { client_id, .. } => client_id,
+        }
+    }
+}
+
+/// Reads parameters: the document's first, the environment's where the document has none.
+struct Reader<'a> {
+    document: &'a Map<String, Value>,
+    environment: &'a Map<String, Value>,
+    details: Vec<Detail>,
+}
+
+impl Reader<'_> {
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.document
+            .get(name)
+            .or_else(|| self.environment.get(name))
+    }
+
+    /// Reports a parameter without quoting it: it may be a secret in the wrong place.
+    fn wrong(&mut self, name: &str, expected: &str) {
+        let found = self.value(name).map_or("nothing", a_kind_of);
+        let origin = if self.document.contains_key(name) {
+            ""
+        } else {
+            " from the environment"
+        };
+        self.details.push(Detail {
+            expected: Some(expected.to_owned()),
+            found: Some(format!("{found}{origin}")),
+            ..Detail::new(format!("/asset/{name}"), format!("must be {expected}"))
+        });
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        let Value::String(text) = self.value(name)? else {
+            self.wrong(name, "a string");
+            return None;
+        };
+        Some(text.clone())
+    }
+
+    fn boolean(&mut self, name: &str) -> Option<bool> {
+        match self.value(name)? {
+            Value::Bool(value) => Some(*value),
+            Value::String(text) if ["true", "1"].contains(&text.as_str()) => Some(true),
+            Value::String(text) if ["false", "0"].contains(&text.as_str()) => Some(false),
+            _ => {
+                self.wrong(name, "true or false");
+                None
+            }
+        }
+    }
+
+    fn url(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        let host = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+            self.wrong(name, "a URL that starts with https:// (or http://)");
+            return None;
+        }
+        Some(text.trim_end_matches('/').to_owned())
+    }
+
+    /// The base URLs. Whoever moves `url` (to a sandbox, to a gateway) moves the other hosts along,
+    /// so that a token for it never travels to LINE by accident, nor LINE's token past the gateway.
+    fn hosts(&mut self, manifest: &Manifest) -> BTreeMap<Host, String> {
+        let api = self
+            .url("url")
+            .filter(|url| Some(url) != manifest.hosts.get(&Host::Api));
+        let mut hosts = manifest.hosts.clone();
+        for (host, name) in [(Host::Data, "data_url"), (Host::Manager, "manager_url")] {
+            if let Some(url) = self.url(name).or_else(|| api.clone()) {
+                hosts.insert(host, url);
+            }
+        }
+        hosts.extend(api.map(|api| (Host::Api, api)));
+        hosts
+    }
+
+    fn credentials(
+        &mut self,
+        manifest: &Manifest,
+        hosts: &BTreeMap<Host, String>,
+    ) -> (Option<Credentials>, Vec<Detail>) {
+        match self.choose(manifest) {
+            Ok(definition) => (self.read(definition, manifest, hosts), Vec::new()),
+            Err(missing) => (None, missing),
+        }
+    }
+
+    /// The first way in the manifest that the document completes alone; else the one for which the
+    /// document brings most, completed from the environment.
+    fn choose<'m>(&self, manifest: &'m Manifest) -> Result<&'m AssetDefinition, Vec<Detail>> {
+        let brought = |definition: &AssetDefinition| {
+            definition
+                .inputs
+                .required
+                .iter()
+                .filter(|name| self.document.contains_key(*name))
+                .count()
+        };
+        let complete = |definition: &&AssetDefinition| {
+            definition
+                .inputs
+                .required
+                .iter()
+                .all(|name| self.value(name).is_some())
+        };
+        if let Some(definition) = manifest
+            .assets
+            .iter()
+            .find(|definition| brought(definition) == definition.inputs.required.len())
+        {
+            return Ok(definition);
+        }
+        let most = manifest.assets.iter().map(brought).max().unwrap_or(0);
+        let mut candidates = manifest.assets.iter().filter(|one| brought(one) == most);
+        candidates
+            .find(complete)
+            .ok_or_else(|| self.missing(manifest))
+    }
+
+    /// What is missing for the way that has most of its parameters.
+    fn missing(&self, manifest: &Manifest) -> Vec<Detail> {
+        let given = |definition: &&AssetDefinition| {
+            definition
+                .inputs
+                .required
+                .iter()
+                .filter(|name| self.value(name).is_some())
+                .count()
+        };
+        let Some(nearest) = manifest
+            .assets
+            .iter()
+            .rev()
+            .max_by_key(given)
+            .filter(|one| given(one) > 0)
+        else {
+            return Vec::new();
+        };
+        let absent = nearest
+            .inputs
+            .required
+            .iter()
+            .filter(|name| self.value(name).is_none());
+        absent
+            .map(|name| {
+                let variable = nearest
+                    .inputs
+                    .properties
+                    .get(name)
+                    .and_then(environment_variable);
+                Detail {
+                    hint: variable.map(|variable| format!("or set {variable}")),
+                    ..Detail::new(format!("/asset/{name}"), format!("`{name}` is missing"))
+                }
+            })
+            .collect()
+    }
+
+    fn read(
+        &mut self,
+        definition: &AssetDefinition,
+        manifest: &Manifest,
+        hosts: &BTreeMap<Host, String>,
+    ) -> Option<Credentials> {
+        if definition.name == AssetKind::HttpBearer {
+            let token = Secret::new(self.text("token")?);
+            return Some(Credentials::Bearer {
+                token,
+                client_id: self.identifier("client_id"),
+            });
+        }
+        let token_url = self.token_url(definition, manifest, hosts)?;
+        let client_id = self.identifier("client_id")?;
+        if definition.name == AssetKind::Oauth2ClientCredentials {
+            let client_secret = Secret::new(self.text("client_secret")?);
+            return Some(Credentials::ClientCredentials {
+                token_url,
+                client_id,
+                client_secret,
+            });
+        }
+        let private_key = match self.value("private_key")? {
+            Value::String(text) => Secret::new(text.clone()),
+            object @ Value::Object(_) => Secret::new(object.to_string()),
+            _ => {
+                self.wrong("private_key", "a JWK, as an object or as its JSON text");
+                return None;
+            }
+        };
+        Some(Credentials::JwtAssertion {
+            token_url,
+            client_id,
+            kid: self.text("kid")?,
+            private_key,
+            token_lifetime_seconds: self.lifetime(definition)?,
+        })
+    }
+
+    /// LINE's token endpoint, on the host that the asset's `url` names.
+    fn token_url(
+        &mut self,
+        definition: &AssetDefinition,
+        manifest: &Manifest,
+        hosts: &BTreeMap<Host, String>,
+    ) -> Option<String> {
+        if self.value("token_url").is_some() {
+            return self.url("token_url");
+        }
+        let default = default_of(definition, "token_url").and_then(Value::as_str)?;
+        let line = manifest.hosts.get(&Host::Api)?;
+        Some(default.replacen(line.as_str(), hosts.get(&Host::Api)?, 1))
+    }
+
+    /// A channel ID is digits, and platforms like to hand it over as a number.
+    fn identifier(&mut self, name: &str) -> Option<String> {
+        match self.value(name)? {
+            Value::Number(number) if number.is_u64() => Some(number.to_string()),
+            _ => self.text(name),
+        }
+    }
+
+    fn lifetime(&mut self, definition: &AssetDefinition) -> Option<u64> {
+        const NAME: &str = "token_lifetime_seconds";
+        let given = match self.value(NAME) {
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(value) => value.as_u64(),
+            None => default_of(definition, NAME).and_then(Value::as_u64),
+        };
+        let lifetime = given.filter(|seconds| (60..=2_592_000).contains(seconds));
+        if lifetime.is_none() {
+            self.wrong(NAME, "seconds from 60 to 2592000 (30 days)");
+        }
+        lifetime
+    }
+}
+
+/// Reports parameters that no way to authenticate has.
+fn check_names(manifest: &Manifest, document: &Map<String, Value>, details: &mut Vec<Detail>) {
+    let known = |name: &str| {
+        manifest
+            .assets
+            .iter()
+            .any(|asset| asset.inputs.properties.contains_key(name))
+    };
+    for name in document.keys().filter(|name| !known(name)) {
+        let names = manifest
+            .assets
+            .iter()
+            .flat_map(|asset| asset.inputs.properties.keys())
+            .map(String::as_str);
+        details.push(Detail {
+            hint: nearest(name, names).map(|name| format!("did you mean `{name}`?")),
+            ..Detail::new(
+                format!("/asset/{name}"),
+                format!("`{name}` is not a parameter of an asset"),
+            )
+        });
+    }
+}
+
+/// Platforms send `null` or an empty string for a field that was left empty.
+fn present(parameters: &Map<String, Value>) -> Map<String, Value> {
+    let given = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    parameters
+        .iter()
+        .filter(|(_, value)| given(value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The environment variable that stands in for a parameter.
+pub(crate) fn environment_variable(schema: &Map<String, Value>) -> Option<&str> {
+    schema.get("x-env").and_then(Value::as_str)
+}
+
+fn default_of<'a>(definition: &'a AssetDefinition, name: &str) -> Option<&'a Value> {
+    definition.inputs.properties.get(name)?.get("default")
+}
+
+fn text_of(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(Value::as_str).map(str::to_owned)
+}

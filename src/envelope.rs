@@ -1,0 +1,405 @@
+//! The documents on the wire: the invocation that comes in and the output that goes out, field by
+//! field. They carry no behaviour but reading and writing themselves; what a call does with them
+//! is `run`'s matter.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::catalog::source::definition::Validation;
+use crate::error::{Detail, Error, Kind, Outcome};
+use crate::nearest::nearest;
+use crate::secret::{REDACTED, Secret};
+
+/// What a platform hands over: one call.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invocation {
+    /// Anything; it comes back in the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+    /// The action's name; may be left out where the command line names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Where LINE is and how to authenticate. What is missing is taken from the environment.
+    #[serde(default)]
+    #[schemars(schema_with = "asset_schema")]
+    pub asset: AssetParameters,
+    /// The action's inputs, in sections or flat: a key that is no section goes to the one section
+    /// that declares it.
+    #[serde(default)]
+    pub inputs: Map<String, Value>,
+    /// How the call is made.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// How a call is made. What is missing is taken from the manifest.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// How long one attempt may take, milliseconds, from connecting to the last byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3_600_000))]
+    pub timeout_ms: Option<u64>,
+    /// How many attempts the call may take where it may be repeated at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10))]
+    pub attempts: Option<u32>,
+    /// Names the effect of this call: a call with the same key, action and channel reaches people
+    /// once within LINE's 24 hours, however often it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub idempotency_key: Option<String>,
+    /// Whether inputs are checked before they are sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+}
+
+/// The asset's parameters as they came, all taken for secrets until `asset` has sorted them.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AssetParameters(pub Map<String, Value>);
+
+impl std::fmt::Debug for AssetParameters {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_map()
+            .entries(self.0.keys().map(|name| (name, REDACTED)))
+            .finish()
+    }
+}
+
+fn asset_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "description": "Parameters of one of the manifest's assets; `describe` lists them."
+    })
+}
+
+impl Invocation {
+    /// Reads an invocation document.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidDocument`] with every place that is wrong. No value of the document is quoted.
+    pub fn from_json(text: &[u8]) -> Result<Self, Error> {
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+        let value: Value = serde_json::from_slice(text).map_err(|error| {
+            Error::new(
+                Kind::InvalidDocument,
+                format!(
+                    "standard input is not JSON: {} at line {}, column {}",
+                    syntax(&error),
+                    error.line(),
+                    error.column()
+                ),
+            )
+        })?;
+        Self::from_value(value)
+    }
+
+    /// Takes a parsed invocation document.
+    ///
+    /// # Errors
+    ///
+    /// As [`Invocation::from_json`].
+    pub fn from_value(value: Value) -> Result<Self, Error> {
+        let Value::Object(members) = value else {
+            return Err(Error::new(
+                Kind::InvalidDocument,
+                format!(
+                    "the document must be a JSON object, not {}",
+                    a_kind_of(&value)
+                ),
+            ));
+        };
+        let mut details = Vec::new();
+        let mut invocation = Self::default();
+        for (key, member) in members {
+            invocation.take(&key, member, &mut details);
+        }
+        if details.is_empty() {
+            Ok(invocation)
+        } else {
+            Err(
+                Error::new(Kind::InvalidDocument, "the invocation document is wrong")
+                    .with_details(details),
+            )
+        }
+    }
+
+    fn take(&mut self, key: &str, member: Value, details: &mut Vec<Detail>) {
+        match (key, member) {
+            ("id", id) => self.id = Some(id),
+            ("action" | "asset" | "inputs" | "options", Value::Null) => {}
+            ("action", Value::String(name)) => self.action = Some(name),
+            ("asset", Value::Object(asset)) => self.asset = AssetParameters(asset),
+            ("inputs", Value::Object(inputs)) => self.inputs = inputs,
+            ("options", Value::Object(options)) => self.options = Options::read(options, details),
+            ("action", other) => details.push(mistyped("/action", "a string", &other)),
+            ("asset" | "inputs" | "options", other) => {
+                details.push(mistyped(&format!("/{key}"), "an object", &other));
+            }
+            (key, _) => {
+                details.push(unknown(
+                    key,
+                    "",
+                    &["id", "action", "asset", "inputs", "options"],
+                ));
+            }
+        }
+    }
+}
+
+impl Options {
+    fn read(members: Map<String, Value>, details: &mut Vec<Detail>) -> Self {
+        const NAMES: [&str; 4] = ["timeout_ms", "attempts", "idempotency_key", "validation"];
+        let mut options = Self::default();
+        for (key, member) in members {
+            let path = format!("/options/{key}");
+            match (key.as_str(), member) {
+                (known, Value::Null) if NAMES.contains(&known) => {}
+                ("timeout_ms", value) => match value.as_u64() {
+                    Some(time @ 1..=3_600_000) => options.timeout_ms = Some(time),
+                    _ => details.push(mistyped(&path, "milliseconds from 1 to 3600000", &value)),
+                },
+                ("attempts", value) => match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
+                    Some(count @ 1..=10) => options.attempts = Some(count),
+                    _ => details.push(mistyped(&path, "a whole number from 1 to 10", &value)),
+                },
+                ("idempotency_key", Value::String(key)) if !key.is_empty() && key.len() <= 500 => {
+                    options.idempotency_key = Some(key);
+                }
+                ("idempotency_key", value) => {
+                    details.push(mistyped(&path, "a string of 1 to 500 bytes", &value));
+                }
+                ("validation", value) => match value.as_str() {
+                    Some("strict") => options.validation = Some(Validation::Strict),
+                    Some("off") => options.validation = Some(Validation::Off),
+                    _ => details.push(mistyped(&path, "\"strict\" or \"off\"", &value)),
+                },
+                (key, _) => details.push(unknown(key, "/options", &NAMES)),
+            }
+        }
+        options
+    }
+}
+
+/// What the connector answers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Output {
+    /// The invocation's `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+    /// LINE's HTTP status code; absent where LINE was never reached or never answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<u16>,
+    /// The reason phrase of the status code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// LINE's response headers; names in lower case, repeated ones joined with a comma.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_headers: Option<BTreeMap<String, String>>,
+    /// The response body, where it is JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json_body: Option<Value>,
+    /// The response body, where it is not JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_text: Option<String>,
+    /// With `--dry-run`: the request that would be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<PlannedRequest>,
+    /// What went wrong. Present on every failure, absent on every success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReport>,
+    /// What the runtime knows about the call. Never a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<CallReport>,
+    /// Values that must not appear in the rendered document.
+    #[serde(skip)]
+    pub secrets: Vec<Secret>,
+}
+
+/// A request that `--dry-run` shows instead of sending.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedRequest {
+    /// The method.
+    pub method: String,
+    /// The complete URL.
+    pub url: String,
+    /// The headers, the token redacted.
+    pub headers: BTreeMap<String, String>,
+    /// The body: JSON as it is, anything else as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+}
+
+/// What went wrong, and what to do.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorReport {
+    /// The class; stable.
+    pub kind: Kind,
+    /// One sentence for people.
+    pub message: String,
+    /// Whether the same call may succeed later without a change to it.
+    pub retryable: bool,
+    /// Whether the call may have had an effect.
+    pub outcome: Outcome,
+    /// What to do.
+    pub hint: String,
+    /// The places that are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Detail>,
+}
+
+/// What the runtime knows about a call.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct CallReport {
+    /// The action that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// How often the request was sent.
+    pub attempts: u32,
+    /// The `X-Line-Retry-Key` that every attempt carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_key: Option<String>,
+    /// LINE's id of the request that had the effect: after a 409, of the accepted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// `true` where LINE had accepted this retry key before, so that nothing was sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub already_accepted: Option<bool>,
+    /// How long the call took, milliseconds.
+    pub elapsed_ms: u64,
+    /// What may be wrong, though LINE leaves it open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Detail>,
+}
+
+impl From<&Error> for ErrorReport {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind,
+            message: error.message.clone(),
+            retryable: error.retryable,
+            outcome: error.outcome,
+            hint: error
+                .hint
+                .clone()
+                .unwrap_or_else(|| error.kind.hint().to_owned()),
+            details: error.details.clone(),
+        }
+    }
+}
+
+impl From<&Error> for Output {
+    fn from(error: &Error) -> Self {
+        Self {
+            error: Some(error.into()),
+            ..Self::default()
+        }
+    }
+}
+
+impl Output {
+    /// The document as one line of JSON, every secret replaced.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = serde_json::to_string(self).unwrap_or_else(|error| {
+            format!("{{\"error\":{{\"kind\":\"internal\",\"message\":\"{error}\"}}}}")
+        });
+        for secret in &self.secrets {
+            let quoted = Value::from(secret.expose()).to_string();
+            let bare = &quoted[1..quoted.len() - 1];
+            // A shorter value is likelier to be part of an ordinary word than to be found by it.
+            if bare.len() >= 6 && text.contains(bare) {
+                text = text.replace(bare, REDACTED);
+            }
+        }
+        text
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> &'static str {
+    if error.is_eof() {
+        "it ends too early"
+    } else {
+        "a syntax error"
+    }
+}
+
+fn mistyped(path: &str, expected: &str, found: &Value) -> Detail {
+    Detail {
+        expected: Some(expected.to_owned()),
+        found: Some(a_kind_of(found).to_owned()),
+        ..Detail::new(
+            path,
+            format!("must be {expected}, not {}", a_kind_of(found)),
+        )
+    }
+}
+
+fn unknown(key: &str, parent: &str, names: &[&str]) -> Detail {
+    Detail {
+        expected: Some(format!("one of {}", names.join(", "))),
+        hint: nearest(key, names.iter().copied()).map(|name| format!("did you mean `{name}`?")),
+        ..Detail::new(
+            format!("{parent}/{key}"),
+            format!("`{key}` is not a key here"),
+        )
+    }
+}
+
+/// A value's JSON type with its article, without the value.
+pub(crate) fn a_kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Invocation, Output};
+    use crate::secret::Secret;
+
+    #[test]
+    fn every_wrong_place_is_named_at_once_and_no_value_is_quoted() {
+        let text = br#"{"input": {}, "asset": "s3cr3t", "options": {"attempts": 99, "time": 1}}"#;
+        let error = Invocation::from_json(text).unwrap_err();
+        let paths: Vec<&str> = error
+            .details
+            .iter()
+            .map(|detail| detail.path.as_str())
+            .collect();
+        assert_eq!(
+            paths,
+            ["/input", "/asset", "/options/attempts", "/options/time"]
+        );
+        assert_eq!(
+            error.details[0].hint.as_deref(),
+            Some("did you mean `inputs`?")
+        );
+        assert!(!error.to_string().contains("s3cr3t"));
+    }
+
+    #[test]
+    fn a_rendered_document_holds_no_secret_even_where_it_needs_escaping() {
+        let output = Output {
+            response_text: Some("token is a\"b\\c123!".to_owned()),
+            secrets: vec![Secret::new("a\"b\\c123")],
+            ..Output::default()
+        };
+        assert_eq!(
+            output.render(),
+            r#"{"response_text":"token is [redacted]!"}"#
+        );
+    }
+}

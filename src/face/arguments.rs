@@ -1,0 +1,128 @@
+//! The command line as clap sees it, and nothing else: what the arguments are, not what they do.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// The whole LINE Messaging API for automation platforms: one JSON document in, one JSON document
+/// out, each message exactly once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "line-connector",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 LINE accepted it · 1 LINE refused it · 2 the command line or the \
+document is wrong · 3 the inputs break the schema · 4 no token could be had · 5 no answer · 70 a bug"
+)]
+pub(crate) struct Arguments {
+    /// Adds the action files of this folder, or replaces actions of the same name.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) actions: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Reads an invocation document from standard input, makes the call, writes the output document
+    Run(CallArguments),
+    /// Lists the actions
+    List {
+        /// Writes JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes an action's schemas, documentation and examples as JSON; without ACTION, everything
+    Describe {
+        /// The action's name.
+        action: Option<String>,
+    },
+    /// Tries the asset: can a token be had, and does LINE take it?
+    Check {
+        #[command(flatten)]
+        asset: AssetFile,
+        /// Asks the embedded sandbox instead of LINE.
+        #[arg(long)]
+        sandbox: bool,
+    },
+    /// Starts a LINE that lives in memory behind a loopback address, and writes the asset to use
+    Sandbox {
+        /// The address to listen on; port 0 takes a free one.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// How many people may be reached in a month.
+        #[arg(long, value_name = "N", default_value_t = 500)]
+        quota: u64,
+        /// How many friends the account has.
+        #[arg(long, value_name = "N", default_value_t = 120)]
+        friends: u64,
+    },
+    /// Makes a key pair for the assertion way to authenticate
+    Keygen {
+        /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Writes a shell's completion script
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// One call.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CallArguments {
+    /// The action's name; the document's `action` where this is left out.
+    pub(crate) action: Option<String>,
+    /// Shows the request instead of sending it; needs neither network nor credentials.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Asks the embedded sandbox instead of LINE; needs no credentials.
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    #[command(flatten)]
+    pub(crate) asset: AssetFile,
+}
+
+/// Where the asset stands, if not in the document.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AssetFile {
+    /// A JSON file with the asset's parameters; those of the document come first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) asset: Option<PathBuf>,
+}
+
+/// What is to be printed instead of running.
+#[derive(Debug)]
+pub(crate) struct Instead {
+    /// The text.
+    pub(crate) text: String,
+    /// Whether the arguments were wrong, or help was asked for.
+    pub(crate) wrong: bool,
+}
+
+/// Reads the command line.
+pub(crate) fn parse(arguments: &[OsString]) -> Result<Arguments, Instead> {
+    Arguments::try_parse_from(arguments).map_err(|error| Instead {
+        wrong: !matches!(
+            error.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+        ),
+        text: error.render().to_string(),
+    })
+}
+
+/// Writes a shell's completion script.
+pub(crate) fn complete(shell: Shell, to: &mut dyn Write) {
+    let mut command = Arguments::command();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "line-connector", &mut script);
+    let _ = to.write_all(&script);
+}

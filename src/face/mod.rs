@@ -1,0 +1,4 @@
+//! The faces: what a platform or a person meets. Only here is anything printed.
+
+mod arguments;
+pub mod cli;

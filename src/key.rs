@@ -1,0 +1,96 @@
+//! An RSA key as LINE's console and our asset hold it: a JSON Web Key. It only reads and writes
+//! the format; `keygen` makes keys, `assertion` signs with them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+/// The numbers of an RSA private key, big-endian.
+#[derive(Clone)]
+pub struct PrivateKey {
+    /// The modulus.
+    pub n: Vec<u8>,
+    /// The public exponent.
+    pub e: Vec<u8>,
+    /// The private exponent.
+    pub d: Vec<u8>,
+    /// The first prime.
+    pub p: Vec<u8>,
+    /// The second prime.
+    pub q: Vec<u8>,
+    /// `d mod (p - 1)`.
+    pub dp: Vec<u8>,
+    /// `d mod (q - 1)`.
+    pub dq: Vec<u8>,
+    /// `q⁻¹ mod p`.
+    pub qi: Vec<u8>,
+}
+
+impl std::fmt::Debug for PrivateKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("PrivateKey")
+    }
+}
+
+impl PrivateKey {
+    /// Reads a private JWK.
+    ///
+    /// # Errors
+    ///
+    /// A fragment that names the member that is wrong, without its value.
+    pub fn from_jwk(text: &str) -> Result<Self, String> {
+        let jwk: Value = serde_json::from_str(text)
+            .map_err(|_| "`private_key` must be a JWK: a JSON object".to_owned())?;
+        match jwk.get("kty").and_then(Value::as_str) {
+            Some("RSA") => {}
+            _ => return Err("`private_key` must be an RSA key (`\"kty\": \"RSA\"`)".to_owned()),
+        }
+        let number = |name: &str| {
+            jwk.get(name)
+                .and_then(Value::as_str)
+                .and_then(|text| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok())
+                .map(|bytes| bytes.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>())
+                .filter(|bytes| !bytes.is_empty())
+                .ok_or_else(|| {
+                    format!("`private_key` lacks `{name}`, or it is not base64url; the whole private JWK is needed")
+                })
+        };
+        Ok(Self {
+            n: number("n")?,
+            e: number("e")?,
+            d: number("d")?,
+            p: number("p")?,
+            q: number("q")?,
+            dp: number("dp")?,
+            dq: number("dq")?,
+            qi: number("qi")?,
+        })
+    }
+
+    /// The private key as a JWK.
+    #[must_use]
+    pub fn private_jwk(&self) -> Value {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        json!({
+            "kty": "RSA", "alg": "RS256", "use": "sig",
+            "n": text(&self.n), "e": text(&self.e), "d": text(&self.d),
+            "p": text(&self.p), "q": text(&self.q),
+            "dp": text(&self.dp), "dq": text(&self.dq), "qi": text(&self.qi),
+        })
+    }
+
+    /// The public key as LINE's console takes it: without `kid`, which the console assigns.
+    #[must_use]
+    pub fn public_jwk(&self) -> Value {
+        json!({
+            "kty": "RSA", "alg": "RS256", "use": "sig",
+            "n": URL_SAFE_NO_PAD.encode(&self.n), "e": URL_SAFE_NO_PAD.encode(&self.e),
+        })
+    }
+}
+
+/// Base64url without padding, as JSON Web Tokens are written.
+#[must_use]
+pub fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}

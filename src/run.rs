@@ -1,0 +1,509 @@
+//! The pipeline: one invocation in, one output out. Its private functions, read from top to
+//! bottom, are the life of a call. It prints nothing and reads no environment; what it needs of
+//! the world arrives in [`Runtime`].
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Map, Value};
+
+use crate::asset::{Asset, Credentials, Network};
+use crate::auth::{self, Tokens};
+use crate::catalog::Catalog;
+use crate::catalog::source::definition::{Action, Repeat, Validation};
+use crate::catalog::source::lint::SECTIONS;
+use crate::envelope::{CallReport, ErrorReport, Invocation, Options, Output, PlannedRequest};
+use crate::error::{Detail, Error, ExitCode, Kind};
+use crate::http::{Failure, Reply, Request, Transport};
+use crate::nearest::nearest;
+use crate::request;
+use crate::response;
+use crate::retry::{self, Decision, Policy};
+use crate::schema::Schema;
+use crate::secret::{REDACTED, Secret};
+use crate::transport::{Http, Settings};
+
+/// Reads a file by its path.
+pub type ReadFile = Box<dyn Fn(&str) -> io::Result<Vec<u8>> + Send + Sync>;
+
+/// What a call needs of the world, so that tests and the sandbox can stand in for it.
+pub struct Runtime {
+    /// Where requests go instead of the network.
+    pub transport: Option<Arc<dyn Transport>>,
+    /// The time.
+    pub now: Box<dyn Fn() -> SystemTime + Send + Sync>,
+    /// Waits.
+    pub sleep: Box<dyn Fn(Duration) + Send + Sync>,
+    /// Random bits, for retry keys and for spreading pauses.
+    pub random: Box<dyn Fn() -> u128 + Send + Sync>,
+    /// Reads a file that the asset names.
+    pub read_file: ReadFile,
+    /// Asset parameters from the environment, by parameter name.
+    pub environment: Map<String, Value>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+/// The connector: a catalog, the world, and what calls share.
+pub struct Connector {
+    catalog: Catalog,
+    runtime: Runtime,
+    tokens: Tokens,
+    clients: Mutex<HashMap<Network, Arc<Http>>>,
+    schemas: Mutex<HashMap<String, Arc<Schema>>>,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+/// A call that has passed every check and only waits to be sent.
+struct Prepared {
+    action: Action,
+    request: Request,
+}
+
+/// How a call went.
+struct Exchange {
+    result: Result<Reply, Failure>,
+    attempts: u32,
+    token: Option<Secret>,
+}
+
+impl Connector {
+    /// A connector over a catalog.
+    #[must_use]
+    pub fn new(catalog: Catalog, runtime: Runtime) -> Self {
+        Self {
+            catalog,
+            runtime,
+            tokens: Tokens::default(),
+            clients: Mutex::default(),
+            schemas: Mutex::default(),
+        }
+    }
+
+    /// What is declared.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Makes one call.
+    #[must_use]
+    pub fn call(&self, invocation: Invocation) -> Output {
+        self.answer(invocation, |connector, invocation, asset, report| {
+            connector.send(invocation, asset, report)
+        })
+    }
+
+    /// Prepares one call and shows its request instead of sending it. It needs neither network nor
+    /// credentials.
+    #[must_use]
+    pub fn plan(&self, invocation: Invocation) -> Output {
+        self.answer(invocation, |connector, invocation, asset, report| {
+            connector.show(invocation, asset, report)
+        })
+    }
+
+    /// What `call` and `plan` share: the asset, the report, the errors, the secrets.
+    fn answer(
+        &self,
+        mut invocation: Invocation,
+        step: impl FnOnce(&Self, &mut Invocation, &Asset, &mut CallReport) -> Result<Output, Failed>,
+    ) -> Output {
+        let started = Instant::now();
+        let id = invocation.id.take();
+        let mut report = CallReport {
+            action: invocation.action.clone(),
+            ..CallReport::default()
+        };
+        let manifest = self.catalog.manifest();
+        let mut secrets = self.secret_inputs(&invocation);
+        let result = Asset::resolve(manifest, &invocation.asset, &self.runtime.environment)
+            .map_err(Failed::before)
+            .and_then(|asset| {
+                secrets.extend(asset.secrets());
+                step(self, &mut invocation, &asset, &mut report)
+            });
+        let mut output = result.unwrap_or_else(|failed| {
+            let mut output = *failed.output;
+            output.error = Some(ErrorReport::from(&failed.error));
+            output
+        });
+        report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        output.secrets.extend(secrets);
+        output.id = id;
+        output.meta = Some(report);
+        output
+    }
+
+    fn send(
+        &self,
+        invocation: &mut Invocation,
+        asset: &Asset,
+        report: &mut CallReport,
+    ) -> Result<Output, Failed> {
+        let prepared = self.prepare(invocation, asset, report)?;
+        let credentials = credentials(asset)?;
+        let transport = self.transport(&asset.network)?;
+        let policy = self.policy(&prepared.action, credentials, &invocation.options);
+        let exchange = self.exchange(prepared.request, credentials, transport.as_ref(), &policy)?;
+        report.attempts = exchange.attempts;
+        read(exchange, report).map_err(|failed| match prepared.action.meta.retry {
+            Repeat::Never => Failed {
+                error: failed.error.of_unrepeatable(),
+                ..failed
+            },
+            Repeat::Keyed | Repeat::Safe => failed,
+        })
+    }
+
+    fn show(
+        &self,
+        invocation: &mut Invocation,
+        asset: &Asset,
+        report: &mut CallReport,
+    ) -> Result<Output, Failed> {
+        let prepared = self.prepare(invocation, asset, report)?;
+        let request = prepared.request;
+        let own = [("Authorization".to_owned(), format!("Bearer {REDACTED}"))];
+        let headers = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let body = (!request.body.is_empty()).then(|| {
+            serde_json::from_slice(&request.body)
+                .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&request.body)))
+        });
+        let planned = PlannedRequest {
+            method: request.method.as_str().to_owned(),
+            url: request.url,
+            headers: own.into_iter().chain(headers).collect(),
+            body,
+        };
+        Ok(Output {
+            request: Some(planned),
+            ..Output::default()
+        })
+    }
+
+    /// Everything before the network: look up, bind, validate, build.
+    fn prepare(
+        &self,
+        invocation: &mut Invocation,
+        asset: &Asset,
+        report: &mut CallReport,
+    ) -> Result<Prepared, Error> {
+        let action = self.look_up(invocation.action.as_deref())?;
+        let inputs = std::mem::take(&mut invocation.inputs);
+        let inputs = request::bind(inputs, |section| {
+            self.catalog.section_properties(&action, section)
+        })?;
+        report.warnings = self.validate(&action, &inputs, &invocation.options)?;
+        report.retry_key = self.retry_key(&action, &inputs, asset, &invocation.options);
+        let base = asset
+            .hosts
+            .get(&action.meta.host)
+            .map(String::as_str)
+            .unwrap_or_default();
+        let retry_key = report.retry_key.as_deref();
+        let timeout = self.timeout(&invocation.options);
+        let request = request::build(&action, &inputs, base, retry_key, timeout)?;
+        Ok(Prepared { action, request })
+    }
+
+    fn look_up(&self, name: Option<&str>) -> Result<Action, Error> {
+        let name = name.ok_or_else(|| {
+            Error::new(Kind::InvalidDocument, "no action is named").with_details(vec![Detail {
+                hint: Some("or name it on the command line: `run ACTION`".to_owned()),
+                ..Detail::new("/action", "`action` is missing")
+            }])
+        })?;
+        self.catalog.action(name).ok_or_else(|| {
+            let error = Error::new(Kind::UnknownAction, format!("there is no action `{name}`"));
+            let entries = self.catalog.entries();
+            match nearest(name, entries.iter().map(|entry| entry.name.as_str())) {
+                Some(known) => error.with_hint(format!("did you mean `{known}`?")),
+                None => error,
+            }
+        })
+    }
+
+    fn validate(
+        &self,
+        action: &Action,
+        inputs: &Value,
+        options: &Options,
+    ) -> Result<Vec<Detail>, Error> {
+        if self.validation(options) == Validation::Off {
+            return Ok(Vec::new());
+        }
+        let findings = self.schema(action)?.check(inputs);
+        if findings.violations.is_empty() {
+            return Ok(findings.warnings);
+        }
+        let count = findings.violations.len();
+        let message = match count {
+            1 => "the inputs break a rule; nothing was sent".to_owned(),
+            count => format!("the inputs break {count} rules; nothing was sent"),
+        };
+        Err(Error::new(Kind::InvalidInputs, message).with_details(findings.violations))
+    }
+
+    /// The compiled schema of an action's inputs, kept for the next call.
+    fn schema(&self, action: &Action) -> Result<Arc<Schema>, Error> {
+        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(schema) = schemas.get(&action.name) {
+            return Ok(Arc::clone(schema));
+        }
+        let inputs = Value::Object(action.inputs.clone());
+        let schema = Schema::compile(&inputs, &|path| self.catalog.schema(path))
+            .map_err(|reason| Error::new(Kind::InvalidCatalog, reason))?;
+        let schema = Arc::new(schema);
+        schemas.insert(action.name.clone(), Arc::clone(&schema));
+        Ok(schema)
+    }
+
+    /// The key that every attempt carries: the caller's, or the idempotency key's, or a random one.
+    fn retry_key(
+        &self,
+        action: &Action,
+        inputs: &Value,
+        asset: &Asset,
+        options: &Options,
+    ) -> Option<String> {
+        if action.meta.retry != Repeat::Keyed {
+            return None;
+        }
+        let channel = asset
+            .credentials
+            .as_ref()
+            .map(Credentials::channel)
+            .unwrap_or_default();
+        Some(
+            match (request::retry_key(inputs), &options.idempotency_key) {
+                (Some(key), _) => key.to_owned(),
+                (None, Some(name)) => retry::derived_key(channel, &action.name, name),
+                (None, None) => retry::random_key((self.runtime.random)()),
+            },
+        )
+    }
+
+    /// Sends until an answer stands: the same bytes each time, a pause between, a new token once.
+    fn exchange(
+        &self,
+        mut request: Request,
+        credentials: &Credentials,
+        transport: &dyn Transport,
+        policy: &Policy,
+    ) -> Result<Exchange, Error> {
+        let mut attempts = 0;
+        let mut renewed = false;
+        loop {
+            let token = self.token(credentials, transport, policy, request.timeout)?;
+            request.bearer = Some(token.clone());
+            let result = transport.send(&request);
+            attempts += 1;
+            let random = (self.runtime.random)();
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "any 64 of the random bits do"
+            )]
+            let random = random as u64;
+            match retry::decide(policy, attempts, renewed, &result, random) {
+                Decision::Stop => {
+                    return Ok(Exchange {
+                        result,
+                        attempts,
+                        token: Some(token),
+                    });
+                }
+                Decision::Again(pause) => (self.runtime.sleep)(pause),
+                Decision::RenewToken => {
+                    self.tokens.forget(credentials, &token);
+                    renewed = true;
+                }
+            }
+        }
+    }
+
+    /// A token, asked for again where the endpoint is only out of reach: issuing has no effect that
+    /// could be doubled on people.
+    fn token(
+        &self,
+        credentials: &Credentials,
+        transport: &dyn Transport,
+        policy: &Policy,
+        timeout: Duration,
+    ) -> Result<Secret, Error> {
+        let mut attempt = 1;
+        loop {
+            let now = (self.runtime.now)();
+            match self.tokens.bearer(credentials, transport, now, timeout) {
+                Err(error) if error.kind.retryable() && attempt < policy.attempts => {
+                    (self.runtime.sleep)(policy.backoff.saturating_mul(attempt));
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn transport(&self, network: &Network) -> Result<Arc<dyn Transport>, Error> {
+        if let Some(transport) = &self.runtime.transport {
+            return Ok(Arc::clone(transport));
+        }
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(network) {
+            return Ok(Arc::<Http>::clone(client));
+        }
+        let client = Arc::new(self.client(network)?);
+        clients.insert(network.clone(), Arc::clone(&client));
+        Ok(client)
+    }
+
+    fn client(&self, network: &Network) -> Result<Http, Error> {
+        let defaults = &self.catalog.manifest().defaults;
+        let invalid = |reason: String| Error::new(Kind::InvalidAsset, reason);
+        let authorities = match &network.ca_file {
+            Some(path) => Some(
+                (self.runtime.read_file)(path)
+                    .map_err(|error| invalid(format!("`ca_file` cannot be read: {error}")))?,
+            ),
+            None => None,
+        };
+        Http::new(Settings {
+            verify_tls: network.verify_tls,
+            proxy: network.proxy.clone(),
+            authorities,
+            connect_timeout: Duration::from_millis(defaults.connect_timeout_ms),
+            max_response_bytes: defaults.max_response_bytes,
+        })
+        .map_err(invalid)
+    }
+
+    fn policy(&self, action: &Action, credentials: &Credentials, options: &Options) -> Policy {
+        let defaults = &self.catalog.manifest().defaults;
+        Policy {
+            repeat: action.meta.retry,
+            attempts: options.attempts.unwrap_or(defaults.attempts),
+            backoff: Duration::from_millis(defaults.backoff_ms),
+            max_backoff: Duration::from_millis(defaults.max_backoff_ms),
+            renewable: auth::renewable(credentials),
+        }
+    }
+
+    fn timeout(&self, options: &Options) -> Duration {
+        let default = self.catalog.manifest().defaults.timeout_ms;
+        Duration::from_millis(options.timeout_ms.unwrap_or(default))
+    }
+
+    fn validation(&self, options: &Options) -> Validation {
+        options
+            .validation
+            .unwrap_or(self.catalog.manifest().defaults.validation)
+    }
+
+    /// The values of inputs that the action marks `writeOnly`: they are not repeated in outputs.
+    fn secret_inputs(&self, invocation: &Invocation) -> Vec<Secret> {
+        let action = invocation
+            .action
+            .as_deref()
+            .and_then(|name| self.catalog.action(name));
+        let Some(action) = action else {
+            return Vec::new();
+        };
+        let mut secrets = Vec::new();
+        for section in SECTIONS {
+            let inside = invocation.inputs.get(section).and_then(Value::as_object);
+            for (name, schema) in self.catalog.section_properties(&action, section) {
+                let value = inside.and_then(|members| members.get(&name));
+                let value = value
+                    .or_else(|| invocation.inputs.get(&name))
+                    .and_then(Value::as_str);
+                if schema.get("writeOnly") == Some(&Value::Bool(true)) {
+                    secrets.extend(value.map(Secret::new));
+                }
+            }
+        }
+        secrets
+    }
+}
+
+/// The end of a call: LINE's answer as the output, or why there is none.
+fn read(exchange: Exchange, report: &mut CallReport) -> Result<Output, Failed> {
+    let secrets: Vec<Secret> = exchange.token.into_iter().collect();
+    let reply = match exchange.result {
+        Ok(reply) => reply,
+        Err(failure) => {
+            let output = Output {
+                secrets,
+                ..Output::default()
+            };
+            return Err(Failed {
+                error: response::unanswered(&failure),
+                output: Box::new(output),
+            });
+        }
+    };
+    let reading = response::read(&reply);
+    report.request_id = reading.request_id;
+    report.already_accepted = reading.already_accepted.then_some(true);
+    let output = Output {
+        secrets,
+        ..reading.output
+    };
+    match reading.error {
+        None => Ok(output),
+        Some(error) => Err(Failed {
+            error,
+            output: Box::new(output),
+        }),
+    }
+}
+
+fn credentials(asset: &Asset) -> Result<&Credentials, Error> {
+    asset.credentials.as_ref().ok_or_else(|| {
+        Error::new(Kind::NoCredentials, "there are no complete credentials")
+            .with_details(asset.missing.clone())
+    })
+}
+
+/// A call that failed, with what LINE answered, if anything.
+struct Failed {
+    error: Error,
+    output: Box<Output>,
+}
+
+impl Failed {
+    fn before(error: Error) -> Self {
+        Self {
+            error,
+            output: Box::default(),
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::before(error)
+    }
+}
+
+/// The exit code that belongs to an output.
+#[must_use]
+pub fn exit_code(output: &Output) -> ExitCode {
+    output
+        .error
+        .as_ref()
+        .map_or(ExitCode::Accepted, |error| error.kind.exit_code())
+}

@@ -1,0 +1,245 @@
+//! The only place that opens a client socket: HTTP/1.1 through ureq, TLS by rustls. It sends one
+//! request once; repeating it is `retry`'s matter, and no redirect is followed.
+
+use std::io;
+use std::time::Duration;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
+use crate::secret::Secret;
+
+/// How connections are made.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether certificates are verified.
+    pub verify_tls: bool,
+    /// A proxy's URL.
+    pub proxy: Option<Secret>,
+    /// Certificate authorities in PEM, trusted instead of the bundled ones.
+    pub authorities: Option<Vec<u8>>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// The largest answer that is taken, bytes.
+    pub max_response_bytes: u64,
+}
+
+/// HTTP over the network. Connections are kept and shared by all calls.
+#[derive(Debug)]
+pub struct Http {
+    agent: ureq::Agent,
+    settings: Settings,
+}
+
+impl Http {
+    /// A client with these settings. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// A fragment for people where the proxy's URL or the certificate authorities cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let proxy = match &settings.proxy {
+            // The URL may hold a password, so the cause is not quoted.
+            Some(url) => Some(
+                ureq::Proxy::new(url.expose())
+                    .map_err(|_| "`http_proxy` is not the URL of a proxy".to_owned())?,
+            ),
+            None => None,
+        };
+        let mut tls = TlsConfig::builder().disable_verification(!settings.verify_tls);
+        if let Some(pem) = &settings.authorities {
+            tls = tls.root_certs(roots(pem)?);
+        }
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(proxy)
+            .tls_config(tls.build())
+            .timeout_connect(Some(settings.connect_timeout))
+            .user_agent(concat!("line-connector/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json, */*")
+            .build()
+            .new_agent();
+        Ok(Self { agent, settings })
+    }
+}
+
+fn roots(pem: &[u8]) -> Result<RootCerts, String> {
+    let mut certificates: Vec<Certificate<'static>> = Vec::new();
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(_) => return Err("`ca_file` is not PEM".to_owned()),
+        }
+    }
+    if certificates.is_empty() {
+        return Err("`ca_file` holds no certificate".to_owned());
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
+}
+
+impl Transport for Http {
+    fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        let mut builder = ureq::http::Request::builder()
+            .method(request.method.as_str())
+            .uri(&request.url);
+        for (name, value) in request.headers.iter() {
+            builder = builder.header(name, value);
+        }
+        if let Some(token) = &request.bearer {
+            builder = builder.header("Authorization", format!("Bearer {}", token.expose()));
+        }
+        let response = match request.method {
+            // With a body, even an empty one, ureq writes Content-Length; LINE's edge answers 411
+            // to a POST without.
+            Method::Post | Method::Put => builder
+                .body(request.body.as_slice())
+                .map_err(unbuildable)
+                .and_then(|built| self.run(built, request.timeout)),
+            Method::Get | Method::Delete => builder
+                .body(())
+                .map_err(unbuildable)
+                .and_then(|built| self.run(built, request.timeout)),
+        }?;
+        let (parts, body) = response.into_parts();
+        let mut headers = Headers::new();
+        for (name, value) in &parts.headers {
+            headers.push(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+        }
+        let body = body
+            .into_with_config()
+            .limit(self.settings.max_response_bytes)
+            .read_to_vec()
+            .map_err(|error| self.failure(&error))?;
+        let reason = parts
+            .status
+            .canonical_reason()
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Reply {
+            status: parts.status.as_u16(),
+            reason,
+            headers,
+            body,
+        })
+    }
+}
+
+impl Http {
+    fn run(
+        &self,
+        request: ureq::http::Request<impl ureq::AsSendBody>,
+        timeout: Duration,
+    ) -> Result<ureq::http::Response<ureq::Body>, Failure> {
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(timeout))
+            .build();
+        self.agent
+            .run(request)
+            .map_err(|error| self.failure(&error))
+    }
+
+    /// What an error of the client means for the caller.
+    fn failure(&self, error: &ureq::Error) -> Failure {
+        let (kind, maybe_sent, message) = match error {
+            ureq::Error::HostNotFound => (
+                FailureKind::Connect,
+                false,
+                "the host name is not known".to_owned(),
+            ),
+            ureq::Error::ConnectionFailed => (
+                FailureKind::Connect,
+                false,
+                "the connection failed".to_owned(),
+            ),
+            ureq::Error::ConnectProxyFailed(_) => (
+                FailureKind::Connect,
+                false,
+                "the proxy refused the connection".to_owned(),
+            ),
+            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => (
+                FailureKind::Timeout,
+                false,
+                "connecting took too long".to_owned(),
+            ),
+            ureq::Error::Timeout(_) => (
+                FailureKind::Timeout,
+                true,
+                "the answer took too long".to_owned(),
+            ),
+            ureq::Error::BodyExceedsLimit(_) => {
+                let limit = self.settings.max_response_bytes;
+                (
+                    FailureKind::TooLarge,
+                    true,
+                    format!("it is larger than {limit} bytes"),
+                )
+            }
+            ureq::Error::LargeResponseHeader(..) => (
+                FailureKind::TooLarge,
+                true,
+                "its headers are too large".to_owned(),
+            ),
+            ureq::Error::Tls(reason) => (FailureKind::Tls, false, (*reason).to_owned()),
+            ureq::Error::Rustls(error) => (FailureKind::Tls, false, error.to_string()),
+            ureq::Error::Io(error) => return broken(error),
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl => (
+                FailureKind::Invalid,
+                false,
+                "the URL cannot be used".to_owned(),
+            ),
+            other => (FailureKind::Broken, true, format!("{other}")),
+        };
+        Failure {
+            kind,
+            maybe_sent,
+            message,
+        }
+    }
+}
+
+fn broken(error: &io::Error) -> Failure {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(inner) = inner {
+        // A certificate is refused before the first byte of the request; any other alarm may come
+        // later.
+        let maybe_sent = !matches!(
+            inner,
+            rustls::Error::InvalidCertificate(_)
+                | rustls::Error::NoCertificatesPresented
+                | rustls::Error::PeerIncompatible(_)
+        );
+        return Failure {
+            kind: FailureKind::Tls,
+            maybe_sent,
+            message: inner.to_string(),
+        };
+    }
+    let (kind, maybe_sent) = match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => (FailureKind::Connect, false),
+        io::ErrorKind::TimedOut => (FailureKind::Timeout, true),
+        _ => (FailureKind::Broken, true),
+    };
+    Failure {
+        kind,
+        maybe_sent,
+        message: error.to_string().to_lowercase(),
+    }
+}
+
+fn unbuildable(_: ureq::http::Error) -> Failure {
+    Failure {
+        kind: FailureKind::Invalid,
+        maybe_sent: false,
+        message: "the URL or a header cannot be sent".to_owned(),
+    }
+}
