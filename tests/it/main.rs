@@ -1,1 +1,28 @@
-//! One integration binary.
+//! One integration binary. Each module's comment says what belongs there.
+
+// The loopback world: a sandbox behind a listener, the real binary, a connector without pauses.
+mod world;
+
+// Each action: its file obeys the schema, its examples build exactly their request and read
+// exactly their reply.
+mod actions;
+// What is generated equals what is committed.
+mod contracts;
+// The real binary: one file per case under `tests/cases/cli`.
+mod cli;
+// Exactly once: every message arrives at most once, whatever the connection does.
+mod delivery;
+// Tokens: issued, shared, renewed, refused.
+mod tokens;
+// The network's own failures: TLS, proxies, redirects, sizes, time.
+mod network;
+// No secret is shown on any path.
+mod secrets;
+// Arbitrary documents, inputs and replies: no panic, one document, the right exit code.
+mod arbitrary;
+// Who may know whom, and the size budgets.
+mod tidy;
+// LINE's objects as schemas, and the step that judges by them.
+mod schema;
+// The sandbox by itself, over plain sockets.
+mod sandbox;

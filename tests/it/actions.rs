@@ -1,0 +1,247 @@
+//! Each action as its file declares it: the file obeys the vocabulary, each example builds exactly
+//! its request and reads exactly its reply, and what the sandbox answers fits the output schema.
+
+use std::sync::{Arc, Mutex};
+
+use line_connector::catalog::Catalog;
+use line_connector::catalog::source::definition::Example;
+use line_connector::envelope::Invocation;
+use line_connector::http::{Failure, Headers, Reply, Request, Transport};
+use line_connector::run::{Connector, Runtime};
+use line_connector::sandbox::{Sandbox, Settings};
+use line_connector::schema::Schema;
+use serde_json::{Value, json};
+
+use crate::world;
+
+/// Answers every request with one reply and keeps the request.
+struct Canned {
+    reply: Reply,
+    seen: Mutex<Vec<Request>>,
+}
+
+impl Transport for Canned {
+    fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        self.seen.lock().unwrap().push(request.clone());
+        Ok(self.reply.clone())
+    }
+}
+
+/// Every example of every action, with a name for messages.
+fn examples() -> Vec<(String, String, Example)> {
+    let catalog = Catalog::embedded();
+    let entries = catalog.entries();
+    let all = entries.iter().flat_map(|entry| {
+        catalog.examples(&entry.name).into_iter().map(|example| {
+            (
+                entry.name.clone(),
+                format!("{}: {}", entry.name, example.title),
+                example,
+            )
+        })
+    });
+    all.collect()
+}
+
+fn reply(example: &Example) -> Reply {
+    let mut headers = Headers::new();
+    for (name, value) in &example.reply.headers {
+        headers.push(name, value);
+    }
+    let body = match &example.reply.body {
+        None => Vec::new(),
+        Some(Value::String(text)) => text.clone().into_bytes(),
+        Some(json) => json.to_string().into_bytes(),
+    };
+    let reason = example
+        .output
+        .get("reason")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    Reply {
+        status: example.reply.status_code,
+        reason: reason.to_owned(),
+        headers,
+        body,
+    }
+}
+
+#[test]
+fn every_example_builds_its_request_and_reads_its_reply() {
+    let examples = examples();
+    assert!(examples.len() >= 18, "only {} examples", examples.len());
+    for (action, name, example) in examples {
+        let canned = Arc::new(Canned {
+            reply: reply(&example),
+            seen: Mutex::default(),
+        });
+        let transport: Arc<dyn Transport> = Arc::<Canned>::clone(&canned);
+        let runtime = Runtime {
+            transport: Some(transport),
+            ..world::runtime()
+        };
+        let connector = Connector::new(Catalog::embedded(), runtime);
+        let document = json!({
+            "action": action, "asset": {"token": "t"},
+            "inputs": example.inputs, "options": {"attempts": 1},
+        });
+        let output = connector.call(Invocation::from_value(document).unwrap());
+        let seen = canned.seen.lock().unwrap();
+        let [request] = seen.as_slice() else {
+            panic!("{name}: {} requests; {:?}", seen.len(), output.error);
+        };
+        compare_request(&name, &example, request);
+        let mut output: Value = serde_json::from_str(&output.render()).unwrap();
+        output.as_object_mut().unwrap().remove("meta");
+        if let Some(error) = output.get_mut("error") {
+            *error = json!({"kind": error["kind"]});
+        }
+        assert_eq!(output, Value::Object(example.output), "{name}: the output");
+    }
+}
+
+fn compare_request(name: &str, example: &Example, request: &Request) {
+    let expected = &example.request;
+    assert_eq!(request.method, expected.method, "{name}: the method");
+    assert_eq!(request.url, expected.url, "{name}: the URL");
+    let body: Option<Value> = (!request.body.is_empty()).then(|| {
+        serde_json::from_slice(&request.body)
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&request.body)))
+    });
+    assert_eq!(body, expected.body, "{name}: the body");
+    let mut headers: Vec<(String, String)> = request
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    if !expected.headers.contains_key("X-Line-Retry-Key") {
+        headers.retain(|(name, _)| name != "X-Line-Retry-Key");
+    }
+    headers.sort();
+    let expected: Vec<(String, String)> = expected.headers.clone().into_iter().collect();
+    assert_eq!(headers, expected, "{name}: the headers");
+}
+
+#[test]
+fn every_example_output_fits_its_actions_output_schema() {
+    let catalog = Catalog::embedded();
+    for (action, name, example) in examples() {
+        let output = catalog.action(&action).unwrap().output;
+        let schema = Schema::compile(&Value::Object(output), &|path| catalog.schema(path)).unwrap();
+        let findings = schema.check(&Value::Object(example.output));
+        assert!(
+            findings.violations.is_empty(),
+            "{name}: {:?}",
+            findings.violations
+        );
+    }
+}
+
+#[test]
+fn no_successful_example_draws_a_warning() {
+    let catalog = Catalog::embedded();
+    for (action, name, example) in examples() {
+        if example.reply.status_code >= 300 {
+            continue;
+        }
+        let inputs = catalog.action(&action).unwrap().inputs;
+        let schema = Schema::compile(&Value::Object(inputs), &|path| catalog.schema(path)).unwrap();
+        let findings = schema.check(&Value::Object(example.inputs));
+        assert!(
+            findings.warnings.is_empty(),
+            "{name}: {:?}",
+            findings.warnings
+        );
+    }
+}
+
+/// The sandbox judges by its own reading of the rules; it and the catalog must agree on what LINE
+/// documents.
+#[test]
+fn the_sandbox_accepts_what_succeeds_and_its_answers_fit_the_output_schema() {
+    let catalog = Catalog::embedded();
+    for (action, name, example) in examples() {
+        if example.reply.status_code >= 300 {
+            continue;
+        }
+        let sandbox = Arc::new(Sandbox::new(Settings::default()));
+        let asset = sandbox.asset("http://sandbox.invalid");
+        let transport: Arc<dyn Transport> = sandbox;
+        let runtime = Runtime {
+            transport: Some(transport),
+            ..world::runtime()
+        };
+        let connector = Connector::new(Catalog::embedded(), runtime);
+        let document = json!({"action": action, "asset": asset, "inputs": example.inputs});
+        let output = connector.call(Invocation::from_value(document).unwrap());
+        if action == "get_narrowcast_message_status" {
+            // The sandbox does not know the request that the example asks after.
+            assert_eq!(output.status_code, Some(404), "{name}");
+            continue;
+        }
+        assert!(output.error.is_none(), "{name}: {}", output.render());
+        let schema = Value::Object(catalog.action(&action).unwrap().output);
+        let schema = Schema::compile(&schema, &|path| catalog.schema(path)).unwrap();
+        let mut document: Value = serde_json::from_str(&output.render()).unwrap();
+        document.as_object_mut().unwrap().remove("meta");
+        let findings = schema.check(&document);
+        assert!(
+            findings.violations.is_empty(),
+            "{name}: {:?}",
+            findings.violations
+        );
+    }
+}
+
+#[test]
+fn sections_and_flat_inputs_make_the_same_request() {
+    for (action, name, example) in examples() {
+        let flat: serde_json::Map<String, Value> = example
+            .inputs
+            .iter()
+            .filter(|(section, _)| *section != "headers")
+            .filter_map(|(_, members)| members.as_object())
+            .flat_map(|members| members.clone().into_iter())
+            .chain(
+                example
+                    .inputs
+                    .get("headers")
+                    .map(|headers| ("headers".to_owned(), headers.clone())),
+            )
+            .collect();
+        let plan = |inputs: &serde_json::Map<String, Value>| {
+            let runtime = Runtime {
+                random: Box::new(|| 7),
+                ..world::runtime()
+            };
+            let connector = Connector::new(Catalog::embedded(), runtime);
+            let document = json!({"action": action, "inputs": inputs});
+            let output = connector.plan(Invocation::from_value(document).unwrap());
+            assert!(output.error.is_none(), "{name}: {}", output.render());
+            serde_json::to_string(&output.request).unwrap()
+        };
+        assert_eq!(plan(&flat), plan(&example.inputs), "{name}");
+    }
+}
+
+#[test]
+fn every_action_file_obeys_the_published_schema() {
+    let schema: Value = serde_json::from_str(
+        &std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/action.json"))
+            .unwrap(),
+    )
+    .unwrap();
+    let schema = Schema::compile(&schema, &|_| None).unwrap();
+    let catalog = Catalog::embedded();
+    for entry in catalog.entries() {
+        let mut action = json!(catalog.action(&entry.name).unwrap());
+        action["examples"] = json!(catalog.examples(&entry.name));
+        let findings = schema.check(&action);
+        assert!(
+            findings.violations.is_empty(),
+            "{}: {:?}",
+            entry.name,
+            findings.violations
+        );
+    }
+}

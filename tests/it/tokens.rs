@@ -1,0 +1,257 @@
+//! Tokens by each way to authenticate: issued once, shared, renewed before they expire and on a
+//! 401, refused with LINE's own reason.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use line_connector::catalog::Catalog;
+use line_connector::error::Kind;
+use line_connector::key::PrivateKey;
+use line_connector::run::{Connector, exit_code};
+use line_connector::sandbox::Settings;
+use serde_json::{Value, json};
+
+use crate::world::{self, World, call, connector, push};
+
+const V3: &str = "/oauth2/v3/token";
+const V2: &str = "/v2/oauth/accessToken";
+const V21: &str = "/oauth2/v2.1/token";
+
+/// One key pair for all tests: making one takes long.
+fn key() -> &'static PrivateKey {
+    static KEY: OnceLock<PrivateKey> = OnceLock::new();
+    KEY.get_or_init(|| line_connector::keygen::generate().unwrap())
+}
+
+fn assertion_asset(world: &World) -> Value {
+    let kid = world.sandbox.register_key(&key().public_jwk()).unwrap();
+    json!({
+        "url": world.url(), "client_id": "1234567890",
+        "kid": kid, "private_key": key().private_jwk(),
+    })
+}
+
+#[test]
+fn one_token_serves_many_calls() {
+    let world = World::new();
+    let connector = connector();
+    for _ in 0..5 {
+        assert!(call(&connector, push(&world.asset())).error.is_none());
+    }
+    assert_eq!(world.count(V3), 1);
+}
+
+#[test]
+fn fifty_concurrent_calls_issue_one_token() {
+    let world = World::with(Settings {
+        quota: None,
+        ..Settings::default()
+    });
+    let connector = connector();
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| assert!(call(&connector, push(&world.asset())).error.is_none()));
+        }
+    });
+    assert_eq!(world.count(V3), 1);
+    assert_eq!(world.sandbox.delivered().len(), 50);
+}
+
+#[test]
+fn the_token_request_is_the_client_credentials_form() {
+    let world = World::new();
+    assert!(call(&connector(), push(&world.asset())).error.is_none());
+    let request = world
+        .sandbox
+        .requests()
+        .into_iter()
+        .find(|one| one.path == V3)
+        .unwrap();
+    let fields: Vec<&String> = request.body.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["grant_type", "client_id", "client_secret"]);
+    assert_eq!(request.body["grant_type"], "client_credentials");
+}
+
+#[test]
+fn the_token_url_chooses_the_kind_of_token() {
+    let world = World::new();
+    let mut asset = world.asset();
+    asset["token_url"] = json!(format!("{}{V2}", world.url()));
+    assert!(call(&connector(), push(&asset)).error.is_none());
+    assert_eq!((world.count(V2), world.count(V3)), (1, 0));
+
+    let world = World::new();
+    let mut asset = assertion_asset(&world);
+    assert!(call(&connector(), push(&asset)).error.is_none());
+    asset["token_url"] = json!(format!("{}{V3}", world.url()));
+    let output = call(&connector(), push(&asset));
+    assert!(output.error.is_none(), "{}", output.render());
+    assert_eq!((world.count(V21), world.count(V3)), (1, 1));
+    let request = world
+        .sandbox
+        .requests()
+        .into_iter()
+        .find(|one| one.path == V3)
+        .unwrap();
+    let fields: Vec<&String> = request.body.as_object().unwrap().keys().collect();
+    assert_eq!(
+        fields,
+        ["grant_type", "client_assertion_type", "client_assertion"]
+    );
+}
+
+#[test]
+fn the_private_key_may_be_json_text() {
+    let world = World::new();
+    let mut asset = assertion_asset(&world);
+    asset["private_key"] = json!(key().private_jwk().to_string());
+    assert!(call(&connector(), push(&asset)).error.is_none());
+}
+
+#[test]
+fn a_public_key_fits_lines_console() {
+    let public = key().public_jwk();
+    let mut members: Vec<&String> = public.as_object().unwrap().keys().collect();
+    members.sort();
+    assert_eq!(
+        members,
+        ["alg", "e", "kty", "n", "use"],
+        "no `kid` and nothing private"
+    );
+}
+
+#[test]
+fn a_token_is_renewed_before_it_expires() {
+    let elapsed = Arc::new(AtomicU64::new(0));
+    let clock = |elapsed: &Arc<AtomicU64>| {
+        let elapsed = Arc::clone(elapsed);
+        let start = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
+        move || start + Duration::from_secs(elapsed.load(Ordering::SeqCst))
+    };
+    let world = World::with(Settings {
+        now: Arc::new(clock(&elapsed)),
+        ..Settings::default()
+    });
+    let mut runtime = world::runtime();
+    runtime.now = Box::new(clock(&elapsed));
+    let connector = Connector::new(Catalog::embedded(), runtime);
+    for (seconds, issued) in [(0, 1), (800, 1), (850, 2), (1600, 2), (1700, 3)] {
+        elapsed.store(seconds, Ordering::SeqCst);
+        let output = call(&connector, push(&world.asset()));
+        assert!(output.error.is_none(), "{}", output.render());
+        assert_eq!(world.count(V3), issued, "after {seconds} s");
+    }
+    let unauthorised = world
+        .sandbox
+        .requests()
+        .iter()
+        .any(|one| one.status == Some(401));
+    assert!(!unauthorised, "no request went out with an expired token");
+}
+
+#[test]
+fn a_refused_token_is_renewed_once() {
+    let world = World::new();
+    let connector = connector();
+    world.fault(json!({"kind": "expire_token"}));
+    let output = call(&connector, push(&world.asset()));
+    assert!(output.error.is_none(), "{}", output.render());
+    assert_eq!(world.count(V3), 2);
+    assert_eq!(world.sandbox.delivered().len(), 1);
+
+    world.fault(json!({"kind": "expire_token", "times": 5}));
+    let output = call(&connector, push(&world.asset()));
+    assert_eq!(output.error.unwrap().kind, Kind::Unauthorized);
+    assert_eq!(world.count(V3), 3);
+}
+
+#[test]
+fn a_long_lived_token_cannot_be_renewed() {
+    let world = World::new();
+    let asset = json!({"url": world.url(), "token": "revoked-long-ago"});
+    let output = call(&connector(), push(&asset));
+    assert_eq!(output.error.as_ref().unwrap().kind, Kind::Unauthorized);
+    assert_eq!(output.meta.as_ref().unwrap().attempts, 1);
+    assert_eq!(exit_code(&output) as i32, 1);
+}
+
+#[test]
+fn a_wrong_secret_is_told_in_lines_words() {
+    let world = World::new();
+    let mut asset = world.asset();
+    asset["client_secret"] = json!("not-the-channel-secret");
+    let output = call(&connector(), push(&asset));
+    let error = output.error.as_ref().unwrap();
+    assert_eq!(error.kind, Kind::TokenRefused);
+    assert!(
+        error.message.contains("Invalid 'client_credentials'."),
+        "{}",
+        error.message
+    );
+    assert_eq!(exit_code(&output) as i32, 4);
+}
+
+#[test]
+fn an_unknown_kid_is_told_in_lines_words() {
+    let world = World::new();
+    let mut asset = assertion_asset(&world);
+    asset["kid"] = json!("00000000-0000-0000-0000-000000000000");
+    let error = call(&connector(), push(&asset)).error.unwrap();
+    assert_eq!(error.kind, Kind::TokenRefused);
+    assert!(
+        error.message.contains("Cannot find channel key"),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
+fn a_broken_private_key_is_named_without_being_shown() {
+    let world = World::new();
+    for (member, value) in [("d", json!(null)), ("n", json!("!!")), ("kty", json!("EC"))] {
+        let mut asset = assertion_asset(&world);
+        asset["private_key"][member] = value;
+        let output = call(&connector(), push(&asset));
+        let error = output.error.as_ref().unwrap();
+        assert_eq!(error.kind, Kind::TokenRefused);
+        assert!(
+            error.message.contains(member) || member == "kty",
+            "{}",
+            error.message
+        );
+    }
+}
+
+#[test]
+fn credentials_of_the_document_come_before_those_of_the_environment() {
+    let world = World::new();
+    let mut runtime = world::runtime();
+    runtime
+        .environment
+        .insert("token".to_owned(), json!("of-another-channel"));
+    let connector = Connector::new(Catalog::embedded(), runtime);
+    let output = call(&connector, push(&world.asset()));
+    assert!(output.error.is_none(), "{}", output.render());
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_variable() {
+    let output = call(&connector(), push(&json!({"client_id": "1234567890"})));
+    let error = output.error.unwrap();
+    assert_eq!(error.kind, Kind::NoCredentials);
+    assert_eq!(error.details[0].path, "/asset/client_secret");
+    assert_eq!(
+        error.details[0].hint.as_deref(),
+        Some("or set LINE_CLIENT_SECRET")
+    );
+}
+
+#[test]
+fn a_moved_url_moves_the_token_endpoint_along() {
+    let world = World::new();
+    let asset = json!({
+        "url": world.url(), "client_id": "1234567890", "client_secret": "sandbox-channel-secret",
+    });
+    assert!(call(&connector(), push(&asset)).error.is_none());
+}
