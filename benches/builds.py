@@ -1,0 +1,99 @@
+"""Builds and finds the programs that are measured."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from errors import Unavailable
+
+BENCHES = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(BENCHES)
+RUNNER = "connector_def_runner"
+RUNNER_VERSION = "2.3.18"
+
+# Run by the Python of the other runtime, the only one here that reads YAML: its assets are files of
+# their own, ours stand together in the manifest.
+SPLIT_ASSETS = """
+import sys, yaml
+manifest, folder = sys.argv[1:]
+for asset in yaml.safe_load(open(manifest, encoding="utf-8"))["assets"]:
+    with open(f"{folder}/{asset['name']}.yaml", "w", encoding="utf-8") as file:
+        yaml.safe_dump(asset, file, sort_keys=False)
+"""
+
+
+def connector():
+    """Our binary: the one that LINE_CONNECTOR_BIN names, or a fresh release build."""
+    given = os.environ.get("LINE_CONNECTOR_BIN")
+    if given:
+        return os.path.abspath(given)
+    return cargo_build("line-connector", ROOT, [])
+
+
+def minimal():
+    """The floor; its own target folder, so that neither build waits for the other's lock."""
+    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+    folder = os.path.join(target, "bench-minimal")
+    return cargo_build("minimal", os.path.join(BENCHES, "minimal"), ["--locked", "--target-dir", folder])
+
+
+def cargo_build(name, folder, options):
+    """Builds a package in release and returns the path that cargo gives for its binary."""
+    if shutil.which("cargo") is None:
+        raise Unavailable("cargo is not installed")
+    print(f"building {name}", file=sys.stderr)
+    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics", *options]
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise Unavailable(f"{name} does not build")
+    for line in done.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and message["target"]["name"] == name:
+            return message["executable"]
+    raise Unavailable(f"cargo built no binary {name}")
+
+
+def curl():
+    """The path of curl."""
+    found = shutil.which("curl")
+    if found is None:
+        raise Unavailable("curl is not installed")
+    return found
+
+
+def runner_python(folder):
+    """A Python that has Swimlane's runtime: RUNNER_PYTHON, or that of a new environment."""
+    given = os.environ.get("RUNNER_PYTHON")
+    if not given:
+        print(f"installing {RUNNER} {RUNNER_VERSION}", file=sys.stderr)
+        environment = os.path.join(folder, "venv")
+        given = os.path.join(environment, "bin", "python")
+        quietly([sys.executable, "-m", "venv", environment], "this Python makes no environments")
+        wanted = f"{RUNNER}=={RUNNER_VERSION}"
+        quietly([given, "-m", "pip", "install", "--quiet", wanted], f"pip cannot install {wanted}")
+    missing = "it cannot be imported (from Python 3.13 on, `cgi` is missing)"
+    quietly([given, "-c", "import connector_definition_runner"], missing)
+    return given
+
+
+def split_assets(python, folder):
+    """Writes each way to authenticate to a file of its own, as the other runtime has them."""
+    manifest = os.path.join(ROOT, "manifest.yaml")
+    quietly([python, "-c", SPLIT_ASSETS, manifest, folder], "it cannot read the manifest's assets")
+
+
+def quietly(command, otherwise):
+    """Runs a command that is a means only; its failure means that the peer is not measured."""
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise Unavailable(otherwise)
+
+
+def action_file(name):
+    """The file of an action, whichever family's folder holds it."""
+    for folder, _, files in os.walk(os.path.join(ROOT, "actions")):
+        if f"{name}.yaml" in files:
+            return os.path.join(folder, f"{name}.yaml")
+    raise Unavailable(f"there is no action file for {name}")

@@ -1,0 +1,158 @@
+"""Who is measured at what: for each client, the command of each scenario that it can do."""
+
+import os
+from dataclasses import dataclass
+
+import builds
+import documents
+from process import Command
+
+OURS, MINIMAL, CURL, SWIMLANE, NOTHING = (
+    "line-connector",
+    "minimal Rust client",
+    "curl",
+    "connector_def_runner",
+    "`true` (starts and ends)",
+)
+PLAIN, TLS, TOKEN, DRY_TEXT, DRY_CAROUSEL = "plain", "tls", "token", "dry_text", "dry_carousel"
+TITLES = {
+    PLAIN: "One push, plain HTTP, token given",
+    TLS: "One push, TLS, token given",
+    TOKEN: "One push, plain HTTP, token issued first",
+    DRY_TEXT: "Dry run of a text",
+    DRY_CAROUSEL: "Dry run of the largest carousel",
+}
+PUSH = "/v2/bot/message/push"
+ISSUE = "/oauth2/v3/token"
+ACCEPTED = '"sentMessages"'
+CREDENTIALS = {"client_id": "1234567890", "client_secret": "5a0f4d8fbd1e4d2cbd7e53f7ee1fd1b4"}
+# As long as the tokens that the server issues.
+GIVEN_TOKEN = "bench." + "1" * 200
+
+# Two calls in one shell, since curl has no memory; the token is cut out without a further process.
+CURL_TWICE = """
+answer=$("$CURL" -q -sS "$TOKEN_URL" -d grant_type=client_credentials \
+  -d client_id="$CLIENT_ID" -d client_secret="$CLIENT_SECRET")
+token=${answer#*\\"access_token\\":\\"}
+exec "$CURL" -q -sS "$URL" -H 'Content-Type: application/json' \
+  -H "Authorization: Bearer ${token%%\\"*}" --data-binary @-
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One client at one scenario."""
+
+    scenario: str
+    client: str
+    command: Command
+    # What a right answer holds; a client that fails fast must not look fast.
+    expected: str = ACCEPTED
+    # Slow clients are measured in every so-manieth round only.
+    every: int = 1
+
+
+class Stage:
+    """What all clients share: the server, and files in a folder of this run."""
+
+    def __init__(self, folder, server):
+        self.folder = folder
+        self.server = server
+        self.body = self.write("body.json", documents.text_push())
+
+    def write(self, name, document):
+        """Writes a document, to be some process's standard input."""
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(documents.compact(document))
+        return path
+
+    def assets(self):
+        """The asset of each scenario that needs the server; a client may have to add to it."""
+        plain, tls = self.server.url, self.server.tls_url
+        return {
+            PLAIN: {"url": plain, "token": GIVEN_TOKEN},
+            TLS: {"url": tls, "token": GIVEN_TOKEN},
+            TOKEN: {"url": plain, "token_url": plain + ISSUE, **CREDENTIALS},
+        }
+
+
+def ours(stage):
+    """Our binary: the calls, and the dry runs that need no server."""
+    binary = builds.connector()
+    run = [binary, "run", documents.ACTION]
+    cases = []
+    for scenario, asset in stage.assets().items():
+        if scenario == TLS:
+            asset["ca_file"] = stage.server.ca_file
+        document = {"asset": asset, "inputs": {"json_body": documents.text_push()}}
+        stdin = stage.write(f"ours-{scenario}.json", document)
+        cases.append(Case(scenario, OURS, Command(run, stdin)))
+    pushes = {DRY_TEXT: documents.text_push(), DRY_CAROUSEL: documents.carousel_push()}
+    for scenario, push in pushes.items():
+        stdin = stage.write(f"ours-{scenario}.json", {"inputs": {"json_body": push}})
+        cases.append(Case(scenario, OURS, Command([*run, "--dry-run"], stdin), '"request"'))
+    return cases
+
+
+def minimal(stage):
+    """The floor."""
+    argv = [builds.minimal()]
+    plain, tls = stage.server.url, stage.server.tls_url
+    given = {"TOKEN": GIVEN_TOKEN}
+    credentials = {name.upper(): value for name, value in CREDENTIALS.items()}
+    environments = {
+        PLAIN: {"URL": plain + PUSH, **given},
+        TLS: {"URL": tls + PUSH, **given, "CA_FILE": stage.server.ca_file},
+        TOKEN: {"URL": plain + PUSH, "TOKEN_URL": plain + ISSUE, **credentials},
+    }
+    return [
+        Case(scenario, MINIMAL, Command(argv, stage.body, environment))
+        for scenario, environment in environments.items()
+    ]
+
+
+def curl(stage):
+    """What a shell script would use."""
+    path = builds.curl()
+    bearer = ["-H", "Content-Type: application/json", "-H", f"Authorization: Bearer {GIVEN_TOKEN}"]
+    post = [path, "-q", "-sS", *bearer, "--data-binary", "@-"]
+    plain, tls = stage.server.url, stage.server.tls_url
+    twice = {"CURL": path, "URL": plain + PUSH, "TOKEN_URL": plain + ISSUE}
+    twice.update({name.upper(): value for name, value in CREDENTIALS.items()})
+    verified = ["--cacert", stage.server.ca_file]
+    return [
+        Case(PLAIN, CURL, Command([*post, plain + PUSH], stage.body)),
+        Case(TLS, CURL, Command([*post, *verified, tls + PUSH], stage.body)),
+        Case(TOKEN, CURL, Command(["/bin/sh", "-c", CURL_TWICE], stage.body, twice)),
+    ]
+
+
+def swimlane(stage):
+    """The runtime that our action files are written for."""
+    python = builds.runner_python(stage.folder)
+    builds.split_assets(python, stage.folder)
+    step = os.path.join(builds.BENCHES, "swimlane_step.py")
+    action = builds.action_file(documents.ACTION)
+    environment = {"REQUESTS_CA_BUNDLE": stage.server.ca_file}
+    cases = []
+    for scenario, asset in stage.assets().items():
+        way = "oauth2_client_credentials" if "client_id" in asset else "http_bearer"
+        asset["verify_ssl"] = True
+        document = {"asset": asset, "inputs": {"json_body": documents.text_push()}}
+        stdin = stage.write(f"swimlane-{scenario}.json", document)
+        argv = [python, step, os.path.join(stage.folder, f"{way}.yaml"), action]
+        cases.append(Case(scenario, SWIMLANE, Command(argv, stdin, environment), every=10))
+    return cases
+
+
+def nothing(stage):
+    """What starting a process costs here, part of every other figure."""
+    for path in ("/bin/true", "/usr/bin/true"):
+        if os.access(path, os.X_OK):
+            return [Case(PLAIN, NOTHING, Command([path], stage.body), expected="")]
+    return []
+
+
+# In the order of the tables. Ours must be there; the others are skipped with a reason.
+CLIENTS = {OURS: ours, MINIMAL: minimal, CURL: curl, SWIMLANE: swimlane, NOTHING: nothing}
