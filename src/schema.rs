@@ -18,7 +18,6 @@ mod document;
 mod explain;
 mod finding;
 mod keyword;
-mod nearest;
 mod order;
 mod rules;
 mod secrets;

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::finding::{Finding, counted, shortened, step};
-use super::nearest::nearest;
+use crate::nearest::nearest;
 
 /// A value that breaks a keyword.
 pub(super) struct Failure<'a> {

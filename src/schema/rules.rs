@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::count::Unit;
 use super::finding::{Finding, Judge, counted, shortened, step};
-use super::nearest::nearest;
+use crate::nearest::nearest;
 
 type Rule = fn(&Value) -> Vec<Finding>;
 

@@ -64,6 +64,100 @@ pub struct Meta {
     /// The statuses that LINE documents for success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub success: Vec<u16>,
+    /// Whether the request carries the channel access token.
+    #[serde(default, skip_serializing_if = "Authorization::is_bearer")]
+    pub auth: Authorization,
+    /// How a listing goes on, for `options.all_pages`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<Pages>,
+    /// Which action tells how far LINE has come with the work that this one only started, for
+    /// `options.wait_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// Success statuses that mean "not ready yet, ask again", for `options.wait_ms`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<u16>,
+}
+
+/// Whether a request carries the channel access token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Authorization {
+    /// As `Authorization: Bearer`.
+    #[default]
+    Bearer,
+    /// It does not: what it needs stands in the inputs.
+    None,
+}
+
+impl Authorization {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_bearer(&self) -> bool {
+        *self == Self::Bearer
+    }
+}
+
+/// How a listing goes on from one page to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pages {
+    /// The property of the body that holds the items.
+    pub items: String,
+    /// The query parameter that asks for a further page.
+    pub parameter: String,
+    /// The property of the body that says how to go on: a continuation token that goes into
+    /// `parameter` and is absent on the last page, or a boolean, `true` where the page with the next
+    /// number exists.
+    pub next: String,
+}
+
+/// How to ask for the end of work that an action only started. Pointers start at
+/// `{"inputs": …, "output": …}` of the action that started it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// The action that tells.
+    pub action: String,
+    /// Its inputs: `section/name` to the JSON pointer that their value comes from.
+    pub inputs: BTreeMap<String, String>,
+    /// JSON pointer to the phase, in the telling action's body.
+    pub phase: String,
+    /// The phases at which the work has ended.
+    pub done: Vec<String>,
+    /// Those among them that mean failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
+}
+
+/// What a binary body or part may be: `x-binary` beside a section or a property of `files`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Binary {
+    /// The content types that LINE takes.
+    pub content_types: Vec<String>,
+    /// The largest size, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// The dimensions, where it must be a JPEG or PNG image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageBounds>,
+}
+
+/// What an image must measure, in pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageBounds {
+    /// The least width.
+    pub min_width: u64,
+    /// The greatest width.
+    pub max_width: u64,
+    /// The least height.
+    pub min_height: u64,
+    /// The least width divided by height.
+    pub min_ratio: f64,
 }
 
 /// A base URL of the asset.

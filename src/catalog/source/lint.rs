@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::definition::{Action, Host, Manifest, Repeat};
+use super::definition::{Action, Binary, Effect, Host, Manifest, Repeat};
 use super::pointer;
 
 /// The sections in which a value can go to LINE, in the order of a request.
-pub const SECTIONS: [&str; 5] = [
+pub const SECTIONS: [&str; 6] = [
     "headers",
     "path_parameters",
     "parameters",
     "json_body",
     "data_body",
+    "files",
 ];
 
 /// The header that makes a repeated send harmless, on the operations that take it.
@@ -34,6 +35,8 @@ pub fn action(
     let mut breaches = Vec::new();
     identity(stem, action, &mut breaches);
     sections(action, &mut breaches);
+    binaries(action, &mut breaches);
+    pages(action, &mut breaches);
     placeholders(action, &mut breaches);
     retry(action, &mut breaches);
     for (part, schema) in [("inputs", &action.inputs), ("output", &action.output)] {
@@ -115,12 +118,55 @@ fn sections(action: &Action, breaches: &mut Vec<Breach>) {
             ));
         }
     }
-    let bodies = ["json_body", "data_body"].map(|name| section(action, name).is_some());
-    if bodies == [true, true] {
+    let [json, data, files] =
+        ["json_body", "data_body", "files"].map(|name| section(action, name).is_some());
+    if json && (data || files) {
         breaches.push(breach(
             "/inputs/properties",
             "a request has one body, not two",
         ));
+    }
+}
+
+/// Where bytes go to LINE, the file says which.
+fn binaries(action: &Action, breaches: &mut Vec<Breach>) {
+    let parts = section(action, "files")
+        .and_then(properties)
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| {
+            (
+                format!("/inputs/properties/files/properties/{name}"),
+                schema.get("x-binary"),
+            )
+        });
+    let body = section(action, "data_body")
+        .and_then(|schema| schema.get("x-binary"))
+        .map(|binary| ("/inputs/properties/data_body".to_owned(), Some(binary)));
+    for (at, binary) in parts.chain(body) {
+        let Some(binary) = binary else {
+            breaches.push(breach(&at, "a file needs `x-binary`"));
+            continue;
+        };
+        if let Err(error) = serde_json::from_value::<Binary>(binary.clone()) {
+            breaches.push((at, format!("`x-binary` is wrong: {error}")));
+        }
+    }
+}
+
+fn pages(action: &Action, breaches: &mut Vec<Breach>) {
+    let Some(pages) = &action.meta.pages else {
+        return;
+    };
+    let parameters = section(action, "parameters").and_then(properties);
+    if !parameters.is_some_and(|known| known.contains_key(&pages.parameter)) {
+        breaches.push(breach(
+            "/meta/pages/parameter",
+            "the parameter is not declared in inputs.parameters",
+        ));
+    }
+    if action.meta.effect != Effect::Read {
+        breaches.push(breach("/meta/pages", "only what reads has pages"));
     }
 }
 
