@@ -367,6 +367,13 @@ fn report(output: &Output) -> ExitCode {
 /// Tells people what may be wrong and what went wrong, from the rendered document, in which no
 /// secret is left.
 fn complain(output: &Output) {
+    let warned = output
+        .meta
+        .as_ref()
+        .is_some_and(|meta| !meta.warnings.is_empty());
+    if output.error.is_none() && !warned {
+        return;
+    }
     let shown: Value = serde_json::from_str(&output.render()).unwrap_or_default();
     let warnings = shown.pointer("/meta/warnings").and_then(Value::as_array);
     for warning in warnings.into_iter().flatten() {
