@@ -8,7 +8,8 @@ use ring::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents};
 use ring::signature::RSA_PKCS1_SHA256;
 use serde_json::json;
 
-use crate::key::{PrivateKey, base64url};
+use crate::encoding::base64url;
+use crate::key::PrivateKey;
 use crate::secret::Secret;
 
 /// The audience that LINE asks for, trailing slash included.

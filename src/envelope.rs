@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::catalog::source::definition::Validation;
 use crate::error::{Detail, Error, Kind, Outcome};
+use crate::http::Headers;
 use crate::nearest::nearest;
 use crate::secret::{REDACTED, Secret};
 
@@ -56,6 +57,22 @@ pub struct Options {
     /// Whether inputs are checked before they are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
+    /// Where downloaded content goes: a file that appears there only when it is whole. Without it
+    /// content comes as base64 in the output, up to the manifest's `max_response_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save_to: Option<String>,
+    /// How long to wait for work that LINE only accepts, or for content that it still prepares,
+    /// milliseconds; 0 does not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400_000))]
+    pub wait_ms: Option<u64>,
+    /// Whether a listing is followed to its end and comes as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_pages: Option<bool>,
+    /// With `all_pages`: the most items that are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_items: Option<u64>,
 }
 
 /// The asset's parameters as they came, all taken for secrets until `asset` has sorted them.
@@ -156,7 +173,16 @@ impl Invocation {
 
 impl Options {
     fn read(members: Map<String, Value>, details: &mut Vec<Detail>) -> Self {
-        const NAMES: [&str; 4] = ["timeout_ms", "attempts", "idempotency_key", "validation"];
+        const NAMES: [&str; 8] = [
+            "timeout_ms",
+            "attempts",
+            "idempotency_key",
+            "validation",
+            "save_to",
+            "wait_ms",
+            "all_pages",
+            "max_items",
+        ];
         let mut options = Self::default();
         for (key, member) in members {
             let path = format!("/options/{key}");
@@ -180,6 +206,20 @@ impl Options {
                     Some("strict") => options.validation = Some(Validation::Strict),
                     Some("off") => options.validation = Some(Validation::Off),
                     _ => details.push(mistyped(&path, "\"strict\" or \"off\"", &value)),
+                },
+                ("save_to", Value::String(path)) if !path.is_empty() => {
+                    options.save_to = Some(path);
+                }
+                ("save_to", value) => details.push(mistyped(&path, "a path", &value)),
+                ("wait_ms", value) => match value.as_u64() {
+                    Some(time @ 0..=86_400_000) => options.wait_ms = Some(time),
+                    _ => details.push(mistyped(&path, "milliseconds from 0 to 86400000", &value)),
+                },
+                ("all_pages", Value::Bool(all)) => options.all_pages = Some(all),
+                ("all_pages", value) => details.push(mistyped(&path, "true or false", &value)),
+                ("max_items", value) => match value.as_u64() {
+                    Some(most @ 1..) => options.max_items = Some(most),
+                    _ => details.push(mistyped(&path, "a whole number from 1", &value)),
                 },
                 (key, _) => details.push(unknown(key, "/options", &NAMES)),
             }
@@ -209,6 +249,9 @@ pub struct Output {
     /// The response body, where it is not JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_text: Option<String>,
+    /// The response body, where it is a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileReport>,
     /// With `--dry-run`: the request that would be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<PlannedRequest>,
@@ -235,6 +278,43 @@ pub struct PlannedRequest {
     /// The body: JSON as it is, anything else as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
+}
+
+/// A file that came as the response body.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FileReport {
+    /// The name that LINE gave it, if it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// Its content type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// Its SHA-256 in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Its bytes, where it was not saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+    /// Where it was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl FileReport {
+    /// What the headers of a reply tell about the file in its body.
+    #[must_use]
+    pub fn of(headers: &Headers) -> Self {
+        let disposition = headers.get("content-disposition").unwrap_or_default();
+        let name = disposition
+            .split(';')
+            .find_map(|part| part.trim().strip_prefix("filename="));
+        Self {
+            file_name: name.map(|name| name.trim_matches('"').to_owned()),
+            content_type: headers.get("content-type").map(str::to_owned),
+            ..Self::default()
+        }
+    }
 }
 
 /// What went wrong, and what to do.
@@ -272,6 +352,19 @@ pub struct CallReport {
     /// `true` where LINE had accepted this retry key before, so that nothing was sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub already_accepted: Option<bool>,
+    /// `true` where LINE has accepted the work, or still prepares the content, and the caller's
+    /// patience ended first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<bool>,
+    /// With `all_pages`: how many pages were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u32>,
+    /// With `all_pages`: how many items there are in the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// With `all_pages`: whether `max_items` cut the listing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<bool>,
     /// How long the call took, milliseconds.
     pub elapsed_ms: u64,
     /// What may be wrong, though LINE leaves it open.

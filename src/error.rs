@@ -72,6 +72,10 @@ pub enum Kind {
     Tls,
     /// The answer is larger than the cap.
     ResponseTooLarge,
+    /// The content came, and the file for it could not be written.
+    FileUnwritable,
+    /// LINE accepted the work and could not finish it.
+    WorkFailed,
     /// A defect of the connector itself.
     Internal,
 }
@@ -233,7 +237,7 @@ pub enum ExitCode {
 
 impl Kind {
     /// Every kind, in the order of a call.
-    pub const ALL: [Kind; 32] = [
+    pub const ALL: [Kind; 34] = [
         Kind::Usage,
         Kind::InvalidDocument,
         Kind::UnknownAction,
@@ -265,6 +269,8 @@ impl Kind {
         Kind::Timeout,
         Kind::Tls,
         Kind::ResponseTooLarge,
+        Kind::FileUnwritable,
+        Kind::WorkFailed,
         Kind::Internal,
     ];
 
@@ -276,7 +282,8 @@ impl Kind {
             | Kind::InvalidDocument
             | Kind::UnknownAction
             | Kind::InvalidCatalog
-            | Kind::InvalidAsset => ExitCode::Usage,
+            | Kind::InvalidAsset
+            | Kind::FileUnwritable => ExitCode::Usage,
             Kind::InvalidInputs => ExitCode::InvalidInputs,
             Kind::NoCredentials | Kind::TokenRefused | Kind::TokenUnavailable => ExitCode::NoToken,
             Kind::BadRequest
@@ -295,7 +302,8 @@ impl Kind {
             | Kind::MonthlyLimit
             | Kind::ConcurrentOperations
             | Kind::Unavailable
-            | Kind::UnexpectedStatus => ExitCode::Refused,
+            | Kind::UnexpectedStatus
+            | Kind::WorkFailed => ExitCode::Refused,
             Kind::ConnectionFailed
             | Kind::ConnectionBroken
             | Kind::Timeout
@@ -381,6 +389,8 @@ impl Kind {
                 "the server's certificate is not trusted: give `asset.ca_file` for a private authority"
             }
             Kind::ResponseTooLarge => "the answer is larger than the connector takes",
+            Kind::FileUnwritable => "choose another `options.save_to`, or make room",
+            Kind::WorkFailed => "read the phase and its reason in `json_body`",
             Kind::Internal => "please report this as a bug, with the document but without secrets",
         }
     }

@@ -1,6 +1,7 @@
 //! The nouns of HTTP that every step shares: a request, a reply, and the one trait through which
 //! the first becomes the second. It opens no socket itself.
 
+use std::io;
 use std::time::Duration;
 
 use crate::secret::Secret;
@@ -120,6 +121,25 @@ pub enum FailureKind {
     TooLarge,
     /// The URL or a header cannot be sent at all.
     Invalid,
+    /// The receiver could not take the body: no space, no permission.
+    Receiver,
+}
+
+/// Takes a body as it arrives, instead of memory.
+pub trait Receiver {
+    /// Forgets what came so far: a body begins.
+    ///
+    /// # Errors
+    ///
+    /// Where there is nowhere to put it.
+    fn restart(&mut self) -> io::Result<()>;
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be kept.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// A request that got no reply.
@@ -141,4 +161,31 @@ pub trait Transport: Send + Sync {
     ///
     /// A [`Failure`] where no complete reply came back.
     fn send(&self, request: &Request) -> Result<Reply, Failure>;
+
+    /// Sends one request, once, and hands the body of a 200 to `receiver` as it arrives; the reply
+    /// then has none. Any other answer comes whole, as from [`Transport::send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::send`], and where the receiver fails.
+    fn download(&self, request: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
+        let mut reply = self.send(request)?;
+        if reply.status == 200 {
+            let body = std::mem::take(&mut reply.body);
+            receiver
+                .restart()
+                .and_then(|()| receiver.take(&body))
+                .map_err(|error| unkept(&error))?;
+        }
+        Ok(reply)
+    }
+}
+
+/// A body that its receiver could not keep.
+pub(crate) fn unkept(error: &io::Error) -> Failure {
+    Failure {
+        kind: FailureKind::Receiver,
+        maybe_sent: true,
+        message: format!("the content could not be kept: {error}"),
+    }
 }

@@ -1,9 +1,9 @@
 //! An RSA key as LINE's console and our asset hold it: a JSON Web Key. It only reads and writes
 //! the format; `keygen` makes keys, `assertion` signs with them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+
+use crate::encoding::{base64url, from_base64url};
 
 /// The numbers of an RSA private key, big-endian.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl PrivateKey {
         let number = |name: &str| {
             jwk.get(name)
                 .and_then(Value::as_str)
-                .and_then(|text| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok())
+                .and_then(from_base64url)
                 .map(|bytes| bytes.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>())
                 .filter(|bytes| !bytes.is_empty())
                 .ok_or_else(|| {
@@ -70,7 +70,7 @@ impl PrivateKey {
     /// The private key as a JWK.
     #[must_use]
     pub fn private_jwk(&self) -> Value {
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let text = base64url;
         json!({
             "kty": "RSA", "alg": "RS256", "use": "sig",
             "n": text(&self.n), "e": text(&self.e), "d": text(&self.d),
@@ -84,13 +84,7 @@ impl PrivateKey {
     pub fn public_jwk(&self) -> Value {
         json!({
             "kty": "RSA", "alg": "RS256", "use": "sig",
-            "n": URL_SAFE_NO_PAD.encode(&self.n), "e": URL_SAFE_NO_PAD.encode(&self.e),
+            "n": base64url(&self.n), "e": base64url(&self.e),
         })
     }
-}
-
-/// Base64url without padding, as JSON Web Tokens are written.
-#[must_use]
-pub fn base64url(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
 }

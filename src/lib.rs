@@ -8,6 +8,8 @@
 pub mod envelope;
 pub mod error;
 pub mod http;
+pub mod encoding;
+pub mod digest;
 pub mod key;
 pub mod secret;
 mod nearest;
@@ -21,6 +23,7 @@ pub mod schema;
 pub mod auth;
 mod assertion;
 pub mod keygen;
+pub mod binary;
 pub mod request;
 pub mod transport;
 pub mod retry;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::binary::{self, Part};
 use crate::catalog::source::definition::Action;
 use crate::catalog::source::lint::{RETRY_KEY, SECTIONS};
 use crate::envelope::a_kind_of;
@@ -136,30 +137,60 @@ fn undeclared(key: &str, sections: &[(&str, Map<String, Value>)]) -> Detail {
 ///
 /// [`Kind::InvalidInputs`] where a value cannot stand in its place: a path parameter that is
 /// missing, a header with a line break, a body in two forms.
-pub fn build(
-    action: &Action,
-    inputs: &Value,
-    base: &str,
-    retry_key: Option<&str>,
-    timeout: Duration,
-) -> Result<Request, Error> {
+pub fn build(action: &Action, inputs: &Value, around: Around<'_>) -> Result<Request, Error> {
     let section = |name: &str| inputs.get(name);
     let url = url(
         action,
-        base,
+        around.base,
         section("path_parameters"),
         section("parameters"),
     )?;
-    let mut headers = headers(section("headers"), retry_key)?;
-    let body = body(&mut headers, section("json_body"), section("data_body"))?;
+    let mut headers = headers(section("headers"), around.retry_key)?;
+    let body = match around.parts {
+        parts if parts.is_empty() => {
+            body(&mut headers, section("json_body"), section("data_body"))?
+        }
+        parts => binary_body(&mut headers, parts, section("data_body"), around.boundary)?,
+    };
     Ok(Request {
         method: action.meta.method,
         url,
         headers,
         bearer: None,
         body,
-        timeout,
+        timeout: around.timeout,
     })
+}
+
+/// What a request needs beside the action and its inputs.
+pub struct Around<'a> {
+    /// The base URL of the action's host.
+    pub base: &'a str,
+    /// The retry key, on the operations that take one.
+    pub retry_key: Option<&'a str>,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The bytes that the inputs point to.
+    pub parts: Vec<Part>,
+    /// What separates the parts of a multipart body: random, so that it occurs in none.
+    pub boundary: &'a str,
+}
+
+/// Bytes as the whole body, or as parts beside the plain fields of a form.
+fn binary_body(
+    headers: &mut Headers,
+    mut parts: Vec<Part>,
+    fields: Option<&Value>,
+    boundary: &str,
+) -> Result<Vec<u8>, Error> {
+    if let Some(whole) = parts.pop_if(|part| part.name.is_empty()) {
+        headers.push("Content-Type", whole.content_type);
+        return Ok(whole.bytes);
+    }
+    let fields = pairs(fields, "/data_body")?;
+    let (content_type, body) = binary::multipart(&fields, &parts, boundary);
+    headers.push("Content-Type", content_type);
+    Ok(body)
 }
 
 fn url(

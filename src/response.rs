@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::envelope::Output;
+use crate::digest::sha256;
+use crate::encoding::base64;
+use crate::envelope::{FileReport, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::http::{Failure, FailureKind, Headers, Reply};
 
@@ -27,19 +29,23 @@ pub struct Reading {
     pub already_accepted: bool,
 }
 
-/// Reads a reply.
+/// Reads a reply. `file` says that the body of a 200 is a file; one that was `saved` is told so.
 #[must_use]
-pub fn read(reply: &Reply) -> Reading {
+pub fn read(reply: &Reply, file: bool, saved: Option<FileReport>) -> Reading {
     let mut output = Output {
         status_code: Some(reply.status),
         reason: Some(reply.reason.clone()),
         response_headers: Some(joined(&reply.headers)),
         ..Output::default()
     };
-    let text = String::from_utf8_lossy(&reply.body);
-    match serde_json::from_str::<Value>(&text) {
-        Ok(body) => output.json_body = Some(body),
-        Err(_) => output.response_text = Some(text.into_owned()),
+    if file && reply.status == 200 {
+        output.file = Some(saved.unwrap_or_else(|| enclosed(reply)));
+    } else {
+        let text = String::from_utf8_lossy(&reply.body);
+        match serde_json::from_str::<Value>(&text) {
+            Ok(body) => output.json_body = Some(body),
+            Err(_) => output.response_text = Some(text.into_owned()),
+        }
     }
     let accepted = reply.headers.get(ACCEPTED_REQUEST_ID).map(str::to_owned);
     let already_accepted = reply.status == 409 && accepted.is_some();
@@ -53,6 +59,16 @@ pub fn read(reply: &Reply) -> Reading {
         error,
         request_id,
         already_accepted,
+    }
+}
+
+/// A file that comes inside the output.
+fn enclosed(reply: &Reply) -> FileReport {
+    FileReport {
+        size_bytes: reply.body.len() as u64,
+        sha256: sha256(&reply.body),
+        base64: Some(base64(&reply.body)),
+        ..FileReport::of(&reply.headers)
     }
 }
 
@@ -155,6 +171,7 @@ pub fn unanswered(failure: &Failure) -> Error {
         FailureKind::Broken => Kind::ConnectionBroken,
         FailureKind::TooLarge => Kind::ResponseTooLarge,
         FailureKind::Invalid => Kind::InvalidAsset,
+        FailureKind::Receiver => Kind::FileUnwritable,
     };
     let outcome = if failure.maybe_sent {
         Outcome::Unknown
@@ -177,7 +194,10 @@ mod tests {
     }
 
     fn kind_of(status: u16, body: &str) -> Kind {
-        read(&reply(status, body)).error.expect("a refusal").kind
+        read(&reply(status, body), false, None)
+            .error
+            .expect("a refusal")
+            .kind
     }
 
     #[test]
@@ -203,7 +223,7 @@ mod tests {
 
     #[test]
     fn html_from_the_edge_is_text() {
-        let reading = read(&reply(502, "<html>Bad Gateway</html>"));
+        let reading = read(&reply(502, "<html>Bad Gateway</html>"), false, None);
         assert_eq!(
             reading.output.response_text.as_deref(),
             Some("<html>Bad Gateway</html>")
@@ -215,14 +235,14 @@ mod tests {
     fn an_accepted_retry_key_is_success_and_its_request_id_counts() {
         let mut duplicate = reply(409, "{\"message\":\"The retry key is already accepted\"}");
         assert_eq!(
-            read(&duplicate).error.expect("a refusal").kind,
+            read(&duplicate, false, None).error.expect("a refusal").kind,
             Kind::Conflict
         );
         duplicate.headers.push("X-Line-Request-Id", "second");
         duplicate
             .headers
             .push("X-Line-Accepted-Request-Id", "first");
-        let reading = read(&duplicate);
+        let reading = read(&duplicate, false, None);
         assert!(reading.error.is_none() && reading.already_accepted);
         assert_eq!(reading.request_id.as_deref(), Some("first"));
     }
@@ -230,7 +250,9 @@ mod tests {
     #[test]
     fn null_messages_and_details_without_parts_are_read() {
         let body = r#"{"message":null,"details":[{"message":"May not be empty"},{}]}"#;
-        let error = read(&reply(400, body)).error.expect("a refusal");
+        let error = read(&reply(400, body), false, None)
+            .error
+            .expect("a refusal");
         assert_eq!(error.kind, Kind::BadRequest);
         assert_eq!(error.details[0], Detail::new("", "May not be empty"));
     }
@@ -240,7 +262,10 @@ mod tests {
         let mut reply = reply(200, "");
         reply.headers.push("Set-Cookie", "a=1");
         reply.headers.push("set-cookie", "b=2");
-        let headers = read(&reply).output.response_headers.expect("headers");
+        let headers = read(&reply, false, None)
+            .output
+            .response_headers
+            .expect("headers");
         assert_eq!(headers["set-cookie"], "a=1, b=2");
     }
 }

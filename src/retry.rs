@@ -55,7 +55,10 @@ pub fn decide(
         }
         Ok(reply) => reply.status >= 500 && policy.repeat != Repeat::Never,
         Err(failure) => match failure.kind {
-            FailureKind::Invalid | FailureKind::Tls | FailureKind::TooLarge => false,
+            FailureKind::Invalid
+            | FailureKind::Tls
+            | FailureKind::TooLarge
+            | FailureKind::Receiver => false,
             FailureKind::Connect | FailureKind::Timeout | FailureKind::Broken => {
                 !failure.maybe_sent || policy.repeat != Repeat::Never
             }

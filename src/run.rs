@@ -2,6 +2,9 @@
 //! bottom, are the life of a call. It prints nothing and reads no environment; what it needs of
 //! the world arrives in [`Runtime`].
 
+mod files;
+mod follow;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,18 +15,24 @@ use serde_json::{Map, Value};
 use crate::asset::{Asset, Credentials, Network};
 use crate::auth::{self, Tokens};
 use crate::catalog::Catalog;
-use crate::catalog::source::definition::{Action, Repeat, Validation};
+use crate::catalog::source::definition::{Action, Authorization, Repeat, Validation};
 use crate::catalog::source::lint::SECTIONS;
-use crate::envelope::{CallReport, ErrorReport, Invocation, Options, Output, PlannedRequest};
+use crate::envelope::{
+    CallReport, ErrorReport, FileReport, Invocation, Options, Output, PlannedRequest,
+};
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::http::{Failure, Reply, Request, Transport};
 use crate::nearest::nearest;
-use crate::request;
+use crate::request::{self, Around};
 use crate::response;
 use crate::retry::{self, Decision, Policy};
 use crate::schema::Schema;
 use crate::secret::{REDACTED, Secret};
 use crate::transport::{Http, Settings};
+
+use files::Saving;
+pub use files::{CreateFile, NewFile};
+use follow::Patience;
 
 /// Reads a file by its path.
 pub type ReadFile = Box<dyn Fn(&str) -> io::Result<Vec<u8>> + Send + Sync>;
@@ -40,6 +49,8 @@ pub struct Runtime {
     pub random: Box<dyn Fn() -> u128 + Send + Sync>,
     /// Reads a file that the asset names.
     pub read_file: ReadFile,
+    /// Begins a file that content is saved to.
+    pub create_file: CreateFile,
     /// Asset parameters from the environment, by parameter name.
     pub environment: Map<String, Value>,
 }
@@ -56,6 +67,7 @@ pub struct Connector {
     runtime: Runtime,
     tokens: Tokens,
     clients: Mutex<HashMap<Network, Arc<Http>>>,
+    actions: Mutex<HashMap<String, Arc<Action>>>,
     schemas: Mutex<HashMap<String, Arc<Schema>>>,
 }
 
@@ -67,8 +79,17 @@ impl std::fmt::Debug for Connector {
 
 /// A call that has passed every check and only waits to be sent.
 struct Prepared {
-    action: Action,
+    action: Arc<Action>,
     request: Request,
+    /// What a dry run shows in the place of bytes.
+    shown: Option<Value>,
+}
+
+/// The way to LINE for one call.
+struct Line<'a> {
+    transport: &'a dyn Transport,
+    credentials: Option<&'a Credentials>,
+    policy: &'a Policy,
 }
 
 /// How a call went.
@@ -87,6 +108,7 @@ impl Connector {
             runtime,
             tokens: Tokens::default(),
             clients: Mutex::default(),
+            actions: Mutex::default(),
             schemas: Mutex::default(),
         }
     }
@@ -97,9 +119,56 @@ impl Connector {
         &self.catalog
     }
 
-    /// Makes one call.
+    /// Makes one call, and those that belong to it: further pages, questions after its end.
     #[must_use]
     pub fn call(&self, invocation: Invocation) -> Output {
+        let action = match self.followed(&invocation) {
+            Ok(action) => action,
+            Err(error) => {
+                return Output {
+                    id: invocation.id,
+                    ..Output::from(&error)
+                };
+            }
+        };
+        let Some(action) = action else {
+            return self.once(invocation);
+        };
+        if let (Some(pages), Some(true)) = (&action.meta.pages, invocation.options.all_pages) {
+            return self.all_pages(&action, pages, invocation);
+        }
+        let output = self.once(invocation.clone());
+        match &action.meta.progress {
+            Some(progress) if output.error.is_none() => {
+                self.wait(&action, progress, invocation, output)
+            }
+            _ => output,
+        }
+    }
+
+    /// The action, where the options ask for more than one exchange.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidInputs`] where the action cannot do what they ask for.
+    fn followed(&self, invocation: &Invocation) -> Result<Option<Arc<Action>>, Error> {
+        let options = &invocation.options;
+        let all_pages = options.all_pages == Some(true);
+        if !all_pages && options.wait_ms.is_none() && options.save_to.is_none() {
+            return Ok(None);
+        }
+        let action = self.look_up(invocation.action.as_deref())?;
+        if all_pages && action.meta.pages.is_none() {
+            return Err(follow::cannot("all_pages", "this action has no pages"));
+        }
+        if options.save_to.is_some() && !gives_file(&action) {
+            return Err(follow::cannot("save_to", "this action gives no file"));
+        }
+        Ok(Some(action))
+    }
+
+    /// Makes one call by itself.
+    fn once(&self, invocation: Invocation) -> Output {
         self.answer(invocation, |connector, invocation, asset, report| {
             connector.send(invocation, asset, report)
         })
@@ -153,12 +222,33 @@ impl Connector {
         report: &mut CallReport,
     ) -> Result<Output, Failed> {
         let prepared = self.prepare(invocation, asset, report)?;
-        let credentials = credentials(asset)?;
+        let action = prepared.action;
+        let credentials = match action.meta.auth {
+            Authorization::Bearer => Some(credentials(asset)?),
+            Authorization::None => None,
+        };
         let transport = self.transport(&asset.network)?;
-        let policy = self.policy(&prepared.action, credentials, &invocation.options);
-        let exchange = self.exchange(prepared.request, credentials, transport.as_ref(), &policy)?;
+        let policy = self.policy(&action, credentials, &invocation.options);
+        let file = gives_file(&action);
+        let path = invocation.options.save_to.as_deref().filter(|_| file);
+        let mut saving = path.map(|path| Saving::new(path, &self.runtime.create_file));
+        let line = Line {
+            transport: transport.as_ref(),
+            credentials,
+            policy: &policy,
+        };
+        let pending = &action.meta.pending;
+        let patience = Patience::new((self.runtime.now)(), invocation.options.wait_ms);
+        let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving)?;
         report.attempts = exchange.attempts;
-        read(exchange, report).map_err(|failed| match prepared.action.meta.retry {
+        if let Ok(reply) = &exchange.result {
+            report.pending = pending.contains(&reply.status).then_some(true);
+        }
+        let saved = match (&exchange.result, saving) {
+            (Ok(reply), Some(saving)) => saving.finish(reply)?,
+            _ => None,
+        };
+        read(exchange, report, file, saved).map_err(|failed| match action.meta.retry {
             Repeat::Never => Failed {
                 error: failed.error.of_unrepeatable(),
                 ..failed
@@ -180,15 +270,15 @@ impl Connector {
             .headers
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let body = (!request.body.is_empty()).then(|| {
-            serde_json::from_slice(&request.body)
-                .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&request.body)))
-        });
+        let text = (!request.body.is_empty() && prepared.shown.is_none())
+            .then(|| String::from_utf8_lossy(&request.body));
+        let body = text
+            .map(|text| serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref())));
         let planned = PlannedRequest {
             method: request.method.as_str().to_owned(),
             url: request.url,
             headers: own.into_iter().chain(headers).collect(),
-            body,
+            body: body.or(prepared.shown),
         };
         Ok(Output {
             request: Some(planned),
@@ -205,30 +295,42 @@ impl Connector {
     ) -> Result<Prepared, Error> {
         let action = self.look_up(invocation.action.as_deref())?;
         let inputs = std::mem::take(&mut invocation.inputs);
-        let inputs = request::bind(inputs, |section| {
+        let mut inputs = request::bind(inputs, |section| {
             self.catalog.section_properties(&action, section)
         })?;
         report.warnings = self.validate(&action, &inputs, &invocation.options)?;
+        self.digest(&action, &mut inputs)?;
+        let parts = self.parts(&action, &inputs)?;
+        let shown = (!parts.is_empty()).then(|| files::described(&parts));
         report.retry_key = self.retry_key(&action, &inputs, asset, &invocation.options);
         let base = asset
             .hosts
             .get(&action.meta.host)
             .map(String::as_str)
             .unwrap_or_default();
-        let retry_key = report.retry_key.as_deref();
-        let timeout = self.timeout(&invocation.options);
-        let request = request::build(&action, &inputs, base, retry_key, timeout)?;
-        Ok(Prepared { action, request })
+        let around = Around {
+            base,
+            retry_key: report.retry_key.as_deref(),
+            timeout: self.timeout(&invocation.options),
+            parts,
+            boundary: &format!("line-connector-{:032x}", (self.runtime.random)()),
+        };
+        let request = request::build(&action, &inputs, around)?;
+        Ok(Prepared {
+            action,
+            request,
+            shown,
+        })
     }
 
-    fn look_up(&self, name: Option<&str>) -> Result<Action, Error> {
+    fn look_up(&self, name: Option<&str>) -> Result<Arc<Action>, Error> {
         let name = name.ok_or_else(|| {
             Error::new(Kind::InvalidDocument, "no action is named").with_details(vec![Detail {
                 hint: Some("or name it on the command line: `run ACTION`".to_owned()),
                 ..Detail::new("/action", "`action` is missing")
             }])
         })?;
-        self.catalog.action(name).ok_or_else(|| {
+        self.action(name).ok_or_else(|| {
             let error = Error::new(Kind::UnknownAction, format!("there is no action `{name}`"));
             let entries = self.catalog.entries();
             match nearest(name, entries.iter().map(|entry| entry.name.as_str())) {
@@ -236,6 +338,17 @@ impl Connector {
                 None => error,
             }
         })
+    }
+
+    /// An action, parsed once.
+    fn action(&self, name: &str) -> Option<Arc<Action>> {
+        let mut actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(action) = actions.get(name) {
+            return Some(Arc::clone(action));
+        }
+        let action = Arc::new(self.catalog.action(name)?);
+        actions.insert(name.to_owned(), Arc::clone(&action));
+        Some(action)
     }
 
     fn validate(
@@ -298,20 +411,52 @@ impl Connector {
         )
     }
 
+    /// Asks again, while the caller has patience, for what LINE still prepares.
+    fn until_ready(
+        &self,
+        mut request: Request,
+        line: &Line<'_>,
+        pending: &[u16],
+        mut patience: Option<Patience>,
+        saving: &mut Option<Saving<'_>>,
+    ) -> Result<Exchange, Error> {
+        let mut before = 0;
+        loop {
+            let mut exchange = self.exchange(&mut request, line, saving)?;
+            exchange.attempts += before;
+            let waits = matches!(&exchange.result, Ok(reply) if pending.contains(&reply.status));
+            let now = (self.runtime.now)();
+            match patience
+                .as_mut()
+                .filter(|_| waits)
+                .and_then(|patience| patience.next(now))
+            {
+                Some(pause) => (self.runtime.sleep)(pause),
+                None => return Ok(exchange),
+            }
+            before = exchange.attempts;
+        }
+    }
+
     /// Sends until an answer stands: the same bytes each time, a pause between, a new token once.
     fn exchange(
         &self,
-        mut request: Request,
-        credentials: &Credentials,
-        transport: &dyn Transport,
-        policy: &Policy,
+        request: &mut Request,
+        line: &Line<'_>,
+        saving: &mut Option<Saving<'_>>,
     ) -> Result<Exchange, Error> {
         let mut attempts = 0;
         let mut renewed = false;
         loop {
-            let token = self.token(credentials, transport, policy, request.timeout)?;
-            request.bearer = Some(token.clone());
-            let result = transport.send(&request);
+            let token = match line.credentials {
+                Some(credentials) => Some(self.token(credentials, line, request.timeout)?),
+                None => None,
+            };
+            request.bearer.clone_from(&token);
+            let result = match saving {
+                Some(saving) => line.transport.download(request, saving),
+                None => line.transport.send(request),
+            };
             attempts += 1;
             let random = (self.runtime.random)();
             #[expect(
@@ -319,17 +464,19 @@ impl Connector {
                 reason = "any 64 of the random bits do"
             )]
             let random = random as u64;
-            match retry::decide(policy, attempts, renewed, &result, random) {
+            match retry::decide(line.policy, attempts, renewed, &result, random) {
                 Decision::Stop => {
                     return Ok(Exchange {
                         result,
                         attempts,
-                        token: Some(token),
+                        token,
                     });
                 }
                 Decision::Again(pause) => (self.runtime.sleep)(pause),
                 Decision::RenewToken => {
-                    self.tokens.forget(credentials, &token);
+                    if let (Some(credentials), Some(token)) = (line.credentials, &token) {
+                        self.tokens.forget(credentials, token);
+                    }
                     renewed = true;
                 }
             }
@@ -341,16 +488,18 @@ impl Connector {
     fn token(
         &self,
         credentials: &Credentials,
-        transport: &dyn Transport,
-        policy: &Policy,
+        line: &Line<'_>,
         timeout: Duration,
     ) -> Result<Secret, Error> {
         let mut attempt = 1;
         loop {
             let now = (self.runtime.now)();
-            match self.tokens.bearer(credentials, transport, now, timeout) {
-                Err(error) if error.kind.retryable() && attempt < policy.attempts => {
-                    (self.runtime.sleep)(policy.backoff.saturating_mul(attempt));
+            match self
+                .tokens
+                .bearer(credentials, line.transport, now, timeout)
+            {
+                Err(error) if error.kind.retryable() && attempt < line.policy.attempts => {
+                    (self.runtime.sleep)(line.policy.backoff.saturating_mul(attempt));
                     attempt += 1;
                 }
                 result => return result,
@@ -391,14 +540,19 @@ impl Connector {
         .map_err(invalid)
     }
 
-    fn policy(&self, action: &Action, credentials: &Credentials, options: &Options) -> Policy {
+    fn policy(
+        &self,
+        action: &Action,
+        credentials: Option<&Credentials>,
+        options: &Options,
+    ) -> Policy {
         let defaults = &self.catalog.manifest().defaults;
         Policy {
             repeat: action.meta.retry,
             attempts: options.attempts.unwrap_or(defaults.attempts),
             backoff: Duration::from_millis(defaults.backoff_ms),
             max_backoff: Duration::from_millis(defaults.max_backoff_ms),
-            renewable: auth::renewable(credentials),
+            renewable: credentials.is_some_and(auth::renewable),
         }
     }
 
@@ -418,7 +572,7 @@ impl Connector {
         let action = invocation
             .action
             .as_deref()
-            .and_then(|name| self.catalog.action(name));
+            .and_then(|name| self.action(name));
         let Some(action) = action else {
             return Vec::new();
         };
@@ -440,7 +594,12 @@ impl Connector {
 }
 
 /// The end of a call: LINE's answer as the output, or why there is none.
-fn read(exchange: Exchange, report: &mut CallReport) -> Result<Output, Failed> {
+fn read(
+    exchange: Exchange,
+    report: &mut CallReport,
+    file: bool,
+    saved: Option<FileReport>,
+) -> Result<Output, Failed> {
     let secrets: Vec<Secret> = exchange.token.into_iter().collect();
     let reply = match exchange.result {
         Ok(reply) => reply,
@@ -455,7 +614,7 @@ fn read(exchange: Exchange, report: &mut CallReport) -> Result<Output, Failed> {
             });
         }
     };
-    let reading = response::read(&reply);
+    let reading = response::read(&reply, file, saved);
     report.request_id = reading.request_id;
     report.already_accepted = reading.already_accepted.then_some(true);
     let output = Output {
@@ -469,6 +628,14 @@ fn read(exchange: Exchange, report: &mut CallReport) -> Result<Output, Failed> {
             output: Box::new(output),
         }),
     }
+}
+
+/// Whether what an action answers is a file.
+fn gives_file(action: &Action) -> bool {
+    action
+        .output
+        .get("properties")
+        .is_some_and(|properties| properties.get("file").is_some())
 }
 
 fn credentials(asset: &Asset) -> Result<&Credentials, Error> {

@@ -1,12 +1,14 @@
 //! The only place that opens a client socket: HTTP/1.1 through ureq, TLS by rustls. It sends one
 //! request once; repeating it is `retry`'s matter, and no redirect is followed.
 
-use std::io;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use crate::http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
+use crate::http::{
+    Failure, FailureKind, Headers, Method, Receiver, Reply, Request, Transport, unkept,
+};
 use crate::secret::Secret;
 
 /// How connections are made.
@@ -82,6 +84,44 @@ fn roots(pem: &[u8]) -> Result<RootCerts, String> {
 
 impl Transport for Http {
     fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        let (mut reply, body) = self.head(request, Patience::Whole)?;
+        reply.body = self.whole(body)?;
+        Ok(reply)
+    }
+
+    fn download(&self, request: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
+        let (mut reply, mut body) = self.head(request, Patience::EachPause)?;
+        if reply.status != 200 {
+            reply.body = self.whole(body)?;
+            return Ok(reply);
+        }
+        receiver.restart().map_err(|error| unkept(&error))?;
+        let mut reader = body.as_reader();
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return Ok(reply),
+                Ok(length) => receiver
+                    .take(&chunk[..length])
+                    .map_err(|error| unkept(&error))?,
+                Err(error) => return Err(self.failure(&error.into())),
+            }
+        }
+    }
+}
+
+/// What a request's time bounds.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// Everything, to the last byte of the answer.
+    Whole,
+    /// The way to the answer's head, and each pause in its body: content may be of any size.
+    EachPause,
+}
+
+impl Http {
+    /// Sends a request and reads the head of its answer.
+    fn head(&self, request: &Request, patience: Patience) -> Result<(Reply, ureq::Body), Failure> {
         let mut builder = ureq::http::Request::builder()
             .method(request.method.as_str())
             .uri(&request.url);
@@ -97,47 +137,54 @@ impl Transport for Http {
             Method::Post | Method::Put => builder
                 .body(request.body.as_slice())
                 .map_err(unbuildable)
-                .and_then(|built| self.run(built, request.timeout)),
+                .and_then(|built| self.run(built, request.timeout, patience)),
             Method::Get | Method::Delete => builder
                 .body(())
                 .map_err(unbuildable)
-                .and_then(|built| self.run(built, request.timeout)),
+                .and_then(|built| self.run(built, request.timeout, patience)),
         }?;
         let (parts, body) = response.into_parts();
         let mut headers = Headers::new();
         for (name, value) in &parts.headers {
             headers.push(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
         }
-        let body = body
-            .into_with_config()
-            .limit(self.settings.max_response_bytes)
-            .read_to_vec()
-            .map_err(|error| self.failure(&error))?;
         let reason = parts
             .status
             .canonical_reason()
             .unwrap_or_default()
             .to_owned();
-        Ok(Reply {
+        let reply = Reply {
             status: parts.status.as_u16(),
             reason,
             headers,
-            body,
-        })
+            body: Vec::new(),
+        };
+        Ok((reply, body))
     }
-}
 
-impl Http {
+    /// A body in memory, within the cap.
+    fn whole(&self, body: ureq::Body) -> Result<Vec<u8>, Failure> {
+        body.into_with_config()
+            .limit(self.settings.max_response_bytes)
+            .read_to_vec()
+            .map_err(|error| self.failure(&error))
+    }
+
     fn run(
         &self,
         request: ureq::http::Request<impl ureq::AsSendBody>,
         timeout: Duration,
+        patience: Patience,
     ) -> Result<ureq::http::Response<ureq::Body>, Failure> {
-        let request = self
-            .agent
-            .configure_request(request)
-            .timeout_global(Some(timeout))
-            .build();
+        let request = self.agent.configure_request(request);
+        let request = match patience {
+            Patience::Whole => request.timeout_global(Some(timeout)),
+            Patience::EachPause => request
+                .timeout_send_request(Some(timeout))
+                .timeout_recv_response(Some(timeout))
+                .timeout_per_read(Some(timeout)),
+        };
+        let request = request.build();
         self.agent
             .run(request)
             .map_err(|error| self.failure(&error))

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Arguments, CallArguments, Command};
+use super::files;
 use crate::asset::environment_variable;
 use crate::catalog::Catalog;
 use crate::describe;
@@ -185,7 +186,8 @@ fn system(catalog: &Catalog) -> Runtime {
         now: Box::new(SystemTime::now),
         sleep: Box::new(std::thread::sleep),
         random: Box::new(retry::random),
-        read_file: Box::new(|path| fs::read(path)),
+        read_file: Box::new(files::read),
+        create_file: Box::new(files::create),
         environment,
     }
 }

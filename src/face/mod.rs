@@ -1,4 +1,5 @@
 //! The faces: what a platform or a person meets. Only here is anything printed.
 
 mod arguments;
+mod files;
 pub mod cli;

@@ -70,6 +70,7 @@ pub(crate) fn runtime() -> Runtime {
         sleep: Box::new(|_: Duration| {}),
         random: Box::new(line_connector::retry::random),
         read_file: Box::new(|path| std::fs::read(path)),
+        create_file: Box::new(|_| Err(std::io::ErrorKind::Unsupported.into())),
         environment: Map::new(),
     }
 }

@@ -1,0 +1,74 @@
+//! Files of the system, as the runtime hands them to calls: whole ones to read, new ones that
+//! appear under their name only when they are complete.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::retry;
+use crate::run::NewFile;
+
+/// A file that is written beside its name and moved there when it is whole.
+struct Partial {
+    writer: Option<BufWriter<File>>,
+    partial: PathBuf,
+    target: PathBuf,
+}
+
+/// Begins a file.
+pub(crate) fn create(path: &str) -> io::Result<Box<dyn NewFile>> {
+    let target = PathBuf::from(path);
+    let name = target
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it does not name a file"))?;
+    let mut partial_name = name.to_owned();
+    partial_name.push(format!(".{:016x}.partial", retry::random() >> 64));
+    let partial = target.with_file_name(partial_name);
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&partial)?;
+    Ok(Box::new(Partial {
+        writer: Some(BufWriter::new(file)),
+        partial,
+        target,
+    }))
+}
+
+impl Write for Partial {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.writer {
+            Some(writer) => writer.write(bytes),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), BufWriter::flush)
+    }
+}
+
+impl NewFile for Partial {
+    fn keep(mut self: Box<Self>) -> io::Result<()> {
+        if let Some(writer) = self.writer.take() {
+            let file = writer
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+        }
+        fs::rename(&self.partial, &self.target)
+    }
+}
+
+impl Drop for Partial {
+    /// Whatever was not kept goes. After `keep` the name is free and there is nothing to remove.
+    fn drop(&mut self) {
+        drop(self.writer.take());
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
+/// Reads a whole file.
+pub(crate) fn read(path: &str) -> io::Result<Vec<u8>> {
+    fs::read(Path::new(path))
+}

@@ -1,0 +1,177 @@
+//! Files in and out of a call: the bytes that inputs point to, the content that is kept as it
+//! arrives. It opens nothing itself; the runtime does.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::Connector;
+use crate::binary::{self, Part};
+use crate::catalog::source::definition::{Action, Binary};
+use crate::catalog::source::lint;
+use crate::digest::{self, Sha256};
+use crate::envelope::FileReport;
+use crate::error::{Detail, Error, Kind};
+use crate::http::{Receiver, Reply};
+
+/// A file that is being written, and is not there under its name until it is kept. Dropped, it
+/// leaves nothing behind.
+pub trait NewFile: Write {
+    /// Makes the file appear under its name, whole.
+    ///
+    /// # Errors
+    ///
+    /// Where the system cannot do it; nothing is left behind then.
+    fn keep(self: Box<Self>) -> io::Result<()>;
+}
+
+/// Begins a file by its path.
+pub type CreateFile = Box<dyn Fn(&str) -> io::Result<Box<dyn NewFile>> + Send + Sync>;
+
+/// Content on its way into a file.
+pub(super) struct Saving<'a> {
+    path: &'a str,
+    create: &'a CreateFile,
+    file: Option<Box<dyn NewFile>>,
+    digest: Sha256,
+}
+
+impl<'a> Saving<'a> {
+    pub(super) fn new(path: &'a str, create: &'a CreateFile) -> Self {
+        Self {
+            path,
+            create,
+            file: None,
+            digest: Sha256::default(),
+        }
+    }
+
+    /// The file under its name, if content has arrived.
+    pub(super) fn finish(self, reply: &Reply) -> Result<Option<FileReport>, Error> {
+        let Some(file) = self.file else {
+            return Ok(None);
+        };
+        file.keep().map_err(|error| unwritable(self.path, &error))?;
+        Ok(Some(FileReport {
+            path: Some(self.path.to_owned()),
+            size_bytes: self.digest.length(),
+            sha256: self.digest.hex(),
+            ..FileReport::of(&reply.headers)
+        }))
+    }
+}
+
+impl Receiver for Saving<'_> {
+    fn restart(&mut self) -> io::Result<()> {
+        self.file = None;
+        self.digest = Sha256::default();
+        self.file = Some((self.create)(self.path)?);
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.digest.update(bytes);
+        self.file
+            .as_mut()
+            .map_or(Ok(()), |file| file.write_all(bytes))
+    }
+}
+
+fn unwritable(path: &str, error: &io::Error) -> Error {
+    Error::new(Kind::FileUnwritable, "the file cannot be written").with_details(vec![Detail::new(
+        "/options/save_to",
+        format!("{path}: {error}"),
+    )])
+}
+
+impl Connector {
+    /// The bytes that the inputs point to, each held against the action's rules for it.
+    pub(super) fn parts(&self, action: &Action, inputs: &Value) -> Result<Vec<Part>, Error> {
+        let read_file = &*self.runtime.read_file;
+        let mut parts = Vec::new();
+        if let Some(rules) = lint::section(action, "data_body").and_then(rules)
+            && let Some(source) = inputs.get("data_body")
+        {
+            parts.push(binary::load("", "/data_body", source, &rules, read_file)?);
+        }
+        for (name, source) in inputs
+            .get("files")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            let schemas = lint::section(action, "files").and_then(|files| files.get("properties"));
+            let schema = schemas.and_then(|schemas| schemas.get(name)?.as_object());
+            let rules = schema.and_then(rules).unwrap_or(ANY);
+            parts.push(binary::load(
+                name,
+                &format!("/files/{name}"),
+                source,
+                &rules,
+                read_file,
+            )?);
+        }
+        Ok(parts)
+    }
+
+    /// Puts the form that LINE wants in the place of values that people know in another.
+    pub(super) fn digest(&self, action: &Action, inputs: &mut Value) -> Result<(), Error> {
+        let declared = self.catalog.section_properties(action, "json_body");
+        for (name, _) in declared
+            .iter()
+            .filter(|(_, schema)| is_phone_number(schema))
+        {
+            let Some(value) = inputs
+                .pointer_mut("/json_body")
+                .and_then(|body| body.get_mut(name))
+            else {
+                continue;
+            };
+            let digest = value
+                .as_str()
+                .and_then(digest::of_phone_number)
+                .ok_or_else(|| {
+                    Error::new(Kind::InvalidInputs, "the phone number cannot be used").with_details(
+                        vec![Detail {
+                            expected: Some("a number such as +81 80-0000-1234".to_owned()),
+                            ..Detail::new(
+                                format!("/json_body/{name}"),
+                                "is not a phone number with `+` and country code, nor its SHA-256",
+                            )
+                        }],
+                    )
+                })?;
+            *value = Value::from(digest);
+        }
+        Ok(())
+    }
+}
+
+fn is_phone_number(schema: &Value) -> bool {
+    schema.get("x-digest").and_then(Value::as_str) == Some("e164-sha256")
+}
+
+/// Without rules any bytes will do; the lint sees to it that every file has some.
+const ANY: Binary = Binary {
+    content_types: Vec::new(),
+    max_bytes: None,
+    image: None,
+};
+
+fn rules(schema: &Map<String, Value>) -> Option<Binary> {
+    serde_json::from_value(schema.get("x-binary")?.clone()).ok()
+}
+
+/// What a dry run shows of bytes that are no text.
+pub(super) fn described(parts: &[Part]) -> Value {
+    let shown = parts.iter().map(|part| {
+        json!({
+            "name": part.name,
+            "file_name": part.file_name,
+            "content_type": part.content_type,
+            "size_bytes": part.bytes.len(),
+            "sha256": digest::sha256(&part.bytes),
+        })
+    });
+    json!({"binary": shown.collect::<Vec<_>>()})
+}
