@@ -12,6 +12,7 @@ pub mod encoding;
 pub mod digest;
 pub mod key;
 pub mod secret;
+pub mod binary;
 mod nearest;
 pub mod asset;
 
@@ -23,7 +24,6 @@ pub mod schema;
 pub mod auth;
 mod assertion;
 pub mod keygen;
-pub mod binary;
 pub mod request;
 pub mod transport;
 pub mod retry;
