@@ -19,6 +19,7 @@ mod explain;
 mod finding;
 mod keyword;
 mod order;
+mod rich_menu;
 mod rules;
 mod secrets;
 mod vocabulary;

@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::count::Unit;
 use super::finding::{Finding, Judge, counted, shortened, step};
+use super::rich_menu;
 use crate::nearest::nearest;
 
 type Rule = fn(&Value) -> Vec<Finding>;
 
-const RULES: [(&str, Rule); 20] = [
+const RULES: [(&str, Rule); 22] = [
     ("animated_images", animated_images),
     ("areas_within_base", areas_within_base),
     ("baseline_children", baseline_children),
@@ -27,6 +28,8 @@ const RULES: [(&str, Rule); 20] = [
     ("quick_reply_on_last_message", quick_reply_on_last_message),
     ("ratio_bounds", ratio_bounds),
     ("recipient_count", recipient_count),
+    ("rich_menu_batch", rich_menu::batch),
+    ("rich_menu_ratio", rich_menu::ratio),
     ("text_beside_image_or_title", text_beside_image_or_title),
     ("text_v2_places", text_v2_places),
     ("video_bubble_size", video_bubble_size),
