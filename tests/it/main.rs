@@ -6,6 +6,8 @@ mod world;
 // Each action: its file obeys the schema, its examples build exactly their request and read
 // exactly their reply.
 mod actions;
+// The catalog and LINE's published inventory agree one to one.
+mod coverage;
 // What is generated equals what is committed.
 mod contracts;
 // The real binary: one file per case under `tests/cases/cli`.
