@@ -69,6 +69,12 @@ impl Connector {
                 ..Output::from(&error)
             };
         }
+        if let Some(first) = pages
+            .first
+            .filter(|_| parameter(&invocation, pages).is_none())
+        {
+            set_parameter(&mut invocation, pages, Value::from(first));
+        }
         let mut listing = Listing::new(invocation.options.max_items);
         loop {
             let mut output = self.once(invocation.clone());

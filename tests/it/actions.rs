@@ -104,11 +104,17 @@ fn compare_request(name: &str, example: &Example, request: &Request) {
     let expected = &example.request;
     assert_eq!(request.method, expected.method, "{name}: the method");
     assert_eq!(request.url, expected.url, "{name}: the URL");
-    let body: Option<Value> = (!request.body.is_empty()).then(|| {
-        serde_json::from_slice(&request.body)
-            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&request.body)))
-    });
-    assert_eq!(body, expected.body, "{name}: the body");
+    let multipart = example.inputs.contains_key("files");
+    match str::from_utf8(&request.body) {
+        // Its boundary differs from request to request; `files` below looks inside.
+        _ if multipart => {}
+        Ok("") => assert_eq!(None, expected.body, "{name}: the body"),
+        Ok(text) => {
+            let body = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+            assert_eq!(Some(body), expected.body, "{name}: the body");
+        }
+        Err(_) => assert_eq!(None, expected.body, "{name}: bytes stand in no example"),
+    }
     let mut headers: Vec<(String, String)> = request
         .headers
         .iter()
@@ -116,6 +122,9 @@ fn compare_request(name: &str, example: &Example, request: &Request) {
         .collect();
     if !expected.headers.contains_key("X-Line-Retry-Key") {
         headers.retain(|(name, _)| name != "X-Line-Retry-Key");
+    }
+    if multipart {
+        headers.retain(|(name, _)| name != "Content-Type");
     }
     headers.sort();
     let expected: Vec<(String, String)> = expected.headers.clone().into_iter().collect();

@@ -112,7 +112,8 @@ fn every_dependency_has_a_home() {
 }
 
 const NOUNS: [&str; 10] = [
-    "asset", "binary", "digest", "encoding", "envelope", "error", "http", "key", "nearest", "secret",
+    "asset", "binary", "digest", "encoding", "envelope", "error", "http", "key", "nearest",
+    "secret",
 ];
 const STEPS: [&str; 7] = [
     "schema",

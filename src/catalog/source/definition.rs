@@ -112,6 +112,9 @@ pub struct Pages {
     /// `parameter` and is absent on the last page, or a boolean, `true` where the page with the next
     /// number exists.
     pub next: String,
+    /// The number of the first page, where pages are numbered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
 }
 
 /// How to ask for the end of work that an action only started. Pointers start at
