@@ -7,8 +7,8 @@ use super::finding::Finding;
 
 /// Width divided by height is at least 1.45. In whole numbers, so that no rounding decides.
 pub(super) fn ratio(size: &Value) -> Vec<Finding> {
-    let side = |name: &str| size.get(name).and_then(Value::as_u64);
-    let (Some(width), Some(height)) = (side("width"), side("height")) else {
+    let pixels = |name: &str| size.get(name).and_then(Value::as_u64);
+    let (Some(width), Some(height)) = (pixels("width"), pixels("height")) else {
         return Vec::new();
     };
     let highest = width.saturating_mul(100) / 145;
