@@ -59,7 +59,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 #[must_use]
 pub fn of_phone_number(text: &str) -> Option<String> {
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Some(text.to_ascii_lowercase());
+        return Some(text.to_owned());
     }
     let bare: String = text
         .chars()

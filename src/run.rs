@@ -2,6 +2,7 @@
 //! bottom, are the life of a call. It prints nothing and reads no environment; what it needs of
 //! the world arrives in [`Runtime`].
 
+mod exchange;
 mod files;
 mod follow;
 
@@ -21,15 +22,16 @@ use crate::envelope::{
     CallReport, ErrorReport, FileReport, Invocation, Options, Output, PlannedRequest,
 };
 use crate::error::{Detail, Error, ExitCode, Kind};
-use crate::http::{Failure, Reply, Request, Transport};
+use crate::http::{Request, Transport};
 use crate::nearest::nearest;
 use crate::request::{self, Around};
 use crate::response;
-use crate::retry::{self, Decision, Policy};
+use crate::retry::{self, Policy};
 use crate::schema::Schema;
 use crate::secret::{REDACTED, Secret};
-use crate::transport::{Http, Settings};
+use crate::transport::Http;
 
+use exchange::{Exchange, Line};
 use files::Saving;
 pub use files::{CreateFile, NewFile};
 use follow::Patience;
@@ -83,20 +85,6 @@ struct Prepared {
     request: Request,
     /// What a dry run shows in the place of bytes.
     shown: Option<Value>,
-}
-
-/// The way to LINE for one call.
-struct Line<'a> {
-    transport: &'a dyn Transport,
-    credentials: Option<&'a Credentials>,
-    policy: &'a Policy,
-}
-
-/// How a call went.
-struct Exchange {
-    result: Result<Reply, Failure>,
-    attempts: u32,
-    token: Option<Secret>,
 }
 
 impl Connector {
@@ -409,135 +397,6 @@ impl Connector {
                 (None, None) => retry::random_key((self.runtime.random)()),
             },
         )
-    }
-
-    /// Asks again, while the caller has patience, for what LINE still prepares.
-    fn until_ready(
-        &self,
-        mut request: Request,
-        line: &Line<'_>,
-        pending: &[u16],
-        mut patience: Option<Patience>,
-        saving: &mut Option<Saving<'_>>,
-    ) -> Result<Exchange, Error> {
-        let mut before = 0;
-        loop {
-            let mut exchange = self.exchange(&mut request, line, saving)?;
-            exchange.attempts += before;
-            let waits = matches!(&exchange.result, Ok(reply) if pending.contains(&reply.status));
-            let now = (self.runtime.now)();
-            match patience
-                .as_mut()
-                .filter(|_| waits)
-                .and_then(|patience| patience.next(now))
-            {
-                Some(pause) => (self.runtime.sleep)(pause),
-                None => return Ok(exchange),
-            }
-            before = exchange.attempts;
-        }
-    }
-
-    /// Sends until an answer stands: the same bytes each time, a pause between, a new token once.
-    fn exchange(
-        &self,
-        request: &mut Request,
-        line: &Line<'_>,
-        saving: &mut Option<Saving<'_>>,
-    ) -> Result<Exchange, Error> {
-        let mut attempts = 0;
-        let mut renewed = false;
-        loop {
-            let token = match line.credentials {
-                Some(credentials) => Some(self.token(credentials, line, request.timeout)?),
-                None => None,
-            };
-            request.bearer.clone_from(&token);
-            let result = match saving {
-                Some(saving) => line.transport.download(request, saving),
-                None => line.transport.send(request),
-            };
-            attempts += 1;
-            let random = (self.runtime.random)();
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "any 64 of the random bits do"
-            )]
-            let random = random as u64;
-            match retry::decide(line.policy, attempts, renewed, &result, random) {
-                Decision::Stop => {
-                    return Ok(Exchange {
-                        result,
-                        attempts,
-                        token,
-                    });
-                }
-                Decision::Again(pause) => (self.runtime.sleep)(pause),
-                Decision::RenewToken => {
-                    if let (Some(credentials), Some(token)) = (line.credentials, &token) {
-                        self.tokens.forget(credentials, token);
-                    }
-                    renewed = true;
-                }
-            }
-        }
-    }
-
-    /// A token, asked for again where the endpoint is only out of reach: issuing has no effect that
-    /// could be doubled on people.
-    fn token(
-        &self,
-        credentials: &Credentials,
-        line: &Line<'_>,
-        timeout: Duration,
-    ) -> Result<Secret, Error> {
-        let mut attempt = 1;
-        loop {
-            let now = (self.runtime.now)();
-            match self
-                .tokens
-                .bearer(credentials, line.transport, now, timeout)
-            {
-                Err(error) if error.kind.retryable() && attempt < line.policy.attempts => {
-                    (self.runtime.sleep)(line.policy.backoff.saturating_mul(attempt));
-                    attempt += 1;
-                }
-                result => return result,
-            }
-        }
-    }
-
-    fn transport(&self, network: &Network) -> Result<Arc<dyn Transport>, Error> {
-        if let Some(transport) = &self.runtime.transport {
-            return Ok(Arc::clone(transport));
-        }
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(network) {
-            return Ok(Arc::<Http>::clone(client));
-        }
-        let client = Arc::new(self.client(network)?);
-        clients.insert(network.clone(), Arc::clone(&client));
-        Ok(client)
-    }
-
-    fn client(&self, network: &Network) -> Result<Http, Error> {
-        let defaults = &self.catalog.manifest().defaults;
-        let invalid = |reason: String| Error::new(Kind::InvalidAsset, reason);
-        let authorities = match &network.ca_file {
-            Some(path) => Some(
-                (self.runtime.read_file)(path)
-                    .map_err(|error| invalid(format!("`ca_file` cannot be read: {error}")))?,
-            ),
-            None => None,
-        };
-        Http::new(Settings {
-            verify_tls: network.verify_tls,
-            proxy: network.proxy.clone(),
-            authorities,
-            connect_timeout: Duration::from_millis(defaults.connect_timeout_ms),
-            max_response_bytes: defaults.max_response_bytes,
-        })
-        .map_err(invalid)
     }
 
     fn policy(

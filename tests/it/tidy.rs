@@ -135,7 +135,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         _ if NOUNS.contains(&stem) => own(&["catalog"]),
         "auth" => own(&["catalog", "assertion"]),
         "schema" => vec!["error", "nearest", "schema"],
-        "assertion" => vec!["key", "secret"],
+        "assertion" => vec!["encoding", "key", "secret"],
         _ if STEPS.contains(&stem) => own(&["catalog"]),
         "describe" => own(&["catalog"]),
         "run" => own(&[
