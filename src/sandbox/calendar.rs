@@ -16,6 +16,21 @@ pub(super) struct Date {
     pub(super) day: u64,
 }
 
+impl Date {
+    /// Days since 1970.
+    pub(super) fn number(self) -> u64 {
+        let years = (1970..self.year).map(year_length).sum::<u64>();
+        let months = (1..self.month).map(|month| month_length(self.year, month));
+        years + months.sum::<u64>() + self.day - 1
+    }
+
+    /// `yyyyMMdd`.
+    pub(super) fn compact(self) -> String {
+        let Date { year, month, day } = self;
+        format!("{year:04}{month:02}{day:02}")
+    }
+}
+
 /// Whole seconds since 1970, or 0 before it.
 pub(super) fn seconds(moment: SystemTime) -> u64 {
     moment
@@ -82,7 +97,8 @@ fn clock_face(total: u64) -> (u64, u64, u64) {
     (total / 3600 % 24, total / 60 % 60, total % 60)
 }
 
-fn day_number(since_1970: u64) -> Date {
+/// The day that is so many days after the first of 1970.
+pub(super) fn day_number(since_1970: u64) -> Date {
     let (mut year, mut left) = (1970, since_1970);
     while left >= year_length(year) {
         left -= year_length(year);

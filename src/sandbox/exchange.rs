@@ -56,6 +56,15 @@ impl Call {
         first(&decode_form(&self.query), name)
     }
 
+    /// All values of a query parameter that may be repeated; `a,b` in one value counts as two.
+    pub(super) fn query_values(&self, name: &str) -> Vec<String> {
+        decode_form(&self.query)
+            .into_iter()
+            .filter(|(known, _)| known == name)
+            .flat_map(|(_, value)| value.split(',').map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
     /// The fields of a form body; `None` where the content type says that it is none.
     pub(super) fn form(&self) -> Option<Form> {
         let text = std::str::from_utf8(&self.body).ok()?;
@@ -66,8 +75,7 @@ impl Call {
     pub(super) fn json(&self) -> Result<Value, Answer> {
         let media_type = self.media_type();
         if media_type != "application/json" {
-            let text = format!("The content type, {media_type}, is not supported");
-            return Err(Answer::message(415, &text));
+            return Err(Answer::unsupported(&media_type));
         }
         serde_json::from_slice(&self.body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -77,7 +85,8 @@ impl Call {
         })
     }
 
-    fn media_type(&self) -> String {
+    /// The content type without its parameters, in lower case.
+    pub(super) fn media_type(&self) -> String {
         let value = self.headers.get("content-type").unwrap_or_default();
         value
             .split(';')
@@ -182,6 +191,19 @@ impl Answer {
     pub(super) fn invalid_property(property: &str) -> Self {
         let place = "in the request body is invalid (line: -, column: -)";
         Self::message(400, &format!("The property, {property}, {place}"))
+    }
+
+    /// A content type that this operation does not take.
+    pub(super) fn unsupported(media_type: &str) -> Self {
+        Self::message(
+            415,
+            &format!("The content type, {media_type}, is not supported"),
+        )
+    }
+
+    /// The answer of an operation that went well or was cut short.
+    pub(super) fn either(outcome: Result<Self, Self>) -> Self {
+        outcome.unwrap_or_else(|refusal| refusal)
     }
 
     /// What the edge in front of LINE's API answers: HTML, whatever the client asked for.

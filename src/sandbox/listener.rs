@@ -11,6 +11,7 @@ use super::Sandbox;
 use super::control;
 use super::exchange::{Answer, Call};
 use super::fault::{DropPoint, Effect, FaultKind};
+use super::routes;
 use super::wire::{Framing, Head, Unreadable, Wire};
 
 /// More connections at once than this are turned away with 503.
@@ -217,21 +218,18 @@ fn call(
     if framing == Framing::Missing && minds {
         return Err((Unreadable::LengthMissing, Some(Box::new(call))));
     }
-    let fits = framing != Framing::Length(0) && wire_can_take(framing);
+    let cap = routes::body_cap(&call.path);
+    let fits = !matches!(framing, Framing::Length(length) if length == 0 || length > cap);
     if expects_continue && fits && wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").is_err() {
         return Ok(false);
     }
-    match wire.read_body(framing) {
+    match wire.read_body(framing, cap) {
         Ok(body) => call.body = body,
         Err(why) => return Err((why, Some(Box::new(call)))),
     }
     let effect = sandbox.exchange(&call, fault);
     let body_length = if call.method == "HEAD" { 0 } else { usize::MAX };
     Ok(give(sandbox, wire, effect, keep_alive, body_length, shared))
-}
-
-fn wire_can_take(framing: Framing) -> bool {
-    !matches!(framing, Framing::Length(length) if length > super::exchange::BODY_CAP)
 }
 
 /// Puts an answer on the wire, or what is left of it. `true` when the connection goes on.

@@ -9,7 +9,9 @@
 //!
 //! Channel ID `1234567890`, channel secret `sandbox-channel-secret`, long-lived token
 //! `sandbox-token`, 120 friends, a quota of 500 people a month, audiences `5614991017776` (100
-//! people) and `4389303728991` (60). [`Settings`] changes all of it.
+//! people) and `4389303728991` (60), the audience `2345678901234` (80) that Business Manager shares,
+//! membership plans `3189` (3 members) and `3213` (none), no rich menu and no coupon. [`Settings`]
+//! changes all of it.
 //!
 //! # Control endpoints
 //!
@@ -83,20 +85,28 @@
 
 mod account;
 mod assertion;
+mod audience;
 mod calendar;
+mod continuation;
 mod control;
+mod coupon;
 mod crypto;
 mod exchange;
 mod fault;
+mod insight;
 mod judge;
 mod listener;
+mod membership;
 mod memory;
+mod multipart;
 mod narrowcast;
 mod oauth;
+mod progress;
 mod recipient;
 mod record;
 mod reply_token;
 mod retry_key;
+mod richmenu;
 mod routes;
 mod send;
 mod settings;
@@ -113,9 +123,9 @@ use serde_json::Value;
 pub use fault::{DropPoint, Fault, FaultKind, When};
 pub use listener::Listener;
 pub use record::{Delivery, Record};
-pub use settings::{Audience, Clock, Pace, Settings, Sleep};
+pub use settings::{Audience, Clock, Membership, Pace, Settings, Sleep};
 
-use exchange::{Answer, BODY_CAP, Call};
+use exchange::{Answer, Call};
 use fault::Effect;
 use state::{State, Turn};
 
@@ -261,7 +271,7 @@ impl Sandbox {
 
 /// What LINE does with a call that nothing befalls.
 fn process(turn: &mut Turn<'_>) -> Answer {
-    if turn.call.body.len() > BODY_CAP {
+    if turn.call.body.len() > routes::body_cap(&turn.call.path) {
         return Answer::html(413);
     }
     routes::dispatch(turn)

@@ -101,7 +101,10 @@ fn audience(turn: &Turn<'_>, recipient: &Value, reach: &mut Reach) -> Result<u64
         .get("audienceGroupId")
         .cloned()
         .unwrap_or_default();
-    let known = id.as_u64().and_then(|id| turn.settings.audiences.get(&id));
+    // LINE does not say what it does with an audience that is not ready; here it is not there yet.
+    let known = id
+        .as_u64()
+        .and_then(|id| turn.state.audiences.ready(turn, id));
     let Some(audience) = known else {
         return Err(Answer::message(
             400,

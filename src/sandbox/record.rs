@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::crypto::fingerprint;
-use super::exchange::{Call, decode_form};
+use super::exchange::{BODY_CAP, Call, decode_form};
 use super::settings::Settings;
 use crate::secret::REDACTED;
 
@@ -23,7 +23,8 @@ pub struct Record {
     pub query: Vec<(String, String)>,
     /// The fields, names in lower case; `authorization` shows the scheme and a fingerprint.
     pub headers: Vec<(String, String)>,
-    /// The body: JSON as it is, a form as an object, anything else as text; `null` when empty.
+    /// The body: JSON as it is, a form as an object, other text as text; bytes that are no text, and
+    /// what is too large to keep, as their number and fingerprint; `null` when empty.
     pub body: Value,
     /// The status that was answered; none where a fault kept the answer back.
     pub status: Option<u16>,
@@ -138,6 +139,11 @@ pub(super) fn of(call: &Call, request_id: &str, settings: &Settings) -> Record {
 fn body(call: &Call, settings: &Settings) -> Value {
     if call.body.is_empty() {
         return Value::Null;
+    }
+    let is_text = std::str::from_utf8(&call.body).is_ok();
+    if !is_text || call.body.len() > BODY_CAP {
+        let (length, print) = (call.body.len(), fingerprint(&call.body));
+        return Value::String(format!("[{length} bytes, {print}]"));
     }
     if let Some(form) = call.form().and(std::str::from_utf8(&call.body).ok()) {
         let hidden = decode_form(form).into_iter().map(|(name, value)| {

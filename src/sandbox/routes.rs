@@ -1,10 +1,11 @@
 //! The route table: which method and path lead to which function, and what a call must bring to
 //! get there. A family adds its operations in its own file and one line in [`FAMILIES`].
 
-use super::exchange::{Answer, decode};
+use super::exchange::{Answer, BODY_CAP, decode};
 use super::retry_key;
 use super::state::Turn;
 use super::{account, narrowcast, oauth, send};
+use super::{audience, coupon, insight, membership, richmenu};
 
 /// One operation.
 pub(super) struct Route {
@@ -62,7 +63,22 @@ const FAMILIES: &[&[Route]] = &[
     narrowcast::ROUTES,
     account::ROUTES,
     oauth::ROUTES,
+    richmenu::ROUTES,
+    audience::ROUTES,
+    coupon::ROUTES,
+    membership::ROUTES,
+    insight::ROUTES,
 ];
+
+/// How large a request body may be. A file of 1,500,000 user IDs is the one thing that is larger
+/// than LINE's general limit.
+pub(super) fn body_cap(path: &str) -> usize {
+    if path == audience::FILE_PATH {
+        audience::FILE_CAP
+    } else {
+        BODY_CAP
+    }
+}
 
 /// Finds the operation and lets it answer.
 pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::account::{MONTHLY_LIMIT, remaining};
 use super::calendar::line_day;
 use super::exchange::Answer;
+use super::insight;
 use super::judge::{self, Chat};
 use super::record::Delivery;
 use super::retry_key;
@@ -89,6 +90,7 @@ pub(super) fn accept(
     if let Some(key) = &key {
         retry_key::remember(turn, key, sent);
     }
+    insight::note(turn, plan, body);
     turn.record.delivered = true;
     turn.state.deliveries.push(Delivery {
         kind: plan.kind.to_owned(),

@@ -23,10 +23,22 @@ pub struct Audience {
     pub restricted: bool,
 }
 
-/// How an accepted narrowcast moves from one phase to the next.
+/// A membership plan, with the people who subscribed to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The membership ID.
+    pub id: u64,
+    /// The plan's name.
+    pub title: String,
+    /// The user IDs of its members, in the order in which they joined.
+    pub members: Vec<String>,
+}
+
+/// How what LINE accepts and finishes later moves on: narrowcasts, rich menu batches, audiences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// One phase further with each progress request: `waiting`, `sending`, then the end.
+    /// One phase further with each request for the progress: `waiting`, `sending`, then the end.
+    /// What has only two phases, or no name for the first, starts in the second.
     PerPoll,
     /// By the clock, both counted from the moment of acceptance.
     Timed {
@@ -55,11 +67,15 @@ pub struct Settings {
     pub group_size: u64,
     /// The audiences that exist, by audience group ID.
     pub audiences: BTreeMap<u64, Audience>,
+    /// The audiences that others share through Business Manager, by audience group ID.
+    pub shared_audiences: BTreeMap<u64, Audience>,
+    /// The membership plans.
+    pub memberships: Vec<Membership>,
     /// Recipients that a push is refused for with `Failed to send messages`.
     pub unreachable: BTreeSet<String>,
     /// Whether a reply token of 32 hex digits that the sandbox never made is good for one reply.
     pub accept_unknown_reply_tokens: bool,
-    /// How narrowcasts advance.
+    /// How narrowcasts, rich menu batches and audiences advance.
     pub pace: Pace,
     /// How many requests, and how many deliveries, are remembered; older ones are forgotten.
     pub keep_records: usize,
@@ -90,6 +106,11 @@ impl Default for Settings {
                 (5_614_991_017_776, audience(100)),
                 (4_389_303_728_991, audience(60)),
             ]),
+            shared_audiences: BTreeMap::from([(2_345_678_901_234, audience(80))]),
+            memberships: vec![
+                membership(3189, "Basic Plan", 3),
+                membership(3213, "Premium Plan", 0),
+            ],
             unreachable: BTreeSet::new(),
             accept_unknown_reply_tokens: true,
             pace: Pace::PerPoll,
@@ -97,6 +118,17 @@ impl Default for Settings {
             now: Arc::new(SystemTime::now),
             sleep: Arc::new(std::thread::sleep),
         }
+    }
+}
+
+/// A plan with so many members, whose user IDs are `U4af4980629` and a number.
+fn membership(id: u64, title: &str, members: u64) -> Membership {
+    Membership {
+        id,
+        title: title.to_owned(),
+        members: (1..=members)
+            .map(|number| format!("U4af4980629{number:022}"))
+            .collect(),
     }
 }
 

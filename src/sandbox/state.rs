@@ -4,14 +4,18 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::SystemTime;
 
+use super::audience::Audiences;
 use super::calendar::{Date, line_day};
+use super::coupon::Coupons;
 use super::crypto::PublicKey;
 use super::exchange::Call;
 use super::fault::Fault;
+use super::insight::Statistics;
 use super::narrowcast::Narrowcast;
 use super::record::{Delivery, Log, Record};
 use super::reply_token::ReplyTokens;
 use super::retry_key::RetryKeys;
+use super::richmenu::RichMenus;
 use super::settings::Settings;
 use super::token::Tokens;
 
@@ -32,6 +36,12 @@ pub(super) struct State {
     pub(super) records: Log<Record>,
     pub(super) deliveries: Log<Delivery>,
     next_message_id: u64,
+    /// When the sandbox began.
+    pub(super) opened: SystemTime,
+    pub(super) rich_menus: RichMenus,
+    pub(super) audiences: Audiences,
+    pub(super) coupons: Coupons,
+    pub(super) statistics: Statistics,
 }
 
 impl State {
@@ -48,6 +58,11 @@ impl State {
             records: Log::new(settings.keep_records),
             deliveries: Log::new(settings.keep_records),
             next_message_id: 461_230_966_842_064_897,
+            opened: (settings.now)(),
+            rich_menus: RichMenus::default(),
+            audiences: Audiences::new(settings),
+            coupons: Coupons::default(),
+            statistics: Statistics::default(),
         }
     }
 
@@ -83,4 +98,12 @@ pub(super) struct Turn<'a> {
     /// What stood in the path where the template has `{name}`.
     pub(super) parameters: Vec<(&'static str, String)>,
     pub(super) record: &'a mut Record,
+}
+
+impl Turn<'_> {
+    /// What stood in the path where the template has `{name}`; empty where it has no such name.
+    pub(super) fn parameter(&self, name: &str) -> &str {
+        let found = self.parameters.iter().find(|(known, _)| *known == name);
+        found.map_or("", |(_, value)| value)
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::exchange::{Answer, BODY_CAP, Call, reason};
+use super::exchange::{Answer, Call, reason};
 use crate::secret::Secret;
 
 const HEAD_CAP: usize = 64 * 1024;
@@ -98,12 +98,17 @@ impl Wire {
         }
     }
 
-    pub(super) fn read_body(&mut self, framing: Framing) -> Result<Vec<u8>, Unreadable> {
+    /// Reads a body of at most `cap` bytes.
+    pub(super) fn read_body(
+        &mut self,
+        framing: Framing,
+        cap: usize,
+    ) -> Result<Vec<u8>, Unreadable> {
         match framing {
             Framing::Missing => Ok(Vec::new()),
-            Framing::Length(length) if length > BODY_CAP => Err(Unreadable::BodyTooLarge),
+            Framing::Length(length) if length > cap => Err(Unreadable::BodyTooLarge),
             Framing::Length(length) => self.take(length),
-            Framing::Chunked => self.read_chunks(),
+            Framing::Chunked => self.read_chunks(cap),
         }
     }
 
@@ -114,14 +119,14 @@ impl Wire {
         Ok(self.pending.drain(..length).collect())
     }
 
-    fn read_chunks(&mut self) -> Result<Vec<u8>, Unreadable> {
+    fn read_chunks(&mut self, cap: usize) -> Result<Vec<u8>, Unreadable> {
         let mut body = Vec::new();
         loop {
             let size = self.chunk_size()?;
             if size == 0 {
                 break;
             }
-            if size > BODY_CAP - body.len() {
+            if size > cap - body.len() {
                 return Err(Unreadable::BodyTooLarge);
             }
             body.extend(self.take(size)?);

@@ -6,12 +6,20 @@
     reason = "a helper that cannot go on has failed its test"
 )]
 
+mod audience_lists;
+mod audiences;
+mod coupons;
 mod faults;
+mod insights;
+mod memberships;
 mod memory;
 mod narrowcasts;
 mod plain_client;
+mod richmenu_users;
+mod richmenus;
 mod sends;
 mod tokens;
+mod uploads;
 mod wire;
 
 use std::sync::Arc;

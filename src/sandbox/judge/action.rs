@@ -13,6 +13,7 @@ pub(super) enum Slot {
     FlexButton,
     FlexOther,
     FlexVideo,
+    RichMenu,
 }
 
 impl Slot {
@@ -29,6 +30,17 @@ impl Slot {
                 "clipboard",
             ],
             Slot::FlexVideo => &["uri"],
+            // The camera is for quick replies only, and yet LINE takes it here:
+            // https://github.com/line/line-bot-mcp-server/issues/121
+            Slot::RichMenu => &[
+                "postback",
+                "message",
+                "uri",
+                "datetimepicker",
+                "richmenuswitch",
+                "clipboard",
+                "camera",
+            ],
             _ => &["postback", "message", "uri", "datetimepicker", "clipboard"],
         }
     }
@@ -37,6 +49,7 @@ impl Slot {
         match self {
             Slot::QuickReply | Slot::Template => (Need::Required, 20),
             Slot::ImageCarousel => (Need::Optional, 12),
+            Slot::RichMenu => (Need::Optional, 20),
             Slot::FlexButton => (Need::Required, 40),
             Slot::FlexOther | Slot::FlexVideo => (Need::Optional, 40),
         }
@@ -60,6 +73,10 @@ pub(super) fn judge(action: &Subject<'_>, slot: Slot) {
             }
         }
         "datetimepicker" => date_time(action),
+        "richmenuswitch" => {
+            action.text("richMenuAliasId", Need::Required, 32, Unit::Utf16);
+            action.text("data", Need::Required, 300, Unit::Utf16);
+        }
         "clipboard" => drop(action.text("clipboardText", Need::Required, 1000, Unit::Utf16)),
         _ => {}
     }

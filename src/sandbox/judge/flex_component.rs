@@ -70,7 +70,7 @@ pub(super) fn component(subject: &Subject<'_>, allowed: &[&str]) {
         "image" => {
             subject.https("url", Need::Required);
             subject.choice("aspectMode", Need::Optional, &["fit", "cover"]);
-            subject.boolean("animated");
+            subject.boolean("animated", Need::Optional);
             color(subject, "backgroundColor");
             touch(subject, Slot::FlexOther, Need::Optional);
         }
@@ -92,7 +92,7 @@ fn text(subject: &Subject<'_>) {
         style(span);
     }
     style(subject);
-    subject.boolean("wrap");
+    subject.boolean("wrap", Need::Optional);
     subject.integer("maxLines", Need::Optional, 0..=i64::MAX);
     touch(subject, Slot::FlexOther, Need::Optional);
 }

@@ -17,6 +17,10 @@ use crate::sandbox::exchange::Answer;
 pub(super) enum Style {
     /// `messages[0].text`
     Body,
+    /// The same path, with the words that LINE has for rich menus.
+    RichMenu,
+    /// The same path, with the words that LINE has for coupons.
+    Coupon,
     /// `template/actions/0/uri` of the message with this index.
     Template(usize),
     /// `/hero/url` of the message with this index.
@@ -60,7 +64,9 @@ impl<'a> Place<'a> {
         }
         let first = path.is_empty();
         let (before, index_before, index_after) = match self.style {
-            Style::Body => (if first { "" } else { "." }, "[", "]"),
+            Style::Body | Style::RichMenu | Style::Coupon => {
+                (if first { "" } else { "." }, "[", "]")
+            }
             Style::Template(_) => (if first { "" } else { "/" }, "/", ""),
             Style::Flex(_) => ("/", "/", ""),
         };
@@ -114,7 +120,7 @@ impl Findings {
             .map(|finding| json!({ "message": finding.message, "property": finding.property }))
             .collect();
         Err(match style {
-            Style::Body => refusal(&details),
+            Style::Body | Style::RichMenu | Style::Coupon => refusal(&details),
             Style::Template(index) | Style::Flex(index) => {
                 let text =
                     format!("A message (messages[{index}])\u{a0}in the request body is invalid");
@@ -163,7 +169,8 @@ impl<'a> Subject<'a> {
         self.findings.found.borrow_mut().push(finding);
     }
 
-    fn unreadable(&self, key: &str) {
+    /// Notes a value that LINE's parser cannot make anything of.
+    pub(super) fn unreadable(&self, key: &str) {
         let path = self.place.below(key, None).render();
         self.findings.unreadable.borrow_mut().get_or_insert(path);
     }
@@ -173,8 +180,8 @@ impl<'a> Subject<'a> {
         let value = self.fields.get(key).filter(|value| !value.is_null());
         if value.is_none() && need == Need::Required {
             let words = match self.place.style {
-                Style::Body => "May not be empty",
-                Style::Template(_) | Style::Flex(_) => "must be specified",
+                Style::Body | Style::Coupon => "May not be empty",
+                Style::RichMenu | Style::Template(_) | Style::Flex(_) => "must be specified",
             };
             self.fault(key, words);
         }
@@ -206,7 +213,12 @@ impl<'a> Subject<'a> {
         if known.contains(&text) {
             return Some(text);
         }
-        let known = known.join(", ");
+        let comma = if self.place.style == Style::Coupon {
+            ","
+        } else {
+            ", "
+        };
+        let known = known.join(comma);
         self.fault(
             key,
             format!("Must be one of the following values: [{known}]"),
@@ -233,7 +245,13 @@ impl<'a> Subject<'a> {
             .iter()
             .any(|known| scheme.eq_ignore_ascii_case(known))
         {
-            self.fault(key, "invalid uri scheme");
+            let on_a_menu = self.place.style == Style::RichMenu;
+            let words = if on_a_menu {
+                "invalid uri"
+            } else {
+                "invalid uri scheme"
+            };
+            self.fault(key, words);
         } else if text.contains(|symbol: char| symbol.is_whitespace() || symbol.is_control())
             || (web && host.is_none_or(str::is_empty))
         {
@@ -241,8 +259,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    pub(super) fn boolean(&self, key: &str) -> Option<bool> {
-        let value = self.get(key, Need::Optional)?;
+    pub(super) fn boolean(&self, key: &str, need: Need) -> Option<bool> {
+        let value = self.get(key, need)?;
         if !value.is_boolean() {
             self.unreadable(key);
         }
