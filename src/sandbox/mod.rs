@@ -11,6 +11,20 @@
 //! `sandbox-token`, 120 friends, a quota of 500 people a month, audiences `5614991017776` (100
 //! people) and `4389303728991` (60). [`Settings`] changes all of it.
 //!
+//! The first friend is `U0123456789abcdef0123456789abcdef`; `GET /v2/bot/followers/ids` lists the
+//! others. Every well-formed group or room ID is a chat that the account is in, until it leaves.
+//! These message IDs have content to download:
+//!
+//! | message ID | what it is |
+//! |---|---|
+//! | `354718705033693861` | an image, PNG |
+//! | `354718705033693862` | a video of 100,000 bytes, not ready for the first two requests |
+//! | `354718705033693863` | an audio of 10,000 bytes |
+//! | `354718705033693864` | a file of 5,000 bytes, without a content type |
+//! | `354718705033693865` | an image that its sender took back |
+//! | `354718705033693866` | a video that could not be prepared |
+//! | `354718705033693867` | a video of 300 million bytes |
+//!
 //! # Control endpoints
 //!
 //! None of them needs a token, and none is recorded.
@@ -82,17 +96,28 @@
 //! the call through, to meet its 401.
 
 mod account;
+mod aggregation;
 mod assertion;
+mod body;
 mod calendar;
+mod chats;
+mod content;
 mod control;
 mod crypto;
 mod exchange;
 mod fault;
 mod judge;
+mod liff;
 mod listener;
 mod memory;
+mod mission;
+mod module;
 mod narrowcast;
 mod oauth;
+mod pages;
+mod people;
+mod pnp;
+mod read_mark;
 mod recipient;
 mod record;
 mod reply_token;
@@ -102,6 +127,7 @@ mod send;
 mod settings;
 mod state;
 mod token;
+mod webhook;
 mod wire;
 
 use std::fmt;
@@ -110,6 +136,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+pub use content::{Content, ContentBytes, ContentFate, ContentKind};
 pub use fault::{DropPoint, Fault, FaultKind, When};
 pub use listener::Listener;
 pub use record::{Delivery, Record};

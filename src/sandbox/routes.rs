@@ -5,6 +5,7 @@ use super::exchange::{Answer, decode};
 use super::retry_key;
 use super::state::Turn;
 use super::{account, narrowcast, oauth, send};
+use super::{aggregation, chats, content, liff, mission, module, people, pnp, read_mark, webhook};
 
 /// One operation.
 pub(super) struct Route {
@@ -62,6 +63,16 @@ const FAMILIES: &[&[Route]] = &[
     narrowcast::ROUTES,
     account::ROUTES,
     oauth::ROUTES,
+    people::ROUTES,
+    chats::ROUTES,
+    read_mark::ROUTES,
+    aggregation::ROUTES,
+    pnp::ROUTES,
+    content::ROUTES,
+    webhook::ROUTES,
+    liff::ROUTES,
+    module::ROUTES,
+    mission::ROUTES,
 ];
 
 /// Finds the operation and lets it answer.

@@ -6,9 +6,13 @@
     reason = "a helper that cannot go on has failed its test"
 )]
 
+mod channel;
+mod contents;
 mod faults;
 mod memory;
 mod narrowcasts;
+mod notifications;
+mod people;
 mod plain_client;
 mod sends;
 mod tokens;
