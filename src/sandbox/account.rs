@@ -7,6 +7,7 @@ use super::calendar::{Date, line_day, parse_day};
 use super::exchange::Answer;
 use super::judge;
 use super::narrowcast;
+use super::people::bot_id;
 use super::routes::Route;
 use super::send::is_user;
 use super::state::Turn;
@@ -50,7 +51,7 @@ fn bot_info(_: &mut Turn<'_>) -> Answer {
     Answer::json(
         200,
         &json!({
-            "userId": "U0123456789abcdef0123456789abcdef",
+            "userId": bot_id(0),
             "basicId": "@sandbox",
             "displayName": "Sandbox",
             "pictureUrl": "https://profile.line-scdn.net/sandbox",
@@ -78,7 +79,7 @@ fn consumption(turn: &mut Turn<'_>) -> Answer {
 
 fn delivered(turn: &mut Turn<'_>, kind: &'static str) -> Answer {
     let Some(day) = turn.call.query_value("date").as_deref().and_then(parse_day) else {
-        return Answer::message(400, "The value for the 'date' parameter is invalid");
+        return Answer::invalid_parameter("date");
     };
     let body = if day < FIRST_DAY {
         json!({ "status": "out_of_service" })

@@ -49,6 +49,12 @@ pub(super) fn base64url(text: &str) -> Option<Vec<u8>> {
     (text.len() % 4 != 1 && leftover == 0).then_some(bytes)
 }
 
+/// Reads ordinary base64, padded or not.
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+    let bare = text.trim_end_matches('=');
+    base64url(&bare.replace('+', "-").replace('/', "_"))
+}
+
 /// Enough of a SHA-256 to tell two values apart without showing either.
 pub(super) fn fingerprint(value: &[u8]) -> String {
     let mut text = String::from("sha256:");

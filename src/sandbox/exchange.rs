@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::body::Body;
 use crate::http::Headers;
 use crate::secret::Secret;
 
@@ -155,14 +156,21 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> String {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Headers,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
 }
 
 impl Answer {
     /// A body of any bytes and type.
-    pub(super) fn raw(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn raw(status: u16, content_type: &str, body: impl Into<Body>) -> Self {
+        Self::binary(status, Some(content_type), body)
+    }
+
+    /// A body whose type may be left unsaid.
+    pub(super) fn binary(status: u16, content_type: Option<&str>, body: impl Into<Body>) -> Self {
         let mut headers = Headers::new();
-        headers.push("content-type", content_type);
+        if let Some(content_type) = content_type {
+            headers.push("content-type", content_type);
+        }
         Self {
             status,
             headers,
@@ -204,6 +212,14 @@ impl Answer {
     /// The answer of an operation that went well or was cut short.
     pub(super) fn either(outcome: Result<Self, Self>) -> Self {
         outcome.unwrap_or_else(|refusal| refusal)
+    }
+
+    /// A refused parameter of the path or the query.
+    pub(super) fn invalid_parameter(name: &str) -> Self {
+        Self::message(
+            400,
+            &format!("The value for the '{name}' parameter is invalid"),
+        )
     }
 
     /// What the edge in front of LINE's API answers: HTML, whatever the client asked for.

@@ -228,7 +228,7 @@ fn call(
         Err(why) => return Err((why, Some(Box::new(call)))),
     }
     let effect = sandbox.exchange(&call, fault);
-    let body_length = if call.method == "HEAD" { 0 } else { usize::MAX };
+    let body_length = if call.method == "HEAD" { 0 } else { u64::MAX };
     Ok(give(sandbox, wire, effect, keep_alive, body_length, shared))
 }
 
@@ -238,7 +238,7 @@ fn give(
     wire: &mut Wire,
     effect: Effect,
     keep_alive: bool,
-    body_length: usize,
+    body_length: u64,
     shared: &Shared,
 ) -> bool {
     let wait = |wire: &Wire, time| {
@@ -284,7 +284,7 @@ fn turn_away(sandbox: &Sandbox, mut wire: Wire, why: Unreadable, seen: Option<Bo
     };
     let call = seen.map_or_else(|| Call::new("", "/"), |call| *call);
     let answer = sandbox.turn_away(&call, Answer::html(status));
-    if wire.write_answer(&answer, false, usize::MAX).is_ok() {
+    if wire.write_answer(&answer, false, u64::MAX).is_ok() {
         wire.close_gently();
     }
 }

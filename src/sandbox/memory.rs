@@ -9,6 +9,9 @@ use super::fault::Effect;
 use crate::http::{Failure, FailureKind, Reply, Request, Transport};
 use crate::secret::Secret;
 
+/// A body that is made up on the wire may be this long in memory.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
 impl Transport for Sandbox {
     fn send(&self, request: &Request) -> Result<Reply, Failure> {
         let mut call = Call::new(request.method.as_str(), &request.url);
@@ -20,10 +23,10 @@ impl Transport for Sandbox {
             .map(|token| Secret::new(format!("Bearer {}", token.expose())));
         let fault = self.take_fault(&call);
         match self.exchange(&call, fault) {
-            Effect::Answer(answer) => Ok(reply(answer)),
+            Effect::Answer(answer) => reply(answer),
             Effect::Late(wait, answer) if wait < request.timeout => {
                 (self.settings.sleep)(wait);
-                Ok(reply(answer))
+                reply(answer)
             }
             Effect::Late(wait, _) | Effect::Silence(wait) => {
                 Err(self.give_up(wait, request.timeout))
@@ -58,13 +61,18 @@ fn broken(message: &str) -> Failure {
     }
 }
 
-fn reply(answer: Answer) -> Reply {
+fn reply(answer: Answer) -> Result<Reply, Failure> {
     let mut headers = answer.headers;
     headers.push("connection", "keep-alive");
-    Reply {
+    let body = answer.body.into_bytes(LARGEST).ok_or_else(|| Failure {
+        kind: FailureKind::TooLarge,
+        maybe_sent: true,
+        message: format!("in memory, the sandbox answers with at most {LARGEST} bytes"),
+    })?;
+    Ok(Reply {
         status: answer.status,
         reason: reason(answer.status).to_owned(),
         headers,
-        body: answer.body,
-    }
+        body,
+    })
 }

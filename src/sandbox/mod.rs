@@ -13,6 +13,20 @@
 //! membership plans `3189` (3 members) and `3213` (none), no rich menu and no coupon. [`Settings`]
 //! changes all of it.
 //!
+//! The first friend is `U0123456789abcdef0123456789abcdef`; `GET /v2/bot/followers/ids` lists the
+//! others. Every well-formed group or room ID is a chat that the account is in, until it leaves.
+//! These message IDs have content to download:
+//!
+//! | message ID | what it is |
+//! |---|---|
+//! | `354718705033693861` | an image, PNG |
+//! | `354718705033693862` | a video of 100,000 bytes, not ready for the first two requests |
+//! | `354718705033693863` | an audio of 10,000 bytes |
+//! | `354718705033693864` | a file of 5,000 bytes, without a content type |
+//! | `354718705033693865` | an image that its sender took back |
+//! | `354718705033693866` | a video that could not be prepared |
+//! | `354718705033693867` | a video of 300 million bytes |
+//!
 //! # Control endpoints
 //!
 //! None of them needs a token, and none is recorded.
@@ -84,10 +98,14 @@
 //! the call through, to meet its 401.
 
 mod account;
+mod aggregation;
 mod assertion;
 mod audience;
 mod calendar;
 mod continuation;
+mod body;
+mod chats;
+mod content;
 mod control;
 mod coupon;
 mod crypto;
@@ -95,6 +113,7 @@ mod exchange;
 mod fault;
 mod insight;
 mod judge;
+mod liff;
 mod listener;
 mod membership;
 mod memory;
@@ -102,6 +121,12 @@ mod multipart;
 mod narrowcast;
 mod oauth;
 mod progress;
+mod mission;
+mod module;
+mod pages;
+mod people;
+mod pnp;
+mod read_mark;
 mod recipient;
 mod record;
 mod reply_token;
@@ -112,6 +137,7 @@ mod send;
 mod settings;
 mod state;
 mod token;
+mod webhook;
 mod wire;
 
 use std::fmt;
@@ -120,6 +146,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+pub use content::{Content, ContentBytes, ContentFate, ContentKind};
 pub use fault::{DropPoint, Fault, FaultKind, When};
 pub use listener::Listener;
 pub use record::{Delivery, Record};

@@ -13,7 +13,7 @@ use super::judge::{self, Chat};
 use super::recipient::{self, Reach};
 use super::retry_key;
 use super::routes::Route;
-use super::send::{accept, narrowcast_plan};
+use super::send::{accept, uncounted_plan};
 use super::settings::Pace;
 use super::state::Turn;
 
@@ -170,7 +170,13 @@ fn send(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     turn.state.narrowcasts.insert(id, narrowcast);
     let to = body.get("recipient").cloned().unwrap_or_default();
     let people = if setback.is_some() { 0 } else { target };
-    accept(turn, &narrowcast_plan(to, people), &body, key, None);
+    accept(
+        turn,
+        &uncounted_plan("narrowcast", to, people),
+        &body,
+        key,
+        None,
+    );
     Ok(Answer::json(202, &json!({})))
 }
 

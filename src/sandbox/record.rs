@@ -41,11 +41,11 @@ pub struct Record {
 /// One send that was accepted: what people would have received, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// `reply`, `push`, `multicast`, `narrowcast` or `broadcast`.
+    /// `reply`, `push`, `multicast`, `narrowcast`, `broadcast`, `pnp` or `pnp/templated`.
     pub kind: String,
     /// `to`, `replyToken` or `recipient` as given; `null` for a broadcast.
     pub to: Value,
-    /// The message objects.
+    /// The message objects; of a template, its key and what it was filled in with.
     pub messages: Value,
     /// The `X-Line-Retry-Key`.
     pub retry_key: Option<String>,
@@ -181,7 +181,15 @@ fn hide_in(members: &mut Map<String, Value>) {
 }
 
 fn hide(name: &str, value: &str) -> Option<String> {
-    matches!(name, "access_token" | "client_secret" | "client_assertion")
+    const HIDDEN: [&str; 5] = [
+        "access_token",
+        "client_secret",
+        "client_assertion",
+        "code",
+        "code_verifier",
+    ];
+    HIDDEN
+        .contains(&name)
         .then(|| fingerprint(value.as_bytes()))
 }
 

@@ -5,6 +5,7 @@ use super::exchange::{Answer, BODY_CAP, decode};
 use super::retry_key;
 use super::state::Turn;
 use super::{account, narrowcast, oauth, send};
+use super::{aggregation, chats, content, liff, mission, module, people, pnp, read_mark, webhook};
 use super::{audience, coupon, insight, membership, richmenu};
 
 /// One operation.
@@ -68,6 +69,16 @@ const FAMILIES: &[&[Route]] = &[
     coupon::ROUTES,
     membership::ROUTES,
     insight::ROUTES,
+    people::ROUTES,
+    chats::ROUTES,
+    read_mark::ROUTES,
+    aggregation::ROUTES,
+    pnp::ROUTES,
+    content::ROUTES,
+    webhook::ROUTES,
+    liff::ROUTES,
+    module::ROUTES,
+    mission::ROUTES,
 ];
 
 /// How large a request body may be. A file of 1,500,000 user IDs is the one thing that is larger

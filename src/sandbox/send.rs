@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::account::{MONTHLY_LIMIT, remaining};
+use super::aggregation;
 use super::calendar::line_day;
 use super::exchange::Answer;
 use super::insight;
@@ -91,6 +92,10 @@ pub(super) fn accept(
         retry_key::remember(turn, key, sent);
     }
     insight::note(turn, plan, body);
+    // Replies, narrowcasts and broadcasts have no units.
+    if matches!(plan.kind, "push" | "multicast" | "pnp" | "pnp/templated") {
+        aggregation::remember(turn, body);
+    }
     turn.record.delivered = true;
     turn.state.deliveries.push(Delivery {
         kind: plan.kind.to_owned(),
@@ -102,10 +107,10 @@ pub(super) fn accept(
     });
 }
 
-/// The plan of a narrowcast, which counts by its own rules.
-pub(super) fn narrowcast_plan(to: Value, people: u64) -> Plan {
+/// The plan of a send that counts towards the quota by its own rules, or not at all.
+pub(super) fn uncounted_plan(kind: &'static str, to: Value, people: u64) -> Plan {
     Plan {
-        kind: "narrowcast",
+        kind,
         to,
         people,
         shows_ids: false,
@@ -168,7 +173,7 @@ fn push(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     };
     units(body)?;
     judge::send(body, chat)?;
-    if turn.settings.unreachable.contains(to) {
+    if turn.settings.unreachable.contains(to) || turn.state.left_chats.contains(to) {
         return Err(Answer::message(400, "Failed to send messages"));
     }
     Ok(Plan {
@@ -234,7 +239,7 @@ fn validate(turn: &mut Turn<'_>, chat: Chat) -> Answer {
 }
 
 /// A required string of the body.
-fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Answer> {
+pub(super) fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Answer> {
     match body.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
         None | Some(Value::Null | Value::String(_)) => {
@@ -245,7 +250,7 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Answer> {
 }
 
 /// `customAggregationUnits`: at most one name.
-fn units(body: &Value) -> Result<(), Answer> {
+pub(super) fn units(body: &Value) -> Result<(), Answer> {
     const NAME: &str = "customAggregationUnits";
     let Some(units) = body.get(NAME) else {
         return Ok(());
@@ -269,7 +274,8 @@ fn units(body: &Value) -> Result<(), Answer> {
     Err(judge::complaint("invalid property", &format!("{NAME}[0]")))
 }
 
-fn has_id_shape(id: &str) -> bool {
+/// A letter and 32 lower-case hex digits, as every ID of people and chats.
+pub(super) fn has_id_shape(id: &str) -> bool {
     let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     id.len() == 33 && id.bytes().skip(1).all(hex)
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::content::{self, Content};
 use crate::secret::Secret;
 
 /// Tells the time; a test hands in one that it can turn forward.
@@ -61,8 +62,10 @@ pub struct Settings {
     pub long_lived_token: Option<Secret>,
     /// People that may be reached in a month; `None` is an unlimited plan.
     pub quota: Option<u64>,
-    /// Friends of the account: whom a broadcast reaches.
+    /// Friends of the account: whom a broadcast reaches, and who have a profile.
     pub friends: u64,
+    /// Whether the account is verified or premium, and may list followers and members.
+    pub verified: bool,
     /// Members of every group and multi-person chat.
     pub group_size: u64,
     /// The audiences that exist, by audience group ID.
@@ -71,8 +74,11 @@ pub struct Settings {
     pub shared_audiences: BTreeMap<u64, Audience>,
     /// The membership plans.
     pub memberships: Vec<Membership>,
-    /// Recipients that a push is refused for with `Failed to send messages`.
+    /// Recipients that a push is refused for with `Failed to send messages`: IDs, and hashes of
+    /// phone numbers. Users among them count as having blocked the account.
     pub unreachable: BTreeSet<String>,
+    /// What users sent, by message ID.
+    pub contents: BTreeMap<String, Content>,
     /// Whether a reply token of 32 hex digits that the sandbox never made is good for one reply.
     pub accept_unknown_reply_tokens: bool,
     /// How narrowcasts, rich menu batches and audiences advance.
@@ -101,6 +107,7 @@ impl Default for Settings {
             long_lived_token: Some(Secret::new("sandbox-token")),
             quota: Some(500),
             friends: 120,
+            verified: true,
             group_size: 3,
             audiences: BTreeMap::from([
                 (5_614_991_017_776, audience(100)),
@@ -112,6 +119,7 @@ impl Default for Settings {
                 membership(3213, "Premium Plan", 0),
             ],
             unreachable: BTreeSet::new(),
+            contents: content::samples(),
             accept_unknown_reply_tokens: true,
             pace: Pace::PerPoll,
             keep_records: 10_000,

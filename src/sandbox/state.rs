@@ -1,17 +1,23 @@
 //! Everything in a sandbox that changes, behind its one lock, and the turn that one call takes at
 //! it. The families of operations own what they keep here; this file only brings it together.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::SystemTime;
 
+use serde_json::Value;
+
+use super::aggregation::Units;
 use super::audience::Audiences;
 use super::calendar::{Date, line_day};
+use super::content::Polls;
 use super::coupon::Coupons;
 use super::crypto::PublicKey;
 use super::exchange::Call;
 use super::fault::Fault;
 use super::insight::Statistics;
+use super::module::Attached;
 use super::narrowcast::Narrowcast;
+use super::pages::Pages;
 use super::record::{Delivery, Log, Record};
 use super::reply_token::ReplyTokens;
 use super::retry_key::RetryKeys;
@@ -32,6 +38,15 @@ pub(super) struct State {
     pub(super) daily: BTreeMap<(Date, &'static str), u64>,
     /// By the request ID under which they were accepted.
     pub(super) narrowcasts: HashMap<String, Narrowcast>,
+    pub(super) pages: Pages,
+    pub(super) units: Units,
+    /// Groups and rooms that the account was in and left.
+    pub(super) left_chats: HashSet<String>,
+    pub(super) polls: Polls,
+    /// The webhook endpoint's URL.
+    pub(super) webhook: Option<String>,
+    pub(super) liff_apps: Vec<Value>,
+    pub(super) attached: Attached,
     pub(super) faults: VecDeque<Fault>,
     pub(super) records: Log<Record>,
     pub(super) deliveries: Log<Delivery>,
@@ -54,6 +69,13 @@ impl State {
             usage: BTreeMap::new(),
             daily: BTreeMap::new(),
             narrowcasts: HashMap::new(),
+            pages: Pages::default(),
+            units: Units::new(),
+            left_chats: HashSet::new(),
+            polls: Polls::new(),
+            webhook: None,
+            liff_apps: Vec::new(),
+            attached: Attached::default(),
             faults: VecDeque::new(),
             records: Log::new(settings.keep_records),
             deliveries: Log::new(settings.keep_records),

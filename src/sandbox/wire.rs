@@ -182,7 +182,7 @@ impl Wire {
         &mut self,
         answer: &Answer,
         keep_alive: bool,
-        body_length: usize,
+        body_length: u64,
     ) -> io::Result<()> {
         let mut bytes = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
         let connection = (
@@ -195,9 +195,9 @@ impl Wire {
             bytes.push_str("\r\n");
         }
         bytes.push_str("\r\n");
-        let mut bytes = bytes.into_bytes();
-        bytes.extend_from_slice(&answer.body[..body_length.min(answer.body.len())]);
-        self.stream.write_all(&bytes)
+        answer
+            .body
+            .write_after(bytes.into_bytes(), body_length, &mut self.stream)
     }
 
     /// Lets time pass with the connection open. `false` when the client left before it was over.

@@ -9,11 +9,15 @@
 mod audience_lists;
 mod audiences;
 mod coupons;
+mod channel;
+mod contents;
 mod faults;
 mod insights;
 mod memberships;
 mod memory;
 mod narrowcasts;
+mod notifications;
+mod people;
 mod plain_client;
 mod richmenu_users;
 mod richmenus;

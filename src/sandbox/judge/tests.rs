@@ -8,7 +8,7 @@ use super::{Chat, messages};
 fn refused(body: &Value) -> Value {
     let answer = messages(body, Chat::User).expect_err("refused");
     assert_eq!(answer.status, 400);
-    serde_json::from_slice(&answer.body).expect("JSON")
+    serde_json::from_slice(&answer.body.into_bytes(0).expect("bytes")).expect("JSON")
 }
 
 fn fault(message: &Value) -> (String, String) {

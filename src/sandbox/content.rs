@@ -1,0 +1,199 @@
+//! What users sent and LINE keeps for download: the content itself, its preview, and whether it is
+//! prepared yet. How long bytes travel is the listener's matter.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::json;
+
+use super::body::Body;
+use super::exchange::Answer;
+use super::routes::Route;
+use super::state::Turn;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route::bot("GET", "/v2/bot/message/{messageId}/content", |turn| {
+        download(turn).unwrap_or_else(|refusal| refusal)
+    }),
+    Route::bot(
+        "GET",
+        "/v2/bot/message/{messageId}/content/preview",
+        |turn| preview(turn).unwrap_or_else(|refusal| refusal),
+    ),
+    Route::bot(
+        "GET",
+        "/v2/bot/message/{messageId}/content/transcoding",
+        |turn| transcoding(turn).unwrap_or_else(|refusal| refusal),
+    ),
+];
+
+/// The kind of message that carried something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentKind {
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
+    /// A recording.
+    Audio,
+    /// Any file.
+    File,
+}
+
+/// The bytes of something that a user sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContentBytes {
+    /// These.
+    Given(Vec<u8>),
+    /// So many, made up while they are sent: the byte at place n is n modulo 251.
+    Filler(u64),
+}
+
+/// What became of it since it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentFate {
+    /// It can be had.
+    Ready,
+    /// So many requests, for it or its transcoding status, find it still being prepared.
+    Preparing(u32),
+    /// LINE could not prepare it.
+    Failed,
+    /// The user took it back.
+    Unsent,
+}
+
+/// Something that a user sent to the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// What it was sent as.
+    pub kind: ContentKind,
+    /// The `Content-Type` it is given out with; `None` leaves the field out.
+    pub content_type: Option<String>,
+    /// What it consists of.
+    pub bytes: ContentBytes,
+    /// Whether it can be had.
+    pub fate: ContentFate,
+}
+
+/// How often something in preparation was asked for, by message ID.
+pub(super) type Polls = HashMap<String, u32>;
+
+/// A picture of one white pixel.
+const PIXEL: [u8; 67] = [
+    0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0,
+    1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 10, b'I', b'D', b'A', b'T',
+    0x78, 0x9c, 0x63, 0xf8, 0x0f, 0, 0x01, 0x01, 0x01, 0, 0xb1, 0x38, 0xf6, 0x14, 0, 0, 0, 0, b'I',
+    b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
+];
+
+/// What is there from the start: one of each kind.
+pub(super) fn samples() -> BTreeMap<String, Content> {
+    let image = ContentBytes::Given(PIXEL.to_vec());
+    let content = |kind, content_type: Option<&str>, bytes, fate| Content {
+        kind,
+        content_type: content_type.map(str::to_owned),
+        bytes,
+        fate,
+    };
+    let filler = ContentBytes::Filler;
+    let (image_type, video_type) = (Some("image/png"), Some("video/mp4"));
+    let all = [
+        content(ContentKind::Image, image_type, image, ContentFate::Ready),
+        content(
+            ContentKind::Video,
+            video_type,
+            filler(100_000),
+            ContentFate::Preparing(2),
+        ),
+        content(
+            ContentKind::Audio,
+            Some("audio/x-m4a"),
+            filler(10_000),
+            ContentFate::Ready,
+        ),
+        content(ContentKind::File, None, filler(5000), ContentFate::Ready),
+        content(
+            ContentKind::Image,
+            image_type,
+            filler(0),
+            ContentFate::Unsent,
+        ),
+        content(
+            ContentKind::Video,
+            video_type,
+            filler(0),
+            ContentFate::Failed,
+        ),
+        content(
+            ContentKind::Video,
+            video_type,
+            filler(300_000_000),
+            ContentFate::Ready,
+        ),
+    ];
+    let ids = 354_718_705_033_693_861_u64..;
+    ids.map(|id| id.to_string()).zip(all).collect()
+}
+
+/// What was sent under the message ID in the path, unless it is gone.
+fn find<'a>(turn: &Turn<'a>) -> Result<&'a Content, Answer> {
+    let content = turn.settings.contents.get(turn.parameter("messageId"));
+    match content {
+        None => Err(Answer::message(404, "not found")),
+        Some(content) if content.fate == ContentFate::Unsent => {
+            Err(Answer::message(410, "The content is gone"))
+        }
+        Some(content) => Ok(content),
+    }
+}
+
+/// Whether something is ready now; to ask is what makes it ready in the end.
+fn is_ready(turn: &mut Turn<'_>, content: &Content) -> bool {
+    let ContentFate::Preparing(needed) = content.fate else {
+        return content.fate == ContentFate::Ready;
+    };
+    let id = turn.parameter("messageId").to_owned();
+    let polls = turn.state.polls.entry(id).or_default();
+    let ready = *polls >= needed;
+    *polls = polls.saturating_add(1);
+    ready
+}
+
+fn download(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let content = find(turn)?;
+    if content.fate == ContentFate::Failed {
+        return Err(Answer::message(404, "not found"));
+    }
+    if !is_ready(turn, content) {
+        return Ok(Answer::binary(202, None, Vec::new()));
+    }
+    let body = match &content.bytes {
+        ContentBytes::Given(bytes) => Body::from(bytes.clone()),
+        ContentBytes::Filler(length) => Body::Filler(*length),
+    };
+    Ok(Answer::binary(200, content.content_type.as_deref(), body))
+}
+
+fn preview(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    match find(turn)?.kind {
+        ContentKind::Image | ContentKind::Video => {
+            Ok(Answer::binary(200, Some("image/png"), PIXEL.to_vec()))
+        }
+        ContentKind::Audio | ContentKind::File => {
+            Err(Answer::message(400, "The content can not be previewed"))
+        }
+    }
+}
+
+fn transcoding(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let content = find(turn)?;
+    if matches!(content.kind, ContentKind::Image | ContentKind::File) {
+        let text = "Transcoding status doesn't support this type of content";
+        return Err(Answer::message(400, text));
+    }
+    let status = match content.fate {
+        ContentFate::Failed => "failed",
+        _ if is_ready(turn, content) => "succeeded",
+        _ => "processing",
+    };
+    Ok(Answer::json(200, &json!({ "status": status })))
+}
