@@ -164,42 +164,52 @@ fn no_successful_example_draws_a_warning() {
     }
 }
 
-/// The sandbox judges by its own reading of the rules; it and the catalog must agree on what LINE
-/// documents.
-#[test]
-fn the_sandbox_accepts_what_succeeds_and_its_answers_fit_the_output_schema() {
-    let catalog = Catalog::embedded();
-    for (action, name, example) in examples() {
-        if example.reply.status_code >= 300 {
-            continue;
-        }
-        let sandbox = Arc::new(Sandbox::new(Settings::default()));
-        let asset = sandbox.asset("http://sandbox.invalid");
-        let transport: Arc<dyn Transport> = sandbox;
-        let runtime = Runtime {
-            transport: Some(transport),
-            ..world::runtime()
-        };
-        let connector = Connector::new(Catalog::embedded(), runtime);
-        let document = json!({"action": action, "asset": asset, "inputs": example.inputs});
-        let output = connector.call(Invocation::from_value(document).unwrap());
-        if action == "get_narrowcast_message_status" {
-            // The sandbox does not know the request that the example asks after.
-            assert_eq!(output.status_code, Some(404), "{name}");
-            continue;
-        }
-        assert!(output.error.is_none(), "{name}: {}", output.render());
-        let schema = Value::Object(catalog.action(&action).unwrap().output);
-        let schema = Schema::compile(&schema, &|path| catalog.schema(path)).unwrap();
-        let mut document: Value = serde_json::from_str(&output.render()).unwrap();
-        document.as_object_mut().unwrap().remove("meta");
-        let findings = schema.check(&document);
-        assert!(
-            findings.violations.is_empty(),
-            "{name}: {:?}",
-            findings.violations
-        );
+/// What the sandbox says to an example, held against the action's output schema whatever it says.
+/// Whether it fits a fresh sandbox's state is another matter: stories bring about the rest.
+fn ask_sandbox(catalog: &Catalog, action: &str, name: &str, example: &Example) -> bool {
+    let sandbox = Arc::new(Sandbox::new(Settings::default()));
+    let mut asset = sandbox.asset("http://sandbox.invalid");
+    if catalog
+        .action(action)
+        .unwrap()
+        .meta
+        .endpoint
+        .starts_with("liff/")
+    {
+        asset = json!({"url": "http://sandbox.invalid", "token": "sandbox-token"});
     }
+    let transport: Arc<dyn Transport> = sandbox;
+    let runtime = Runtime {
+        transport: Some(transport),
+        ..world::runtime()
+    };
+    let connector = Connector::new(Catalog::embedded(), runtime);
+    let document = json!({"action": action, "asset": asset, "inputs": example.inputs});
+    let output = connector.call(Invocation::from_value(document).unwrap());
+    assert_ne!(output.status_code, Some(405), "{name}: {}", output.render());
+    world::fits(catalog, action, &output);
+    output.error.is_none()
+}
+
+#[test]
+fn every_answer_of_the_sandbox_fits_the_output_schema_and_every_action_can_succeed() {
+    let catalog = Catalog::embedded();
+    let mut succeeded = world::stories(&catalog);
+    for (action, name, example) in examples() {
+        if example.reply.status_code < 300 && ask_sandbox(&catalog, &action, &name, &example) {
+            succeeded.insert(action);
+        }
+    }
+    let never: Vec<String> = catalog
+        .entries()
+        .into_iter()
+        .map(|entry| entry.name)
+        .filter(|name| !succeeded.contains(name))
+        .collect();
+    assert!(
+        never.is_empty(),
+        "neither an example nor a story succeeds for: {never:#?}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use line_connector::catalog::Catalog;
 use line_connector::envelope::{Invocation, Output};
 use line_connector::run::{Connector, Runtime};
 use line_connector::sandbox::{Fault, Listener, Sandbox, Settings};
+use line_connector::schema::Schema;
 use serde_json::{Map, Value, json};
 
 /// A user that the sandbox's channel can reach.
@@ -137,4 +138,75 @@ pub(crate) fn run(arguments: &[&str], input: &[u8], environment: &[(&str, &str)]
         stdout: String::from_utf8(output.stdout).expect("UTF-8"),
         stderr: String::from_utf8(output.stderr).expect("UTF-8"),
     }
+}
+
+/// Asserts that an output fits its action's output schema.
+pub(crate) fn fits(catalog: &Catalog, action: &str, output: &Output) {
+    let schema = Value::Object(catalog.action(action).unwrap().output);
+    let schema = Schema::compile(&schema, &|path| catalog.schema(path)).unwrap();
+    let mut document: Value = serde_json::from_str(&output.render()).unwrap();
+    let members = document.as_object_mut().unwrap();
+    for own in ["id", "meta", "error"] {
+        members.remove(own);
+    }
+    let findings = schema.check(&document);
+    assert!(
+        findings.violations.is_empty(),
+        "{action}: {document}: {:?}",
+        findings.violations
+    );
+}
+
+/// One call of a story.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    action: String,
+    #[serde(default)]
+    inputs: Value,
+    /// Names for values of the output, by JSON pointer; `$name` stands for them in later steps.
+    #[serde(default)]
+    keep: std::collections::BTreeMap<String, String>,
+}
+
+/// Plays `tests/cases/stories/*.json`, each against a sandbox of its own: every step succeeds and
+/// fits its output schema. Says which actions were called.
+pub(crate) fn stories(catalog: &Catalog) -> std::collections::BTreeSet<String> {
+    let mut called = std::collections::BTreeSet::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/stories");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let steps: Vec<Step> =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let sandbox = Arc::new(Sandbox::new(Settings::default()));
+        let asset = sandbox.asset("http://sandbox.invalid");
+        let runtime = Runtime {
+            transport: Some(sandbox),
+            ..runtime()
+        };
+        let connector = Connector::new(Catalog::embedded(), runtime);
+        let mut known: Vec<(String, String)> = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            let place = format!("{}: step {} ({})", path.display(), index + 1, step.action);
+            let mut inputs = step.inputs.to_string();
+            for (name, value) in &known {
+                inputs = inputs.replace(&format!("\"${name}\""), value);
+            }
+            let inputs: Value = serde_json::from_str(&inputs).unwrap();
+            let document = json!({"action": step.action, "asset": asset, "inputs": inputs});
+            let output = call(&connector, document);
+            assert!(output.error.is_none(), "{place}: {}", output.render());
+            fits(catalog, &step.action, &output);
+            let document = json!(output);
+            for (name, pointer) in &step.keep {
+                let value = document
+                    .pointer(pointer)
+                    .unwrap_or_else(|| panic!("{place}: {pointer}"));
+                known.retain(|(other, _)| other != name);
+                known.push((name.clone(), value.to_string()));
+            }
+            called.insert(step.action.clone());
+        }
+    }
+    called
 }

@@ -14,8 +14,8 @@ const APPS: &str = "/liff/v1/apps";
 #[test]
 fn a_webhook_endpoint_is_found_once_it_is_set() {
     let scene = Scene::new();
-    let test = |body: &Value| post(&scene, "/v2/bot/channel/webhook/test", body);
-    for seen in [scene.call("GET", HOOK, None), test(&json!({}))] {
+    let probe = |body: &Value| post(&scene, "/v2/bot/channel/webhook/test", body);
+    for seen in [scene.call("GET", HOOK, None), probe(&json!({}))] {
         let text = "Webhook endpoint not found".to_owned();
         assert_eq!((seen.status, seen.message()), (404, text));
     }
@@ -36,7 +36,7 @@ fn a_webhook_endpoint_is_found_once_it_is_set() {
     assert_eq!(set(url).json(), json!({}));
     assert_eq!(scene.get(HOOK), json!({ "endpoint": url, "active": true }));
     assert_eq!(
-        test(&json!({})).json(),
+        probe(&json!({})).json(),
         json!({ "success": true, "statusCode": 200,
         "timestamp": "2020-12-03T10:15:30.121Z", "reason": "OK", "detail": "200" })
     );
@@ -46,14 +46,14 @@ fn a_webhook_endpoint_is_found_once_it_is_set() {
         true,
         "no body is as good as an empty one"
     );
-    let failed = test(&json!({ "endpoint": "https://nobody.invalid/" })).json();
+    let failed = probe(&json!({ "endpoint": "https://nobody.invalid/" })).json();
     assert_eq!(
         (&failed["success"], &failed["statusCode"]),
         (&json!(false), &json!(0))
     );
     assert_eq!(failed["reason"], "COULD_NOT_CONNECT");
     assert_eq!(
-        test(&json!({ "endpoint": "http://example.com" })).status,
+        probe(&json!({ "endpoint": "http://example.com" })).status,
         400
     );
 }
