@@ -66,8 +66,8 @@ fn check(at: &str, bytes: &[u8], stated: Option<&str>, rules: &Binary) -> Result
         return Err(measured(
             at,
             "is too large",
-            format!("at most {most} bytes"),
-            found,
+            &format!("at most {most} bytes"),
+            &found,
         ));
     }
     let image = rules
@@ -81,8 +81,8 @@ fn check(at: &str, bytes: &[u8], stated: Option<&str>, rules: &Binary) -> Result
             return Err(measured(
                 at,
                 "is not what `content_type` says",
-                stated.to_owned(),
-                found,
+                stated,
+                &found,
             ));
         }
         (Some(found), _) => found.to_owned(),
@@ -102,8 +102,8 @@ fn check(at: &str, bytes: &[u8], stated: Option<&str>, rules: &Binary) -> Result
         Err(measured(
             at,
             "is of a type that LINE does not take here",
-            expected,
-            content_type,
+            &expected,
+            &content_type,
         ))
     }
 }
@@ -124,11 +124,11 @@ fn image(at: &str, bytes: &[u8], bounds: &ImageBounds) -> Result<&'static str, E
             "a width of {} to {} pixels",
             bounds.min_width, bounds.max_width
         );
-        return Err(measured(at, "is too narrow or too wide", expected, found));
+        return Err(measured(at, "is too narrow or too wide", &expected, &found));
     }
     if height < bounds.min_height {
         let expected = format!("a height of at least {} pixels", bounds.min_height);
-        return Err(measured(at, "is too low", expected, found));
+        return Err(measured(at, "is too low", &expected, &found));
     }
     #[expect(
         clippy::cast_precision_loss,
@@ -136,7 +136,7 @@ fn image(at: &str, bytes: &[u8], bounds: &ImageBounds) -> Result<&'static str, E
     )]
     if (width as f64) / (height as f64) < bounds.min_ratio {
         let expected = format!("width divided by height at least {}", bounds.min_ratio);
-        return Err(measured(at, "is too high for its width", expected, found));
+        return Err(measured(at, "is too high for its width", &expected, &found));
     }
     Ok(content_type)
 }
@@ -149,11 +149,11 @@ fn wrong(at: &str, message: String) -> Error {
     .with_details(vec![Detail::new(at, message)])
 }
 
-fn measured(at: &str, message: &str, expected: String, found: String) -> Error {
+fn measured(at: &str, message: &str, expected: &str, found: &str) -> Error {
     let mut error = wrong(at, message.to_owned());
     for detail in &mut error.details {
-        detail.expected = Some(expected.clone());
-        detail.found = Some(found.clone());
+        detail.expected = Some(expected.to_owned());
+        detail.found = Some(found.to_owned());
     }
     error
 }

@@ -6,7 +6,6 @@ use line_connector::error::ExitCode;
 use line_connector::face::cli;
 
 #[expect(
-    clippy::exit,
     clippy::disallowed_methods,
     reason = "the one place that ends the process"
 )]

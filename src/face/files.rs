@@ -11,7 +11,7 @@ use crate::run::NewFile;
 /// A file that is written beside its name and moved there when it is whole.
 struct Partial {
     writer: Option<BufWriter<File>>,
-    partial: PathBuf,
+    beside: PathBuf,
     target: PathBuf,
 }
 
@@ -21,16 +21,16 @@ pub(crate) fn create(path: &str) -> io::Result<Box<dyn NewFile>> {
     let name = target
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it does not name a file"))?;
-    let mut partial_name = name.to_owned();
-    partial_name.push(format!(".{:016x}.partial", retry::random() >> 64));
-    let partial = target.with_file_name(partial_name);
+    let mut name_beside = name.to_owned();
+    name_beside.push(format!(".{:016x}.partial", retry::random() >> 64));
+    let beside = target.with_file_name(name_beside);
     let file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
-        .open(&partial)?;
+        .open(&beside)?;
     Ok(Box::new(Partial {
         writer: Some(BufWriter::new(file)),
-        partial,
+        beside,
         target,
     }))
 }
@@ -56,7 +56,7 @@ impl NewFile for Partial {
                 .map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
         }
-        fs::rename(&self.partial, &self.target)
+        fs::rename(&self.beside, &self.target)
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for Partial {
     /// Whatever was not kept goes. After `keep` the name is free and there is nothing to remove.
     fn drop(&mut self) {
         drop(self.writer.take());
-        let _ = fs::remove_file(&self.partial);
+        let _ = fs::remove_file(&self.beside);
     }
 }
 

@@ -200,12 +200,12 @@ fn phase(progress: &Progress, answer: &Output) -> Option<String> {
 
 /// The answer to the question as the answer of the call that began the work.
 fn told(begun: &Output, mut answer: Output) -> Output {
-    let began = begun.meta.clone().unwrap_or_default();
+    let own = begun.meta.clone().unwrap_or_default();
     let asked = answer.meta.take().unwrap_or_default();
     answer.meta = Some(CallReport {
-        attempts: began.attempts + asked.attempts,
-        elapsed_ms: began.elapsed_ms + asked.elapsed_ms,
-        ..began
+        attempts: own.attempts + asked.attempts,
+        elapsed_ms: own.elapsed_ms + asked.elapsed_ms,
+        ..own
     });
     answer.id.clone_from(&begun.id);
     answer.secrets.extend(begun.secrets.iter().cloned());

@@ -96,7 +96,7 @@ fn an_endpoint_that_keeps_failing_is_given_up_with_an_unknown_outcome() {
     );
     assert!(error.retryable);
     assert!(
-        output.response_text.as_ref().unwrap().contains("<"),
+        output.response_text.as_ref().unwrap().contains('<'),
         "HTML is kept as text"
     );
     assert_eq!(exit_code(&output) as i32, 1);

@@ -1,5 +1,10 @@
 //! One integration binary. Each module's comment says what belongs there.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that cannot go on has failed its test"
+)]
+
 // The loopback world: a sandbox behind a listener, the real binary, a connector without pauses.
 mod world;
 
@@ -18,6 +23,10 @@ mod delivery;
 mod tokens;
 // The network's own failures: TLS, proxies, redirects, sizes, time.
 mod network;
+// Calls that take several: pages, progress, content in preparation.
+mod follow;
+// Bytes in and out: images, lists, content.
+mod files;
 // No secret is shown on any path.
 mod secrets;
 // Arbitrary documents, inputs and replies: no panic, one document, the right exit code.

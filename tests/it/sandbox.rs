@@ -1,11 +1,6 @@
 //! The sandbox as its users meet it: over TCP with a client made of nothing but sockets, and in
 //! memory as a transport. No code of the connector's pipeline takes part.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that cannot go on has failed its test"
-)]
-
 mod audience_lists;
 mod audiences;
 mod coupons;

@@ -54,7 +54,7 @@ fn modules_named(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Each outside package and the files that may name it. serde, serde_json and schemars are exempt.
+/// Each outside package and the files that may name it. `serde`, `serde_json` and `schemars` are exempt.
 const PACKAGES: [(&str, &[&str]); 18] = [
     ("base64", &["encoding.rs"]),
     ("clap", &["face/arguments.rs"]),

@@ -64,6 +64,7 @@ impl World {
 }
 
 /// A runtime over the real network whose pauses are skipped.
+#[expect(clippy::disallowed_methods, reason = "tokens expire by the real time")]
 pub(crate) fn runtime() -> Runtime {
     Runtime {
         transport: None,

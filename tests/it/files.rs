@@ -1,0 +1,275 @@
+//! Bytes in and out: images and lists that go to LINE, content that comes from it, saved whole or
+//! not at all.
+
+use std::fs;
+
+use line_connector::digest::sha256;
+use line_connector::encoding::{base64, from_base64};
+use line_connector::error::Kind;
+use serde_json::{Value, json};
+
+use crate::world::{World, call, connector, run};
+
+/// A PNG of one colour and these dimensions, as far as anybody looks.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    bytes.extend_from_slice(&width.to_be_bytes());
+    bytes.extend_from_slice(&height.to_be_bytes());
+    bytes.extend_from_slice(&[8, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    bytes
+}
+
+fn rich_menu(world: &World) -> String {
+    let inputs = json!({
+        "size": {"width": 2500, "height": 1686}, "selected": false, "name": "menu",
+        "chatBarText": "open", "areas": [],
+    });
+    let document = json!({"action": "create_rich_menu", "asset": world.bearer(), "inputs": inputs});
+    let output = call(&connector(), document);
+    let body = output
+        .json_body
+        .as_ref()
+        .unwrap_or_else(|| panic!("{}", output.render()));
+    body["richMenuId"].as_str().unwrap().to_owned()
+}
+
+fn upload(world: &World, menu: &str, source: &Value) -> Value {
+    json!({
+        "action": "upload_rich_menu_image", "asset": world.bearer(),
+        "inputs": {"path_parameters": {"richMenuId": menu}, "data_body": source},
+    })
+}
+
+#[test]
+fn a_rich_menu_image_goes_as_raw_bytes_and_comes_back_the_same() {
+    let world = World::new();
+    let menu = rich_menu(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("menu.png");
+    fs::write(&path, png(2500, 1686)).unwrap();
+    let output = call(&connector(), upload(&world, &menu, &json!({"path": path})));
+    assert!(output.error.is_none(), "{}", output.render());
+    let request = world.sandbox.requests().pop().unwrap();
+    assert!(
+        request
+            .headers
+            .contains(&("content-type".to_owned(), "image/png".to_owned()))
+    );
+    let document = json!({
+        "action": "download_rich_menu_image", "asset": world.bearer(),
+        "inputs": {"richMenuId": menu},
+    });
+    let file = call(&connector(), document).file.unwrap();
+    assert_eq!(from_base64(&file.base64.unwrap()).unwrap(), png(2500, 1686));
+    assert_eq!(file.sha256, sha256(&png(2500, 1686)));
+    assert_eq!(file.content_type.as_deref(), Some("image/png"));
+}
+
+#[test]
+fn a_wrong_image_is_refused_before_anything_is_sent() {
+    let world = World::new();
+    let menu = rich_menu(&world);
+    let before = world.sandbox.requests().len();
+    let large = [png(2500, 1686), vec![0; 1024 * 1024]].concat();
+    for bytes in [
+        b"GIF89a....".to_vec(),
+        png(799, 300),
+        png(2500, 1800),
+        png(800, 249),
+        large,
+        vec![1],
+    ] {
+        let source = json!({"base64": base64(&bytes)});
+        let output = call(&connector(), upload(&world, &menu, &source));
+        let error = output.error.unwrap();
+        assert_eq!(error.kind, Kind::InvalidInputs);
+        assert_eq!(error.details[0].path, "/data_body");
+    }
+    for source in [
+        json!({"path": "/nowhere/menu.png"}),
+        json!({"base64": "*"}),
+        json!({}),
+    ] {
+        let output = call(&connector(), upload(&world, &menu, &source));
+        assert_eq!(output.error.unwrap().kind, Kind::InvalidInputs);
+    }
+    assert_eq!(world.sandbox.requests().len(), before);
+}
+
+#[test]
+fn a_file_of_user_ids_goes_as_multipart() {
+    let world = World::new();
+    let ids = format!(
+        "{}\n{}\n",
+        crate::world::USER,
+        "U00000000000000000000000000000001"
+    );
+    let document = json!({
+        "action": "create_audience_for_uploading_user_ids_by_file", "asset": world.bearer(),
+        "inputs": {
+            "data_body": {"description": "from a file"},
+            "files": {"file": {"base64": base64(ids.as_bytes()), "file_name": "ids.txt"}},
+        },
+    });
+    let output = call(&connector(), document);
+    assert!(output.error.is_none(), "{}", output.render());
+    assert!(output.json_body.unwrap()["audienceGroupId"].is_u64());
+    let request = world.sandbox.requests().pop().unwrap();
+    let content_type = request
+        .headers
+        .iter()
+        .find(|(name, _)| name == "content-type")
+        .unwrap();
+    assert!(
+        content_type.1.starts_with("multipart/form-data; boundary="),
+        "{content_type:?}"
+    );
+}
+
+#[test]
+fn a_dry_run_shows_what_a_file_is_and_not_its_bytes() {
+    let world = World::new();
+    let source = json!({"base64": base64(&png(2500, 1686))});
+    let document = upload(&world, "richmenu-862e6ad6c267d2ddf3f42bc78554f6a4", &source);
+    let ended = run(&["run", "--dry-run"], document.to_string().as_bytes(), &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let shown = &ended.document()["request"]["body"]["binary"][0];
+    assert_eq!(shown["content_type"], "image/png");
+    assert_eq!(shown["sha256"], sha256(&png(2500, 1686)));
+}
+
+fn content(world: &World, message: &str, save_to: &Value) -> Value {
+    json!({
+        "action": "get_content", "asset": world.bearer(),
+        "inputs": {"messageId": message}, "options": {"save_to": save_to},
+    })
+}
+
+#[test]
+fn content_is_saved_whole_with_its_digest() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sound.m4a");
+    let document = content(&world, "354718705033693863", &json!(path));
+    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let file = &ended.document()["file"];
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(bytes.len(), 10_000);
+    assert_eq!(file["size_bytes"], 10_000);
+    assert_eq!(file["sha256"], sha256(&bytes));
+    assert_eq!(file["path"], json!(path));
+    assert!(file.get("base64").is_none());
+}
+
+#[test]
+fn a_connection_dropped_in_the_middle_leaves_no_file() {
+    let world = World::new();
+    world.fault(json!({"kind": "drop", "at": "mid_body", "times": 9}));
+    let folder = tempfile::tempdir().unwrap();
+    let document = content(
+        &world,
+        "354718705033693863",
+        &json!(folder.path().join("sound.m4a")),
+    );
+    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    assert_eq!(ended.code, 5, "{}", ended.stdout);
+    assert_eq!(ended.document()["error"]["kind"], "connection_broken");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "nothing is left behind"
+    );
+}
+
+#[test]
+fn a_connection_dropped_once_is_taken_up_again_from_the_start() {
+    let world = World::new();
+    world.fault(json!({"kind": "drop", "at": "mid_body"}));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sound.m4a");
+    let document = content(&world, "354718705033693863", &json!(path));
+    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert_eq!(fs::metadata(&path).unwrap().len(), 10_000);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn content_that_is_gone_leaves_no_file_and_says_so() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let document = content(
+        &world,
+        "354718705033693865",
+        &json!(folder.path().join("gone")),
+    );
+    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    assert_eq!(ended.document()["error"]["kind"], "gone");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told() {
+    let world = World::new();
+    let document = content(&world, "354718705033693863", &json!("/nowhere/at/all.m4a"));
+    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    assert_eq!(ended.document()["error"]["kind"], "file_unwritable");
+    assert_eq!(ended.code, 2);
+}
+
+#[test]
+fn content_over_the_cap_is_not_taken_into_memory() {
+    let world = World::new();
+    let document = json!({
+        "action": "get_content", "asset": world.bearer(),
+        "inputs": {"messageId": "354718705033693867"},
+    });
+    assert_eq!(
+        call(&connector(), document).error.unwrap().kind,
+        Kind::ResponseTooLarge
+    );
+}
+
+/// 300 MB pass through a process that stays small: it holds a block at a time.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_download_of_300_megabytes_stays_under_32_mebibytes_of_memory() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.mp4");
+    let mut document = content(&world, "354718705033693867", &json!(path));
+    document["options"]["timeout_ms"] = json!(120_000);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
+        .arg("run")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(document.to_string().as_bytes())
+        .unwrap();
+    // The kernel keeps the peak, so the last look before the end tells nearly all of it.
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(kibibytes.unwrap_or(0));
+        std::thread::yield_now();
+    }
+    let ended = child.wait_with_output().unwrap();
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stdout)
+    );
+    assert_eq!(fs::metadata(&path).unwrap().len(), 300_000_000);
+    assert!((1..32 * 1024).contains(&peak), "the peak was {peak} KiB");
+}

@@ -1,0 +1,263 @@
+//! Calls that take several: listings page after page, work that LINE has only begun, content that
+//! is not ready yet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use line_connector::catalog::Catalog;
+use line_connector::error::Kind;
+use line_connector::run::{Connector, Runtime};
+use line_connector::sandbox::{Pace, Settings};
+use serde_json::{Value, json};
+
+use crate::world::{self, World, call, connector};
+
+const FOLLOWERS: &str = "get_a_list_of_users_who_added_your_line_official_account_as_a_friend";
+
+fn followers(world: &World, inputs: Value, options: Value) -> Value {
+    json!({"action": FOLLOWERS, "asset": world.bearer(), "inputs": inputs, "options": options})
+}
+
+fn with_friends(friends: u64) -> World {
+    World::with(Settings {
+        friends,
+        ..Settings::default()
+    })
+}
+
+/// A connector in whose world a pause takes no time, though the clock goes on.
+fn leaping() -> Connector {
+    let elapsed = Arc::new(AtomicU64::new(0));
+    let slept = Arc::clone(&elapsed);
+    let start = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
+    let runtime = Runtime {
+        now: Box::new(move || start + Duration::from_millis(elapsed.load(Ordering::SeqCst))),
+        sleep: Box::new(move |pause| {
+            let pause = u64::try_from(pause.as_millis()).unwrap();
+            slept.fetch_add(pause, Ordering::SeqCst);
+        }),
+        ..world::runtime()
+    };
+    Connector::new(Catalog::embedded(), runtime)
+}
+
+#[test]
+fn every_one_of_100_000_followers_comes_exactly_once() {
+    let world = with_friends(100_000);
+    let document = followers(&world, json!({"limit": 1000}), json!({"all_pages": true}));
+    let output = call(&connector(), document);
+    assert!(output.error.is_none(), "{:?}", output.error);
+    let body = output.json_body.unwrap();
+    let mut ids: Vec<&str> = body["userIds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 100_000);
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 100_000, "no follower comes twice");
+    assert!(body.get("next").is_none());
+    let meta = output.meta.unwrap();
+    assert_eq!(
+        (meta.pages, meta.items, meta.more),
+        (Some(100), Some(100_000), Some(false))
+    );
+}
+
+#[test]
+fn max_items_cuts_exactly() {
+    let world = with_friends(1000);
+    for (most, items, more) in [
+        (1, 1, true),
+        (299, 299, true),
+        (300, 300, true),
+        (301, 301, true),
+        (1000, 1000, false),
+        (5000, 1000, false),
+    ] {
+        let options = json!({"all_pages": true, "max_items": most});
+        let output = call(
+            &connector(),
+            followers(&world, json!({"limit": 100}), options),
+        );
+        let meta = output.meta.as_ref().unwrap();
+        assert_eq!((meta.items, meta.more), (Some(items), Some(more)), "{most}");
+        let body = output.json_body.unwrap();
+        assert_eq!(body["userIds"].as_array().unwrap().len() as u64, items);
+    }
+}
+
+#[test]
+fn a_page_that_fails_once_is_read_again_and_one_that_keeps_failing_is_told() {
+    let world = with_friends(1000);
+    world.fault(json!({"kind": "drop", "at": "mid_body"}));
+    let all = json!({"all_pages": true});
+    let output = call(&connector(), followers(&world, json!({}), all.clone()));
+    assert_eq!(output.meta.unwrap().items, Some(1000));
+    world.fault(json!({"kind": "status", "code": 500, "times": 99}));
+    let output = call(&connector(), followers(&world, json!({}), all));
+    assert_eq!(output.error.unwrap().kind, Kind::Unavailable);
+}
+
+#[test]
+fn numbered_pages_are_followed_from_the_first() {
+    let world = World::new();
+    let connector = connector();
+    for number in 0..45 {
+        let document = json!({
+            "action": "create_audience_for_uploading_user_ids_by_json", "asset": world.bearer(),
+            "inputs": {"description": format!("audience {number}")},
+        });
+        assert!(call(&connector, document).error.is_none());
+    }
+    for inputs in [
+        json!({}),
+        json!({"page": 1, "size": 10}),
+        json!({"size": 40}),
+    ] {
+        let document = json!({
+            "action": "get_data_for_multiple_audiences", "asset": world.bearer(),
+            "inputs": inputs, "options": {"all_pages": true},
+        });
+        let output = call(&connector, document);
+        assert!(output.error.is_none(), "{}", output.render());
+        let body = output.json_body.unwrap();
+        let groups = body["audienceGroups"].as_array().unwrap();
+        let total = body["totalCount"].as_u64().unwrap();
+        assert!(total >= 45);
+        assert_eq!(groups.len() as u64, total, "{inputs}");
+    }
+}
+
+#[test]
+fn an_action_without_pages_or_file_says_so() {
+    let world = World::new();
+    for option in [json!({"all_pages": true}), json!({"save_to": "x"})] {
+        let mut document = world::push(&world.bearer());
+        document["options"] = option;
+        assert_eq!(
+            call(&connector(), document).error.unwrap().kind,
+            Kind::InvalidInputs
+        );
+    }
+    assert!(world.sandbox.requests().is_empty());
+}
+
+#[test]
+fn a_narrowcast_is_waited_for_to_its_end() {
+    let world = World::new();
+    let document = json!({
+        "id": 9, "action": "send_narrowcast_message", "asset": world.bearer(),
+        "inputs": {"messages": [{"type": "text", "text": "hi"}]}, "options": {"wait_ms": 60_000},
+    });
+    let output = call(&leaping(), document);
+    assert!(output.error.is_none(), "{}", output.render());
+    assert_eq!(output.id, Some(json!(9)));
+    assert_eq!(output.json_body.as_ref().unwrap()["phase"], "succeeded");
+    let meta = output.meta.unwrap();
+    assert_eq!(meta.action.as_deref(), Some("send_narrowcast_message"));
+    assert_eq!(
+        meta.request_id,
+        Some(world.sandbox.delivered()[0].request_id.clone())
+    );
+    assert!(meta.retry_key.is_some() && meta.pending.is_none());
+}
+
+#[test]
+fn a_narrowcast_that_line_had_accepted_before_is_asked_after_by_its_accepted_id() {
+    let world = World::new();
+    world.fault(json!({"kind": "status", "code": 500, "when": "after"}));
+    let document = json!({
+        "action": "send_narrowcast_message", "asset": world.bearer(),
+        "inputs": {"messages": [{"type": "text", "text": "hi"}]}, "options": {"wait_ms": 60_000},
+    });
+    let output = call(&leaping(), document);
+    assert_eq!(
+        output.json_body.as_ref().unwrap()["phase"],
+        "succeeded",
+        "{}",
+        output.render()
+    );
+    assert_eq!(world.sandbox.delivered().len(), 1);
+}
+
+#[test]
+fn a_narrowcast_that_fails_is_an_error_with_its_reason() {
+    let world = World::new();
+    let document = json!({
+        "action": "send_narrowcast_message", "asset": world.bearer(),
+        "inputs": {
+            "messages": [{"type": "text", "text": "hi"}],
+            "limit": {"max": 1, "upToRemainingQuota": true, "forbidPartialDelivery": true},
+        },
+        "options": {"wait_ms": 60_000},
+    });
+    let output = call(&leaping(), document);
+    let error = output.error.as_ref().unwrap();
+    assert_eq!(error.kind, Kind::WorkFailed, "{}", output.render());
+    assert!(!error.retryable);
+    assert_eq!(output.json_body.as_ref().unwrap()["errorCode"], 5);
+}
+
+#[test]
+fn patience_ends_and_says_that_the_work_goes_on() {
+    let never = Pace::Timed {
+        sending: Duration::from_hours(1),
+        done: Duration::from_hours(2),
+    };
+    let world = World::with(Settings {
+        pace: never,
+        ..Settings::default()
+    });
+    let document = json!({
+        "action": "send_narrowcast_message", "asset": world.bearer(),
+        "inputs": {"messages": [{"type": "text", "text": "hi"}]}, "options": {"wait_ms": 30_000},
+    });
+    let output = call(&leaping(), document);
+    assert!(output.error.is_none());
+    assert_eq!(output.meta.unwrap().pending, Some(true));
+    assert_eq!(output.json_body.unwrap()["phase"], "waiting");
+}
+
+#[test]
+fn an_audience_is_waited_for_until_it_is_ready() {
+    let world = World::new();
+    let document = json!({
+        "action": "create_audience_for_uploading_user_ids_by_json", "asset": world.bearer(),
+        "inputs": {"description": "new", "audiences": [{"id": world::USER}]},
+        "options": {"wait_ms": 60_000},
+    });
+    let output = call(&leaping(), document);
+    assert!(output.error.is_none(), "{}", output.render());
+    assert_eq!(
+        output.json_body.unwrap()["audienceGroup"]["status"],
+        "READY"
+    );
+}
+
+#[test]
+fn content_in_preparation_is_waited_for_or_reported_as_pending() {
+    let world = World::new();
+    let content = |options: Value| {
+        json!({
+            "action": "get_content", "asset": world.bearer(),
+            "inputs": {"messageId": "354718705033693862"}, "options": options,
+        })
+    };
+    let output = call(&connector(), content(json!({})));
+    assert_eq!(
+        (output.status_code, output.meta.unwrap().pending),
+        (Some(202), Some(true))
+    );
+    assert!(output.file.is_none());
+    let output = call(&leaping(), content(json!({"wait_ms": 60_000})));
+    let file = output
+        .file
+        .as_ref()
+        .unwrap_or_else(|| panic!("{}", output.render()));
+    assert_eq!(file.size_bytes, 100_000);
+    assert_eq!(file.content_type.as_deref(), Some("video/mp4"));
+}
