@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use line_connector::catalog::Catalog;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Where an operation is: method, host and path, with `{}` for each parameter.
 type Place = (String, String, String);
@@ -41,11 +41,17 @@ fn nameless(path: &str, open: &str, close: &str) -> String {
     })
 }
 
+fn text(operation: &Value, key: &str) -> String {
+    let text = operation.get(key).and_then(Value::as_str);
+    text.unwrap_or_else(|| panic!("{operation} has no {key}"))
+        .to_owned()
+}
+
 fn published() -> BTreeMap<Place, String> {
-    let index: Value = serde_json::from_str(INDEX).unwrap();
+    let index: Value = serde_json::from_str(INDEX).expect("the index is JSON");
     let mut places = BTreeMap::new();
-    for entry in index.as_array().unwrap() {
-        let text = |key: &str| entry[key].as_str().unwrap().to_owned();
+    for entry in index.as_array().expect("a list of operations") {
+        let text = |key: &str| text(entry, key);
         let path = nameless(&text("path"), "{", "}");
         let place = (text("method"), text("host"), path);
         let other = places.insert(place, text("operation"));
@@ -58,8 +64,8 @@ fn declared() -> BTreeMap<Place, String> {
     let catalog = Catalog::embedded();
     let mut places = BTreeMap::new();
     for entry in catalog.entries() {
-        let meta = serde_json::to_value(catalog.action(&entry.name).unwrap().meta).unwrap();
-        let text = |key: &str| meta[key].as_str().unwrap().to_owned();
+        let meta = catalog.action(&entry.name).map(|action| json!(action.meta));
+        let text = |key: &str| text(meta.as_ref().unwrap_or(&Value::Null), key);
         let path = format!("/{}", nameless(&text("endpoint"), "{{", "}}"));
         let place = (text("method"), text("host"), path);
         if let Some(other) = places.insert(place, entry.name.clone()) {
