@@ -166,10 +166,7 @@ impl Connector {
             })?;
             let (section, name) = place.split_once('/').unwrap_or(("parameters", place));
             let members = inputs.entry(section).or_insert_with(|| json!({}));
-            members[name] = match value {
-                Value::Number(number) if section == "path_parameters" => number.to_string().into(),
-                value => value.clone(),
-            };
+            members[name] = value.clone();
         }
         let mut question = Invocation {
             action: Some(progress.action.clone()),

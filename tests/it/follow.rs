@@ -186,12 +186,15 @@ fn a_narrowcast_that_line_had_accepted_before_is_asked_after_by_its_accepted_id(
 
 #[test]
 fn a_narrowcast_that_fails_is_an_error_with_its_reason() {
-    let world = World::new();
+    let world = World::with(Settings {
+        quota: Some(50),
+        ..Settings::default()
+    });
     let document = json!({
         "action": "send_narrowcast_message", "asset": world.bearer(),
         "inputs": {
             "messages": [{"type": "text", "text": "hi"}],
-            "limit": {"max": 1, "upToRemainingQuota": true, "forbidPartialDelivery": true},
+            "limit": {"upToRemainingQuota": true, "forbidPartialDelivery": true},
         },
         "options": {"wait_ms": 60_000},
     });
