@@ -17,7 +17,7 @@ mod plain_client;
 mod richmenu_users;
 mod richmenus;
 mod sends;
-mod tokens;
+pub(crate) mod tokens;
 mod uploads;
 mod wire;
 

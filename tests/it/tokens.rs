@@ -12,6 +12,7 @@ use line_connector::run::{Connector, exit_code};
 use line_connector::sandbox::Settings;
 use serde_json::{Value, json};
 
+use crate::sandbox::tokens::{key_pair, sign};
 use crate::world::{self, World, call, connector, push};
 
 const V3: &str = "/oauth2/v3/token";
@@ -30,6 +31,59 @@ fn assertion_asset(world: &World) -> Value {
         "url": world.url(), "client_id": "1234567890",
         "kid": kid, "private_key": key().private_jwk(),
     })
+}
+
+#[test]
+fn signed_assertions_serve_the_token_actions() {
+    let world = World::new();
+    let (catalog, connector) = (Catalog::embedded(), connector());
+    let (_, public_key) = key_pair();
+    let kid = world.sandbox.register_key(public_key).unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid});
+    let claims = json!({
+        "iss": "1234567890", "sub": "1234567890", "aud": "https://api.line.me/",
+        "exp": now.unwrap().as_secs() + 600, "token_exp": 3600,
+    });
+    let proof = json!({
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": sign(&header, &claims),
+    });
+    let mut grant = proof.clone();
+    grant["grant_type"] = json!("client_credentials");
+    let succeed = |action: &str, inputs: Value| {
+        let document = json!({"action": action, "asset": world.asset(), "inputs": inputs});
+        let output = call(&connector, document);
+        assert!(output.error.is_none(), "{action}: {}", output.render());
+        world::fits(&catalog, action, &output);
+        serde_json::from_str::<Value>(&output.render()).unwrap()["json_body"].take()
+    };
+    let kids = || {
+        let action = "get_all_valid_channel_access_token_key_ids_v2_1";
+        succeed(action, json!({"parameters": proof}))["kids"].take()
+    };
+
+    let grant = json!({"data_body": grant});
+    let stateless = succeed("issue_stateless_channel_access_token", grant.clone());
+    assert_eq!(stateless["expires_in"], 900);
+    assert_eq!(kids(), json!([]), "a stateless token has no key ID");
+
+    let issued = succeed("issue_channel_access_token_v2_1", grant);
+    assert_eq!(issued["expires_in"], 3600);
+    assert_eq!(kids(), json!([issued["key_id"]]));
+
+    let token = &issued["access_token"];
+    let action = "verify_the_validity_of_the_channel_access_token_v2_1";
+    let verified = succeed(action, json!({"parameters": {"access_token": token}}));
+    assert_eq!(verified["client_id"], "1234567890");
+
+    let owner = json!({
+        "client_id": "1234567890", "client_secret": "sandbox-channel-secret",
+        "access_token": token,
+    });
+    let action = "revoke_channel_access_token_v2_1";
+    succeed(action, json!({"data_body": owner}));
+    assert_eq!(kids(), json!([]));
 }
 
 #[test]

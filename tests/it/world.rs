@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use line_connector::catalog::Catalog;
@@ -163,12 +164,18 @@ pub(crate) fn fits(catalog: &Catalog, action: &str, output: &Output) {
 #[serde(deny_unknown_fields)]
 struct Step {
     action: String,
+    /// Days that pass before the call.
+    #[serde(default)]
+    days: u64,
     #[serde(default)]
     inputs: Value,
     /// Names for values of the output, by JSON pointer; `$name` stands for them in later steps.
     #[serde(default)]
     keep: std::collections::BTreeMap<String, String>,
 }
+
+/// Noon of 1 March 2026 in Japan, when every story begins: its dates stay good whenever it is told.
+const BEGINNING: Duration = Duration::from_hours(492_315);
 
 /// Plays `tests/cases/stories/*.json`, each against a sandbox of its own: every step succeeds and
 /// fits its output schema. Says which actions were called.
@@ -179,16 +186,27 @@ pub(crate) fn stories(catalog: &Catalog) -> std::collections::BTreeSet<String> {
         let path = entry.unwrap().path();
         let steps: Vec<Step> =
             serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-        let sandbox = Arc::new(Sandbox::new(Settings::default()));
+        let days = Arc::new(AtomicU64::new(0));
+        let elapsed = Arc::clone(&days);
+        let now = move || {
+            let days = elapsed.load(Ordering::SeqCst);
+            SystemTime::UNIX_EPOCH + BEGINNING + Duration::from_hours(24 * days)
+        };
+        let sandbox = Arc::new(Sandbox::new(Settings {
+            now: Arc::new(now.clone()),
+            ..Settings::default()
+        }));
         let asset = sandbox.asset("http://sandbox.invalid");
         let runtime = Runtime {
             transport: Some(sandbox),
+            now: Box::new(now),
             ..runtime()
         };
         let connector = Connector::new(Catalog::embedded(), runtime);
         let mut known: Vec<(String, String)> = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             let place = format!("{}: step {} ({})", path.display(), index + 1, step.action);
+            days.fetch_add(step.days, Ordering::SeqCst);
             let mut inputs = step.inputs.to_string();
             for (name, value) in &known {
                 inputs = inputs.replace(&format!("\"${name}\""), value);

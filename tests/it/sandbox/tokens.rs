@@ -35,8 +35,8 @@ fn base64url(bytes: &[u8]) -> String {
     text
 }
 
-/// One key pair for all tests: making it takes longer than all of them together.
-fn key_pair() -> &'static (RsaKeyPair, Value) {
+/// One key pair for all tests, with its public JWK: making it takes longer than all of them together.
+pub(crate) fn key_pair() -> &'static (RsaKeyPair, Value) {
     static PAIR: OnceLock<(RsaKeyPair, Value)> = OnceLock::new();
     PAIR.get_or_init(|| {
         let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).unwrap();
@@ -47,7 +47,7 @@ fn key_pair() -> &'static (RsaKeyPair, Value) {
     })
 }
 
-fn sign(header: &Value, claims: &Value) -> String {
+pub(crate) fn sign(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| base64url(value.to_string().as_bytes());
     let signed = format!("{}.{}", part(header), part(claims));
     let (pair, _) = key_pair();
