@@ -151,12 +151,12 @@ fn flat_and_sectioned_inputs_make_the_same_request_byte_for_byte() {
 fn an_action_of_a_folder_outside_the_repository_runs_without_a_rebuild() {
     let world = World::new();
     let folder = tempfile::tempdir().unwrap();
-    let file = include_str!("../cases/added/get_bot_info.yaml");
-    fs::write(folder.path().join("get_bot_info.yaml"), file).unwrap();
+    let file = include_str!("../cases/added/get_my_bot_info.yaml");
+    fs::write(folder.path().join("get_my_bot_info.yaml"), file).unwrap();
     let actions = folder.path().to_str().unwrap();
     let document = json!({"asset": world.asset()}).to_string();
     let ended = run(
-        &["run", "get_bot_info", "--actions", actions],
+        &["run", "get_my_bot_info", "--actions", actions],
         document.as_bytes(),
         &[],
     );
@@ -168,7 +168,7 @@ fn an_action_of_a_folder_outside_the_repository_runs_without_a_rebuild() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|action| action["name"] == "get_bot_info")
+            .any(|action| action["name"] == "get_my_bot_info")
     );
 }
 
