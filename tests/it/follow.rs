@@ -15,7 +15,7 @@ use crate::world::{self, World, call, connector};
 
 const FOLLOWERS: &str = "get_a_list_of_users_who_added_your_line_official_account_as_a_friend";
 
-fn followers(world: &World, inputs: Value, options: Value) -> Value {
+fn followers(world: &World, inputs: &Value, options: &Value) -> Value {
     json!({"action": FOLLOWERS, "asset": world.bearer(), "inputs": inputs, "options": options})
 }
 
@@ -45,7 +45,7 @@ fn leaping() -> Connector {
 #[test]
 fn every_one_of_100_000_followers_comes_exactly_once() {
     let world = with_friends(100_000);
-    let document = followers(&world, json!({"limit": 1000}), json!({"all_pages": true}));
+    let document = followers(&world, &json!({"limit": 1000}), &json!({"all_pages": true}));
     let output = call(&connector(), document);
     assert!(output.error.is_none(), "{:?}", output.error);
     let body = output.json_body.unwrap();
@@ -81,7 +81,7 @@ fn max_items_cuts_exactly() {
         let options = json!({"all_pages": true, "max_items": most});
         let output = call(
             &connector(),
-            followers(&world, json!({"limit": 100}), options),
+            followers(&world, &json!({"limit": 100}), &options),
         );
         let meta = output.meta.as_ref().unwrap();
         assert_eq!((meta.items, meta.more), (Some(items), Some(more)), "{most}");
@@ -95,10 +95,10 @@ fn a_page_that_fails_once_is_read_again_and_one_that_keeps_failing_is_told() {
     let world = with_friends(1000);
     world.fault(json!({"kind": "drop", "at": "mid_body"}));
     let all = json!({"all_pages": true});
-    let output = call(&connector(), followers(&world, json!({}), all.clone()));
+    let output = call(&connector(), followers(&world, &json!({}), &all));
     assert_eq!(output.meta.unwrap().items, Some(1000));
     world.fault(json!({"kind": "status", "code": 500, "times": 99}));
-    let output = call(&connector(), followers(&world, json!({}), all));
+    let output = call(&connector(), followers(&world, &json!({}), &all));
     assert_eq!(output.error.unwrap().kind, Kind::Unavailable);
 }
 

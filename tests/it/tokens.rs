@@ -39,7 +39,7 @@ fn signed_assertions_serve_the_token_actions() {
     let (catalog, connector) = (Catalog::embedded(), connector());
     let (_, public_key) = key_pair();
     let kid = world.sandbox.register_key(public_key).unwrap();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = (world::runtime().now)().duration_since(SystemTime::UNIX_EPOCH);
     let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid});
     let claims = json!({
         "iss": "1234567890", "sub": "1234567890", "aud": "https://api.line.me/",
