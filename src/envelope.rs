@@ -273,9 +273,9 @@ pub struct PlannedRequest {
     pub method: String,
     /// The complete URL.
     pub url: String,
-    /// The headers, the token redacted.
+    /// The headers, the token redacted where one is sent.
     pub headers: BTreeMap<String, String>,
-    /// The body: JSON as it is, anything else as text.
+    /// The body: JSON as it is, other text as text; of bytes their content type, size and SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
 }

@@ -83,8 +83,6 @@ impl std::fmt::Debug for Connector {
 struct Prepared {
     action: Arc<Action>,
     request: Request,
-    /// What a dry run shows in the place of bytes.
-    shown: Option<Value>,
 }
 
 impl Connector {
@@ -253,20 +251,22 @@ impl Connector {
     ) -> Result<Output, Failed> {
         let prepared = self.prepare(invocation, asset, report)?;
         let request = prepared.request;
-        let own = [("Authorization".to_owned(), format!("Bearer {REDACTED}"))];
+        let own = match prepared.action.meta.auth {
+            Authorization::Bearer => {
+                Some(("Authorization".to_owned(), format!("Bearer {REDACTED}")))
+            }
+            Authorization::None => None,
+        };
         let headers = request
             .headers
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let text = (!request.body.is_empty() && prepared.shown.is_none())
-            .then(|| String::from_utf8_lossy(&request.body));
-        let body = text
-            .map(|text| serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref())));
+        let body = files::shown(&request);
         let planned = PlannedRequest {
             method: request.method.as_str().to_owned(),
             url: request.url,
             headers: own.into_iter().chain(headers).collect(),
-            body: body.or(prepared.shown),
+            body,
         };
         Ok(Output {
             request: Some(planned),
@@ -289,7 +289,6 @@ impl Connector {
         report.warnings = self.validate(&action, &inputs, &invocation.options)?;
         self.digest(&action, &mut inputs)?;
         let parts = self.parts(&action, &inputs)?;
-        let shown = (!parts.is_empty()).then(|| files::described(&parts));
         report.retry_key = self.retry_key(&action, &inputs, asset, &invocation.options);
         let base = asset
             .hosts
@@ -304,11 +303,7 @@ impl Connector {
             boundary: &format!("line-connector-{:032x}", (self.runtime.random)()),
         };
         let request = request::build(&action, &inputs, around)?;
-        Ok(Prepared {
-            action,
-            request,
-            shown,
-        })
+        Ok(Prepared { action, request })
     }
 
     fn look_up(&self, name: Option<&str>) -> Result<Arc<Action>, Error> {

@@ -12,7 +12,7 @@ use crate::catalog::source::lint;
 use crate::digest::{self, Sha256};
 use crate::envelope::FileReport;
 use crate::error::{Detail, Error, Kind};
-use crate::http::{Receiver, Reply};
+use crate::http::{Receiver, Reply, Request};
 
 /// A file that is being written, and is not there under its name until it is kept. Dropped, it
 /// leaves nothing behind.
@@ -162,16 +162,18 @@ fn rules(schema: &Map<String, Value>) -> Option<Binary> {
     serde_json::from_value(schema.get("x-binary")?.clone()).ok()
 }
 
-/// What a dry run shows of bytes that are no text.
-pub(super) fn described(parts: &[Part]) -> Value {
-    let shown = parts.iter().map(|part| {
-        json!({
-            "name": part.name,
-            "file_name": part.file_name,
-            "content_type": part.content_type,
-            "size_bytes": part.bytes.len(),
-            "sha256": digest::sha256(&part.bytes),
-        })
-    });
-    json!({"binary": shown.collect::<Vec<_>>()})
+/// What a dry run shows of a body: JSON as it is, other text as text, and of bytes what they are.
+pub(super) fn shown(request: &Request) -> Option<Value> {
+    let content_type = request.headers.get("Content-Type").unwrap_or_default();
+    match str::from_utf8(&request.body) {
+        Ok("") => None,
+        Ok(text) if !content_type.starts_with("multipart/") => {
+            Some(serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)))
+        }
+        _ => Some(json!({"binary": {
+            "content_type": content_type,
+            "size_bytes": request.body.len(),
+            "sha256": digest::sha256(&request.body),
+        }})),
+    }
 }

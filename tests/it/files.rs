@@ -133,7 +133,7 @@ fn a_dry_run_shows_what_a_file_is_and_not_its_bytes() {
     let document = upload(&world, "richmenu-862e6ad6c267d2ddf3f42bc78554f6a4", &source);
     let ended = run(&["run", "--dry-run"], document.to_string().as_bytes(), &[]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let shown = &ended.document()["request"]["body"]["binary"][0];
+    let shown = &ended.document()["request"]["body"]["binary"];
     assert_eq!(shown["content_type"], "image/png");
     assert_eq!(shown["sha256"], sha256(&png(2500, 1686)));
 }
