@@ -64,15 +64,15 @@ pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
         "description": action.description,
         "docs": action.meta.docs,
         "meta": action.meta,
-        "inputs": bundled(catalog, &action.inputs),
-        "output": bundled(catalog, &action.output),
+        "inputs": bundled(&action.inputs),
+        "output": bundled(&action.output),
         "examples": examples,
     }))
 }
 
 /// A schema with every file that it refers to under its own `$defs`, so that it stands alone.
 #[must_use]
-pub fn bundled(catalog: &Catalog, schema: &Map<String, Value>) -> Value {
+pub fn bundled(schema: &Map<String, Value>) -> Value {
     let mut waiting = BTreeSet::new();
     let mut bundle = rewritten("", &Value::Object(schema.clone()), &mut waiting);
     let mut definitions = Map::new();
@@ -80,7 +80,7 @@ pub fn bundled(catalog: &Catalog, schema: &Map<String, Value>) -> Value {
         if definitions.contains_key(&file) {
             continue;
         }
-        let document = catalog.schema(&file).unwrap_or(Value::Bool(true));
+        let document = Catalog::schema(&file).unwrap_or(Value::Bool(true));
         let mut found = BTreeSet::new();
         let mut definition = rewritten(&file, &document, &mut found);
         if let Some(members) = definition.as_object_mut() {

@@ -343,7 +343,7 @@ impl Connector {
         if self.validation(options) == Validation::Off {
             return Ok(Vec::new());
         }
-        let findings = self.schema(action)?.check(inputs);
+        let findings = self.schema(action).check(inputs);
         if findings.violations.is_empty() {
             return Ok(findings.warnings);
         }
@@ -356,17 +356,15 @@ impl Connector {
     }
 
     /// The compiled schema of an action's inputs, kept for the next call.
-    fn schema(&self, action: &Action) -> Result<Arc<Schema>, Error> {
+    fn schema(&self, action: &Action) -> Arc<Schema> {
         let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(schema) = schemas.get(&action.name) {
-            return Ok(Arc::clone(schema));
+            return Arc::clone(schema);
         }
         let inputs = Value::Object(action.inputs.clone());
-        let schema = Schema::compile(&inputs, &|path| self.catalog.schema(path))
-            .map_err(|reason| Error::new(Kind::InvalidCatalog, reason))?;
-        let schema = Arc::new(schema);
+        let schema = Arc::new(Schema::new(&inputs, Catalog::schema));
         schemas.insert(action.name.clone(), Arc::clone(&schema));
-        Ok(schema)
+        schema
     }
 
     /// The key that every attempt carries: the caller's, or the idempotency key's, or a random one.

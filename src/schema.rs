@@ -1,8 +1,8 @@
 //! Judges a value by its schema and LINE's limits, offline, and says everything that is wrong at
 //! once. It never changes the value, and it fetches nothing: schema files are handed in.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{
@@ -28,7 +28,7 @@ use document::Documents;
 use explain::{Failure, explain};
 use finding::{Finding, Judge};
 use secrets::Secrets;
-use vocabulary::{Names, Vocabulary};
+use vocabulary::{Answers, Vocabulary};
 
 /// What references are relative to; nothing is ever fetched from it.
 const ROOT: &str = "connector:///";
@@ -45,47 +45,43 @@ pub struct Findings {
     pub warnings: Vec<Detail>,
 }
 
-/// A schema ready for use. What an instance needs of it is compiled when such an instance is first
-/// seen, and kept.
+/// A schema ready for use. What an instance needs of it is loaded and compiled when such an
+/// instance is first seen, and kept.
 pub struct Schema {
     documents: Documents,
-    names: Names,
-    secrets: Secrets,
-    compiled: RwLock<HashMap<Vocabulary, Arc<Validator>>>,
+    secrets: OnceLock<Secrets>,
+    compiled: RwLock<Vec<Compiled>>,
+}
+
+/// The part of a schema that serves all instances that give the same answers.
+struct Compiled {
+    answers: Answers,
+    validator: Arc<Validator>,
 }
 
 impl Schema {
-    /// Takes in `schema` and the files that it refers to. `document` gives the parsed file for a
-    /// path from the connector's root, such as `schemas/line/message.json`.
-    ///
-    /// # Errors
-    ///
-    /// Where and why a reference leads nowhere.
-    pub fn compile(
+    /// Takes in `schema`. `document` gives the parsed file for a path from the connector's root,
+    /// such as `schemas/line/message.json`; it is asked only for what instances need.
+    pub fn new(
         schema: &Value,
-        document: &dyn Fn(&str) -> Option<Value>,
-    ) -> Result<Self, String> {
-        let mut names = Names::default();
-        let mut secrets = Secrets::default();
-        let documents = Documents::load(schema, document, &mut |object| {
-            names.learn(object);
-            secrets.learn(object);
-        })?;
-        Ok(Self {
-            documents,
-            names,
-            secrets,
+        document: impl Fn(&str) -> Option<Value> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            documents: Documents::new(schema.clone(), Box::new(document)),
+            secrets: OnceLock::new(),
             compiled: RwLock::default(),
-        })
+        }
     }
 
-    /// Compiles every branch, which checking instances never does: a test of the schema itself.
+    /// Loads and compiles everything, which checking instances never does: a test of the schema
+    /// itself.
     ///
     /// # Errors
     ///
-    /// Where and why the schema is no schema.
+    /// Where and why a reference leads nowhere, or the schema is no schema.
     pub fn prove(&self) -> Result<(), String> {
-        self.build(&self.names.all()).map(drop)
+        self.documents.visit(&mut |_| {})?;
+        self.build(&Vocabulary::all()).map(drop)
     }
 
     /// Everything that is wrong or doubtful in `instance`.
@@ -120,13 +116,17 @@ impl Schema {
     }
 
     fn validator_for(&self, instance: &Value) -> Result<Arc<Validator>, String> {
-        let vocabulary = self.names.within(instance);
+        let vocabulary = Vocabulary::of(instance);
         let compiled = self.compiled.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(validator) = compiled.get(&vocabulary) {
-            return Ok(Arc::clone(validator));
+        let known = compiled
+            .iter()
+            .find(|known| vocabulary.gives(&known.answers));
+        if let Some(known) = known {
+            return Ok(Arc::clone(&known.validator));
         }
         drop(compiled);
-        let validator = Arc::new(self.build(&vocabulary)?);
+        let built = self.build(&vocabulary)?;
+        let validator = Arc::clone(&built.validator);
         let mut compiled = self
             .compiled
             .write()
@@ -134,17 +134,31 @@ impl Schema {
         if compiled.len() >= MOST_COMPILED {
             compiled.clear();
         }
-        compiled.insert(vocabulary, Arc::clone(&validator));
+        compiled.push(built);
         Ok(validator)
     }
 
-    fn build(&self, vocabulary: &Vocabulary) -> Result<Validator, String> {
-        let documents = vocabulary::prune(&self.documents, &self.names, vocabulary)?;
-        build(&documents).map_err(|error| {
+    fn build(&self, vocabulary: &Vocabulary<'_>) -> Result<Compiled, String> {
+        let (documents, answers) = vocabulary::prune(&self.documents, vocabulary)?;
+        let validator = build(&documents).map_err(|error| {
             let place = error
                 .absolute_keyword_location()
                 .map_or("the schema", |place| place.as_str());
             format!("{place}: {error}")
+        })?;
+        Ok(Compiled {
+            answers,
+            validator: Arc::new(validator),
+        })
+    }
+
+    /// The names of secrets, of every file that the schema reaches: only a finding needs them. A
+    /// broken reference has been told by then, or concerns no instance.
+    fn secrets(&self) -> &Secrets {
+        self.secrets.get_or_init(|| {
+            let mut secrets = Secrets::default();
+            let _ = self.documents.visit(&mut |object| secrets.learn(object));
+            secrets
         })
     }
 
@@ -156,12 +170,12 @@ impl Schema {
             let schema = self
                 .documents
                 .at(&path, parent(&pointer))
-                .unwrap_or(&Value::Null);
-            let object = self.object_without_known_type(&error, schema, (&path, &pointer));
+                .unwrap_or_default();
+            let object = self.object_without_known_type(&error, &schema, (&path, &pointer));
             let is_choice = object.is_some();
             unjudged.extend(object);
-            for finding in worded(&error, schema, instance) {
-                found.push((self.secrets.keep(finding, instance), is_choice));
+            for finding in worded(&error, &schema, instance) {
+                found.push((self.secrets().keep(finding, instance), is_choice));
             }
         }
         order::arrange(instance, found, &unjudged)
@@ -182,7 +196,7 @@ impl Schema {
             ValidationErrorKind::Enum { .. } => {
                 let object = pointer.strip_suffix("/properties/type/enum")?;
                 let object = self.documents.at(path, object)?;
-                vocabulary::chooses_by_type(object).then(|| parent(place).to_owned())
+                vocabulary::chooses_by_type(&object).then(|| parent(place).to_owned())
             }
             _ => None,
         }
@@ -371,8 +385,8 @@ mod tests {
                 let Ok(case) = serde_json::from_str::<Value>(&text) else {
                     continue;
                 };
-                let schema = Schema::compile(&case["schema"], &document).unwrap();
-                let whole = schema.build(&schema.names.all()).unwrap();
+                let schema = Schema::new(&case["schema"], document);
+                let whole = schema.build(&Vocabulary::all()).unwrap().validator;
                 for instance in instances(&case) {
                     let part = schema.validator_for(&instance).unwrap();
                     assert_eq!(

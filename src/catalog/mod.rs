@@ -145,7 +145,7 @@ impl Catalog {
 
     /// One of LINE's schemas by its path, such as `schemas/line/id.json`.
     #[must_use]
-    pub fn schema(&self, path: &str) -> Option<Value> {
+    pub fn schema(path: &str) -> Option<Value> {
         embedded::SCHEMAS
             .binary_search_by_key(&path, |(name, _)| name)
             .ok()
@@ -170,9 +170,7 @@ impl Catalog {
                 break;
             };
             let (file, pointer) = source::pointer::target(&from, reference);
-            schema = self
-                .schema(&file)
-                .and_then(|document| document.pointer(&pointer).cloned());
+            schema = Self::schema(&file).and_then(|document| document.pointer(&pointer).cloned());
             from = file;
         }
         Map::new()

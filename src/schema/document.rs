@@ -2,69 +2,86 @@
 //! connector's root. It compiles nothing and fetches nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
 /// Where a reference leads: a file and one of its `$defs`, or the whole file.
 pub(super) type Target = (String, Option<String>);
 
-/// The documents by their path from the connector's root; the schema itself has the empty path.
-pub(super) struct Documents(BTreeMap<String, Value>);
+/// Gives the parsed file for a path from the connector's root.
+pub(super) type Source = Box<dyn Fn(&str) -> Option<Value> + Send + Sync>;
+
+/// The documents by their path from the connector's root, each loaded when it is first needed; the
+/// schema itself has the empty path.
+pub(super) struct Documents {
+    source: Source,
+    loaded: Mutex<BTreeMap<String, Arc<Value>>>,
+}
 
 impl Documents {
-    /// Loads what `schema` reaches, and calls `visit` on every schema object on the way.
-    pub(super) fn load(
-        schema: &Value,
-        document: &dyn Fn(&str) -> Option<Value>,
-        visit: &mut dyn FnMut(&Map<String, Value>),
-    ) -> Result<Self, String> {
-        let mut documents = Self(BTreeMap::from([(String::new(), schema.clone())]));
-        let mut seen: BTreeSet<Target> = BTreeSet::from([(String::new(), None)]);
-        let mut waiting: Vec<Target> = seen.iter().cloned().collect();
-        while let Some((path, name)) = waiting.pop() {
-            if !documents.0.contains_key(&path) {
-                let loaded = document(&path).ok_or_else(|| format!("`{path}` is not there"))?;
-                documents.0.insert(path.clone(), loaded);
-            }
-            let target = documents.target(&path, name.as_deref())?;
-            let mut references = Vec::new();
-            walk(target, &mut |object| {
-                visit(object);
-                references.extend(
-                    object
-                        .get("$ref")
-                        .and_then(Value::as_str)
-                        .map(str::to_owned),
-                );
-            });
-            for reference in references {
-                let next = resolve(&path, &reference)?;
-                if seen.insert(next.clone()) {
-                    waiting.push(next);
-                }
-            }
+    pub(super) fn new(schema: Value, source: Source) -> Self {
+        let loaded = BTreeMap::from([(String::new(), Arc::new(schema))]);
+        Self {
+            source,
+            loaded: Mutex::new(loaded),
         }
-        Ok(documents)
     }
 
-    /// The schema that a reference leads to.
-    pub(super) fn target(&self, path: &str, name: Option<&str>) -> Result<&Value, String> {
-        let document = self
-            .0
-            .get(path)
-            .ok_or_else(|| format!("`{path}` is not there"))?;
+    fn document(&self, path: &str) -> Result<Arc<Value>, String> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(document) = loaded.get(path) {
+            return Ok(Arc::clone(document));
+        }
+        let document = (self.source)(path).ok_or_else(|| format!("`{path}` is not there"))?;
+        let document = Arc::new(document);
+        loaded.insert(path.to_owned(), Arc::clone(&document));
+        Ok(document)
+    }
+
+    /// Hands over the schema that a reference leads to.
+    pub(super) fn with<R>(
+        &self,
+        (path, name): &Target,
+        take: impl FnOnce(&Value) -> R,
+    ) -> Result<R, String> {
+        let document = self.document(path)?;
         match name {
-            None => Ok(document),
+            None => Ok(take(&document)),
             Some(name) => document
                 .get("$defs")
                 .and_then(|definitions| definitions.get(name))
+                .map(take)
                 .ok_or_else(|| format!("`{path}` defines no `{name}`")),
         }
     }
 
     /// Anything within a document.
-    pub(super) fn at(&self, path: &str, pointer: &str) -> Option<&Value> {
-        self.0.get(path)?.pointer(pointer)
+    pub(super) fn at(&self, path: &str, pointer: &str) -> Option<Value> {
+        self.document(path).ok()?.pointer(pointer).cloned()
+    }
+
+    /// Calls `visit` on every schema object that the schema reaches.
+    pub(super) fn visit(&self, visit: &mut dyn FnMut(&Map<String, Value>)) -> Result<(), String> {
+        let mut seen: BTreeSet<Target> = BTreeSet::from([(String::new(), None)]);
+        let mut waiting: Vec<Target> = seen.iter().cloned().collect();
+        while let Some(target) = waiting.pop() {
+            let mut references = Vec::new();
+            self.with(&target, |schema| {
+                walk(schema, &mut |object| {
+                    visit(object);
+                    let reference = object.get("$ref").and_then(Value::as_str);
+                    references.extend(reference.map(str::to_owned));
+                });
+            })?;
+            for reference in references {
+                let next = resolve(&target.0, &reference)?;
+                if seen.insert(next.clone()) {
+                    waiting.push(next);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

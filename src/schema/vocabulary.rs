@@ -2,71 +2,60 @@
 //! choices whose `type` occurs in it. Leaving the rest out is what makes compiling a text message
 //! cheap; it never changes a verdict.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
 use super::document::{Documents, Place, Target, place, resolve};
 
-/// Every property name and every `type` that a schema and its documents know, numbered.
+/// The keys and the values of `type` that occur in an instance.
 #[derive(Default)]
-pub(super) struct Names {
-    keys: HashMap<String, usize>,
-    types: HashMap<String, usize>,
+pub(super) struct Vocabulary<'i> {
+    keys: HashSet<&'i str>,
+    types: HashSet<&'i str>,
+    /// Whether everything counts as occurring.
+    all: bool,
 }
 
-/// Which of the names occur in an instance.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Vocabulary(Vec<u64>);
+/// A question that pruning asks of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Question {
+    Key(String),
+    Type(String),
+}
 
-impl Names {
-    /// Learns the names that one schema object declares.
-    pub(super) fn learn(&mut self, schema: &Map<String, Value>) {
-        if let Some(Value::Object(properties)) = schema.get("properties") {
-            for name in properties.keys() {
-                let next = self.keys.len() + self.types.len();
-                self.keys.entry(name.clone()).or_insert(next);
-            }
-        }
-        for name in schema
-            .get("allOf")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(name) = type_chosen_by(name) {
-                let next = self.keys.len() + self.types.len();
-                self.types.entry(name.to_owned()).or_insert(next);
-            }
-        }
-    }
+/// What pruning asked, and the answers: what is left of the schema serves every instance that gives
+/// the same.
+#[derive(Debug, Default)]
+pub(super) struct Answers(HashMap<Question, bool>);
 
+impl<'i> Vocabulary<'i> {
     /// The names that occur in `instance`.
-    pub(super) fn within(&self, instance: &Value) -> Vocabulary {
-        let mut vocabulary = Vocabulary(vec![0; (self.keys.len() + self.types.len()).div_ceil(64)]);
-        self.collect(instance, &mut vocabulary);
+    pub(super) fn of(instance: &'i Value) -> Self {
+        let mut vocabulary = Self::default();
+        vocabulary.collect(instance);
         vocabulary
     }
 
     /// Every name there is.
-    pub(super) fn all(&self) -> Vocabulary {
-        Vocabulary(vec![
-            u64::MAX;
-            (self.keys.len() + self.types.len()).div_ceil(64)
-        ])
+    pub(super) fn all() -> Self {
+        Self {
+            all: true,
+            ..Self::default()
+        }
     }
 
-    fn collect(&self, instance: &Value, vocabulary: &mut Vocabulary) {
+    fn collect(&mut self, instance: &'i Value) {
         match instance {
-            Value::Array(items) => items.iter().for_each(|item| self.collect(item, vocabulary)),
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
             Value::Object(members) => {
                 for (key, value) in members {
-                    vocabulary.insert(self.keys.get(key));
+                    self.keys.insert(key);
                     match value {
                         Value::String(name) if key == "type" => {
-                            vocabulary.insert(self.types.get(name));
+                            self.types.insert(name);
                         }
-                        Value::Array(_) | Value::Object(_) => self.collect(value, vocabulary),
+                        Value::Array(_) | Value::Object(_) => self.collect(value),
                         _ => {}
                     }
                 }
@@ -75,28 +64,20 @@ impl Names {
         }
     }
 
-    fn knows_key(&self, vocabulary: &Vocabulary, key: &str) -> bool {
-        self.keys
-            .get(key)
-            .is_some_and(|number| vocabulary.contains(*number))
+    fn answer(&self, question: &Question) -> bool {
+        self.all
+            || match question {
+                Question::Key(name) => self.keys.contains(name.as_str()),
+                Question::Type(name) => self.types.contains(name.as_str()),
+            }
     }
 
-    fn knows_type(&self, vocabulary: &Vocabulary, name: &str) -> bool {
-        self.types
-            .get(name)
-            .is_some_and(|number| vocabulary.contains(*number))
-    }
-}
-
-impl Vocabulary {
-    fn insert(&mut self, number: Option<&usize>) {
-        if let Some(number) = number {
-            self.0[number / 64] |= 1 << (number % 64);
-        }
-    }
-
-    fn contains(&self, number: usize) -> bool {
-        self.0[number / 64] & (1 << (number % 64)) != 0
+    /// Whether it gives the same answers.
+    pub(super) fn gives(&self, answers: &Answers) -> bool {
+        answers
+            .0
+            .iter()
+            .all(|(question, answer)| self.answer(question) == *answer)
     }
 }
 
@@ -124,30 +105,29 @@ pub(super) fn chooses_by_type(schema: &Value) -> bool {
     })
 }
 
-/// The documents with only what can matter to instances of this vocabulary. Everything that is
-/// left stands at its old place.
+/// The documents with only what can matter to instances that give the same answers. Everything that
+/// is left stands at its old place.
 pub(super) fn prune(
     documents: &Documents,
-    names: &Names,
-    vocabulary: &Vocabulary,
-) -> Result<BTreeMap<String, Value>, String> {
+    vocabulary: &Vocabulary<'_>,
+) -> Result<(BTreeMap<String, Value>, Answers), String> {
     let mut pruned: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    let mut part = Pruner {
+        vocabulary,
+        answers: Answers::default(),
+        references: Vec::new(),
+    };
     let mut waiting: Vec<Target> = vec![(String::new(), None)];
-    let mut seen: Vec<Target> = waiting.clone();
-    while let Some((path, name)) = waiting.pop() {
-        let mut part = Pruner {
-            names,
-            vocabulary,
-            references: Vec::new(),
-        };
-        let kept = part.schema(documents.target(&path, name.as_deref())?);
-        for reference in part.references {
-            let next = resolve(&path, &reference)?;
-            if !seen.contains(&next) {
-                seen.push(next.clone());
+    let mut seen: HashSet<Target> = waiting.iter().cloned().collect();
+    while let Some(target) = waiting.pop() {
+        let kept = documents.with(&target, |schema| part.schema(schema))?;
+        for reference in std::mem::take(&mut part.references) {
+            let next = resolve(&target.0, &reference)?;
+            if seen.insert(next.clone()) {
                 waiting.push(next);
             }
         }
+        let (path, name) = target;
         let document = pruned.entry(path).or_default();
         match (name, kept) {
             (None, Value::Object(members)) => document.extend(members),
@@ -157,15 +137,16 @@ pub(super) fn prune(
             }
         }
     }
-    Ok(pruned
+    let pruned = pruned
         .into_iter()
         .map(|(path, document)| (path, Value::Object(document)))
-        .collect())
+        .collect();
+    Ok((pruned, part.answers))
 }
 
 struct Pruner<'a> {
-    names: &'a Names,
-    vocabulary: &'a Vocabulary,
+    vocabulary: &'a Vocabulary<'a>,
+    answers: Answers,
     references: Vec<String>,
 }
 
@@ -202,10 +183,10 @@ impl Pruner<'_> {
                 .into(),
             (Some(Place::Properties), Value::Object(schemas)) => schemas
                 .iter()
-                .filter(|(name, _)| self.names.knows_key(self.vocabulary, name))
-                .map(|(name, schema)| (name.clone(), self.schema(schema)))
-                .collect::<Vec<_>>()
-                .into_iter()
+                .filter_map(|(name, schema)| {
+                    let occurs = self.ask(Question::Key(name.clone()));
+                    occurs.then(|| (name.clone(), self.schema(schema)))
+                })
                 .collect::<Map<_, _>>()
                 .into(),
             (_, value) => value.clone(),
@@ -214,8 +195,14 @@ impl Pruner<'_> {
 
     fn branch(&mut self, schema: &Value) -> Value {
         match type_chosen_by(schema) {
-            Some(name) if !self.names.knows_type(self.vocabulary, name) => Value::Bool(true),
+            Some(name) if !self.ask(Question::Type(name.to_owned())) => Value::Bool(true),
             _ => self.schema(schema),
         }
+    }
+
+    fn ask(&mut self, question: Question) -> bool {
+        let answer = self.vocabulary.answer(&question);
+        self.answers.0.insert(question, answer);
+        answer
     }
 }

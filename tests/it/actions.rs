@@ -136,7 +136,7 @@ fn every_example_output_fits_its_actions_output_schema() {
     let catalog = Catalog::embedded();
     for (action, name, example) in examples() {
         let output = catalog.action(&action).unwrap().output;
-        let schema = Schema::compile(&Value::Object(output), &|path| catalog.schema(path)).unwrap();
+        let schema = Schema::new(&Value::Object(output), Catalog::schema);
         let findings = schema.check(&Value::Object(example.output));
         assert!(
             findings.violations.is_empty(),
@@ -154,7 +154,7 @@ fn no_successful_example_draws_a_warning() {
             continue;
         }
         let inputs = catalog.action(&action).unwrap().inputs;
-        let schema = Schema::compile(&Value::Object(inputs), &|path| catalog.schema(path)).unwrap();
+        let schema = Schema::new(&Value::Object(inputs), Catalog::schema);
         let findings = schema.check(&Value::Object(example.inputs));
         assert!(
             findings.warnings.is_empty(),
@@ -261,7 +261,7 @@ fn every_action_file_obeys_the_published_schema() {
             .unwrap(),
     )
     .unwrap();
-    let schema = Schema::compile(&schema, &|_| None).unwrap();
+    let schema = Schema::new(&schema, |_| None);
     let catalog = Catalog::embedded();
     for entry in catalog.entries() {
         let mut action = json!(catalog.action(&entry.name).unwrap());
