@@ -124,9 +124,9 @@ fn a_stall_past_the_timeout_is_tried_again_and_then_reported() {
 #[test]
 fn a_late_answer_leads_to_one_message() {
     let world = World::new();
-    world.fault(json!({"kind": "delay", "ms": 300, "path": PUSH}));
+    world.fault(json!({"kind": "delay", "ms": 1500, "path": PUSH}));
     let mut document = push(&world.bearer());
-    document["options"] = json!({"timeout_ms": 150});
+    document["options"] = json!({"timeout_ms": 750});
     let output = call(&connector(), document);
     assert!(output.error.is_none(), "{}", output.render());
     assert_eq!(world.sandbox.delivered().len(), 1);
