@@ -68,7 +68,7 @@ fn generate() -> Result<String, Vec<Problem>> {
         .collect();
     let breaches = lint::manifest(&manifest, &names);
     if !breaches.is_empty() {
-        return Err(placed("manifest.yaml", &manifest_text, breaches));
+        return Err(read::placed("manifest.yaml", &manifest_text, breaches));
     }
     Ok(render(&manifest, &actions, &schemas))
 }
@@ -89,7 +89,7 @@ fn schemas() -> Result<BTreeMap<String, Value>, Vec<Problem>> {
     for (name, schema) in &schemas {
         let mut breaches = Vec::new();
         lint::references("", name, schema, &schemas, &mut breaches);
-        problems.extend(placed(name, &texts[name], breaches));
+        problems.extend(read::placed(name, &texts[name], breaches));
     }
     if problems.is_empty() {
         Ok(schemas)
@@ -117,7 +117,7 @@ fn actions(
         };
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let breaches = lint::action(&stem, &action, &manifest.hosts, schemas);
-        problems.extend(placed(&name, &content, breaches));
+        problems.extend(read::placed(&name, &content, breaches));
         if let Some(other) = homes.insert(action.name.clone(), name.clone()) {
             problems.push(Problem {
                 file: name,
@@ -175,17 +175,6 @@ fn literal(value: &impl serde::Serialize) -> String {
         "{:?}",
         serde_json::to_string(value).expect("the catalog's types are JSON")
     )
-}
-
-fn placed(file: &str, content: &str, breaches: Vec<lint::Breach>) -> Vec<Problem> {
-    breaches
-        .into_iter()
-        .map(|(pointer, reason)| Problem {
-            file: file.to_owned(),
-            line: read::line_of(content, &pointer),
-            reason,
-        })
-        .collect()
 }
 
 fn text(path: &Path) -> Result<String, Vec<Problem>> {

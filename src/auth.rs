@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::assertion;
 use crate::asset::Credentials;
 use crate::error::{Error, Kind};
-use crate::http::{Failure, Headers, Method, Reply, Request, Transport};
+use crate::http::{Failure, Headers, Method, Reply, Request, Transport, said};
 use crate::secret::Secret;
 
 /// A token is renewed this long before it expires, so that none expires on its way to LINE.
@@ -225,10 +225,8 @@ impl Endpoint<'_> {
             ),
             Some(Ok(reply)) => {
                 let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
-                let said = ["error_description", "message", "error"]
-                    .iter()
-                    .find_map(|key| body.as_ref()?.get(key)?.as_str())
-                    .unwrap_or("no token in the answer");
+                let said = body.as_ref().and_then(said);
+                let said = said.unwrap_or_else(|| "no token in the answer".to_owned());
                 let kind = match reply.status {
                     429 | 500.. => Kind::TokenUnavailable,
                     _ => Kind::TokenRefused,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
 use crate::catalog::source::definition::{Action, Manifest};
-use crate::catalog::source::{lint, pointer};
+use crate::catalog::source::pointer;
 use crate::envelope::{Invocation, Output};
 use crate::error::Kind;
 
@@ -192,13 +192,6 @@ pub fn asset_table(catalog: &Catalog) -> String {
         );
     }
     table
-}
-
-/// The sections that an action declares, in the order of a request.
-pub fn sections(action: &Action) -> impl Iterator<Item = &'static str> {
-    lint::SECTIONS
-        .into_iter()
-        .filter(|name| lint::section(action, name).is_some())
 }
 
 /// The README's table of error kinds.

@@ -9,7 +9,7 @@ use crate::digest::sha256;
 use crate::encoding::base64;
 use crate::envelope::{FileReport, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
-use crate::http::{Failure, FailureKind, Headers, Reply};
+use crate::http::{Failure, FailureKind, Headers, Reply, said};
 
 /// LINE's id of a request.
 const REQUEST_ID: &str = "x-line-request-id";
@@ -89,7 +89,7 @@ fn joined(headers: &Headers) -> BTreeMap<String, String> {
 
 /// A refusal by LINE, or by something on the way.
 fn refusal(status: u16, body: Option<&Value>) -> Error {
-    let said = said(body);
+    let said = body.and_then(said);
     let kind = kind(status, said.as_deref().unwrap_or_default());
     let message = match said {
         Some(said) => format!("LINE answered {status}: {said}"),
@@ -131,16 +131,6 @@ fn kind(status: u16, said: &str) -> Kind {
         400.. => Kind::BadRequest,
         _ => Kind::UnexpectedStatus,
     }
-}
-
-/// LINE's own words: `message`, or OAuth's `error_description` or `error`.
-#[must_use]
-pub fn said(body: Option<&Value>) -> Option<String> {
-    ["message", "error_description", "error"]
-        .iter()
-        .find_map(|key| body?.get(key)?.as_str())
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
 }
 
 fn details(body: Option<&Value>) -> Vec<Detail> {

@@ -87,14 +87,7 @@ impl Catalog {
             .collect();
         let breaches = lint::action(stem, &action, &self.manifest.hosts, &schemas);
         if !breaches.is_empty() {
-            return Err(breaches
-                .into_iter()
-                .map(|(pointer, reason)| Problem {
-                    file: file.to_owned(),
-                    line: read::line_of(text, &pointer),
-                    reason,
-                })
-                .collect());
+            return Err(read::placed(file, text, breaches));
         }
         self.added
             .insert(action.name.clone(), (family.to_owned(), action));
@@ -150,11 +143,6 @@ impl Catalog {
             .binary_search_by_key(&path, |(name, _)| name)
             .ok()
             .map(|index| parsed(embedded::SCHEMAS[index].1))
-    }
-
-    /// The paths of LINE's schemas.
-    pub fn schema_paths(&self) -> impl Iterator<Item = &'static str> {
-        embedded::SCHEMAS.iter().map(|(name, _)| *name)
     }
 
     /// The properties that a section of an action declares, references followed.

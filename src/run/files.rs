@@ -102,7 +102,7 @@ impl Connector {
         {
             let schemas = lint::section(action, "files").and_then(|files| files.get("properties"));
             let schema = schemas.and_then(|schemas| schemas.get(name)?.as_object());
-            let rules = schema.and_then(rules).unwrap_or(ANY);
+            let rules = schema.and_then(rules).unwrap_or(NONE);
             parts.push(binary::load(
                 name,
                 &format!("/files/{name}"),
@@ -151,8 +151,8 @@ fn is_phone_number(schema: &Value) -> bool {
     schema.get("x-digest").and_then(Value::as_str) == Some("e164-sha256")
 }
 
-/// Without rules any bytes will do; the lint sees to it that every file has some.
-const ANY: Binary = Binary {
+/// Of a file that the action does not declare nothing is known, so none fits.
+const NONE: Binary = Binary {
     content_types: Vec::new(),
     max_bytes: None,
     image: None,

@@ -302,9 +302,6 @@ impl Listing {
     /// The first page's output with the items of all.
     fn finish(self, pages: &Pages) -> Output {
         let mut output = self.first.unwrap_or_default();
-        if let Some(body) = output.json_body.as_mut().and_then(Value::as_object_mut) {
-            body.shift_remove(&pages.next);
-        }
         let meta = output.meta.get_or_insert_default();
         meta.pages = Some(self.pages);
         meta.items = Some(self.items.len() as u64);
@@ -312,6 +309,7 @@ impl Listing {
         meta.attempts = self.attempts;
         meta.elapsed_ms = self.elapsed_ms;
         if let Some(body) = output.json_body.as_mut().and_then(Value::as_object_mut) {
+            body.shift_remove(&pages.next);
             body.insert(pages.items.clone(), Value::Array(self.items));
         }
         output

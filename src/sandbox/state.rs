@@ -17,7 +17,6 @@ use super::fault::Fault;
 use super::insight::Statistics;
 use super::module::Attached;
 use super::narrowcast::Narrowcast;
-use super::pages::Pages;
 use super::record::{Delivery, Log, Record};
 use super::reply_token::ReplyTokens;
 use super::retry_key::RetryKeys;
@@ -38,7 +37,6 @@ pub(super) struct State {
     pub(super) daily: BTreeMap<(Date, &'static str), u64>,
     /// By the request ID under which they were accepted.
     pub(super) narrowcasts: HashMap<String, Narrowcast>,
-    pub(super) pages: Pages,
     pub(super) units: Units,
     /// Groups and rooms that the account was in and left.
     pub(super) left_chats: HashSet<String>,
@@ -69,7 +67,6 @@ impl State {
             usage: BTreeMap::new(),
             daily: BTreeMap::new(),
             narrowcasts: HashMap::new(),
-            pages: Pages::default(),
             units: Units::new(),
             left_chats: HashSet::new(),
             polls: Polls::new(),

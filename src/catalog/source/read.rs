@@ -57,6 +57,19 @@ pub fn json(file: &str, text: &str) -> Result<serde_json::Value, Problem> {
     })
 }
 
+/// Rules that a file breaks, given by JSON pointer and reason, as problems with their lines.
+#[must_use]
+pub fn placed(file: &str, text: &str, breaches: Vec<(String, String)>) -> Vec<Problem> {
+    breaches
+        .into_iter()
+        .map(|(pointer, reason)| Problem {
+            file: file.to_owned(),
+            line: line_of(text, &pointer),
+            reason,
+        })
+        .collect()
+}
+
 /// The line on which the value at a JSON pointer starts, as well as indentation tells; 0 where it
 /// cannot be found. Good enough for a person to jump to.
 #[must_use]

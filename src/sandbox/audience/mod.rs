@@ -25,57 +25,49 @@ pub(super) const FILE_PATH: &str = "/v2/bot/audienceGroup/upload/byFile";
 pub(super) const FILE_CAP: usize = 64 * 1024 * 1024;
 
 pub(super) const ROUTES: &[Route] = &[
-    route("POST", "/v2/bot/audienceGroup/upload", |turn| {
+    Route::bot("POST", "/v2/bot/audienceGroup/upload", |turn| {
         Answer::either(create::by_json(turn))
     }),
-    route("PUT", "/v2/bot/audienceGroup/upload", |turn| {
+    Route::bot("PUT", "/v2/bot/audienceGroup/upload", |turn| {
         Answer::either(create::add_by_json(turn))
     }),
-    route("POST", FILE_PATH, |turn| {
+    Route::bot("POST", FILE_PATH, |turn| {
         Answer::either(create::by_file(turn))
     }),
-    route("PUT", FILE_PATH, |turn| {
+    Route::bot("PUT", FILE_PATH, |turn| {
         Answer::either(create::add_by_file(turn))
     }),
-    route("POST", "/v2/bot/audienceGroup/click", |turn| {
+    Route::bot("POST", "/v2/bot/audienceGroup/click", |turn| {
         Answer::either(retarget::click(turn))
     }),
-    route("POST", "/v2/bot/audienceGroup/imp", |turn| {
+    Route::bot("POST", "/v2/bot/audienceGroup/imp", |turn| {
         Answer::either(retarget::impression(turn))
     }),
-    route(
+    Route::bot(
         "PUT",
         "/v2/bot/audienceGroup/{audienceGroupId}/updateDescription",
         |turn| Answer::either(create::rename(turn)),
     ),
-    route(
+    Route::bot(
         "DELETE",
         "/v2/bot/audienceGroup/{audienceGroupId}",
         |turn| Answer::either(create::delete(turn)),
     ),
-    route("GET", "/v2/bot/audienceGroup/{audienceGroupId}", |turn| {
+    Route::bot("GET", "/v2/bot/audienceGroup/{audienceGroupId}", |turn| {
         Answer::either(list::get(turn))
     }),
-    route("GET", "/v2/bot/audienceGroup/list", |turn| {
+    Route::bot("GET", "/v2/bot/audienceGroup/list", |turn| {
         Answer::either(list::list(turn))
     }),
-    route(
+    Route::bot(
         "GET",
         "/v2/bot/audienceGroup/shared/{audienceGroupId}",
         |turn| Answer::either(list::get_shared(turn)),
     ),
-    route("GET", "/v2/bot/audienceGroup/shared/list", |turn| {
+    Route::bot("GET", "/v2/bot/audienceGroup/shared/list", |turn| {
         Answer::either(list::list_shared(turn))
     }),
 ];
-
-const fn route(
-    method: &'static str,
-    template: &'static str,
-    answer: fn(&mut Turn<'_>) -> Answer,
-) -> Route {
-    Route::bot(method, template, answer)
-}
 
 /// LINE keeps as many audiences per channel.
 const MOST: usize = 1000;

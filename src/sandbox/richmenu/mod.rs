@@ -15,86 +15,77 @@ use serde_json::{Map, Value, json};
 use super::exchange::Answer;
 use super::progress::Progress;
 use super::routes::Route;
-use super::state::Turn;
 use image::Image;
 
 pub(super) const ROUTES: &[Route] = &[
-    route("POST", "/v2/bot/richmenu", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu", |turn| {
         Answer::either(menu::create(turn))
     }),
-    route("POST", "/v2/bot/richmenu/validate", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu/validate", |turn| {
         Answer::either(menu::validate(turn))
     }),
-    route("GET", "/v2/bot/richmenu/list", menu::list),
-    route("GET", "/v2/bot/richmenu/{richMenuId}", |turn| {
+    Route::bot("GET", "/v2/bot/richmenu/list", menu::list),
+    Route::bot("GET", "/v2/bot/richmenu/{richMenuId}", |turn| {
         Answer::either(menu::get(turn))
     }),
-    route("DELETE", "/v2/bot/richmenu/{richMenuId}", |turn| {
+    Route::bot("DELETE", "/v2/bot/richmenu/{richMenuId}", |turn| {
         Answer::either(menu::delete(turn))
     }),
-    route("POST", "/v2/bot/richmenu/{richMenuId}/content", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu/{richMenuId}/content", |turn| {
         Answer::either(image::upload(turn))
     }),
-    route("GET", "/v2/bot/richmenu/{richMenuId}/content", |turn| {
+    Route::bot("GET", "/v2/bot/richmenu/{richMenuId}/content", |turn| {
         Answer::either(image::download(turn))
     }),
-    route("POST", "/v2/bot/user/all/richmenu/{richMenuId}", |turn| {
+    Route::bot("POST", "/v2/bot/user/all/richmenu/{richMenuId}", |turn| {
         Answer::either(link::set_default(turn))
     }),
-    route("GET", "/v2/bot/user/all/richmenu", |turn| {
+    Route::bot("GET", "/v2/bot/user/all/richmenu", |turn| {
         Answer::either(link::get_default(turn))
     }),
-    route("DELETE", "/v2/bot/user/all/richmenu", link::clear_default),
-    route(
+    Route::bot("DELETE", "/v2/bot/user/all/richmenu", link::clear_default),
+    Route::bot(
         "POST",
         "/v2/bot/user/{userId}/richmenu/{richMenuId}",
         |turn| Answer::either(link::link(turn)),
     ),
-    route("GET", "/v2/bot/user/{userId}/richmenu", |turn| {
+    Route::bot("GET", "/v2/bot/user/{userId}/richmenu", |turn| {
         Answer::either(link::of_user(turn))
     }),
-    route("DELETE", "/v2/bot/user/{userId}/richmenu", |turn| {
+    Route::bot("DELETE", "/v2/bot/user/{userId}/richmenu", |turn| {
         Answer::either(link::unlink(turn))
     }),
-    route("POST", "/v2/bot/richmenu/bulk/link", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu/bulk/link", |turn| {
         Answer::either(link::bulk_link(turn))
     }),
-    route("POST", "/v2/bot/richmenu/bulk/unlink", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu/bulk/unlink", |turn| {
         Answer::either(link::bulk_unlink(turn))
     }),
-    route("POST", "/v2/bot/richmenu/batch", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu/batch", |turn| {
         Answer::either(batch::accept(turn))
     }),
-    route("GET", "/v2/bot/richmenu/progress/batch", |turn| {
+    Route::bot("GET", "/v2/bot/richmenu/progress/batch", |turn| {
         Answer::either(batch::progress(turn))
     }),
-    route("POST", "/v2/bot/richmenu/validate/batch", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu/validate/batch", |turn| {
         Answer::either(batch::validate(turn))
     }),
-    route("POST", "/v2/bot/richmenu/alias", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu/alias", |turn| {
         Answer::either(alias::create(turn))
     }),
-    route("GET", "/v2/bot/richmenu/alias/list", alias::list),
-    route("GET", "/v2/bot/richmenu/alias/{richMenuAliasId}", |turn| {
+    Route::bot("GET", "/v2/bot/richmenu/alias/list", alias::list),
+    Route::bot("GET", "/v2/bot/richmenu/alias/{richMenuAliasId}", |turn| {
         Answer::either(alias::get(turn))
     }),
-    route("POST", "/v2/bot/richmenu/alias/{richMenuAliasId}", |turn| {
+    Route::bot("POST", "/v2/bot/richmenu/alias/{richMenuAliasId}", |turn| {
         Answer::either(alias::update(turn))
     }),
-    route(
+    Route::bot(
         "DELETE",
         "/v2/bot/richmenu/alias/{richMenuAliasId}",
         |turn| Answer::either(alias::delete(turn)),
     ),
 ];
-
-const fn route(
-    method: &'static str,
-    template: &'static str,
-    answer: fn(&mut Turn<'_>) -> Answer,
-) -> Route {
-    Route::bot(method, template, answer)
-}
 
 /// LINE allows as many menus, and as many aliases.
 const MOST: usize = 1000;
