@@ -66,6 +66,11 @@ pub struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 86_400_000))]
     pub wait_ms: Option<u64>,
+    /// How long the call may wait for its turn within LINE's rate limit, milliseconds; 0 does not
+    /// wait. Without it the call waits as long as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400_000))]
+    pub max_wait_ms: Option<u64>,
     /// Whether a listing is followed to its end and comes as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all_pages: Option<bool>,
@@ -173,13 +178,14 @@ impl Invocation {
 
 impl Options {
     fn read(members: Map<String, Value>, details: &mut Vec<Detail>) -> Self {
-        const NAMES: [&str; 8] = [
+        const NAMES: [&str; 9] = [
             "timeout_ms",
             "attempts",
             "idempotency_key",
             "validation",
             "save_to",
             "wait_ms",
+            "max_wait_ms",
             "all_pages",
             "max_items",
         ];
@@ -213,6 +219,10 @@ impl Options {
                 ("save_to", value) => details.push(mistyped(&path, "a path", &value)),
                 ("wait_ms", value) => match value.as_u64() {
                     Some(time @ 0..=86_400_000) => options.wait_ms = Some(time),
+                    _ => details.push(mistyped(&path, "milliseconds from 0 to 86400000", &value)),
+                },
+                ("max_wait_ms", value) => match value.as_u64() {
+                    Some(time @ 0..=86_400_000) => options.max_wait_ms = Some(time),
                     _ => details.push(mistyped(&path, "milliseconds from 0 to 86400000", &value)),
                 },
                 ("all_pages", Value::Bool(all)) => options.all_pages = Some(all),

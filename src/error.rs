@@ -76,6 +76,12 @@ pub enum Kind {
     FileUnwritable,
     /// LINE accepted the work and could not finish it.
     WorkFailed,
+    /// The call's turn within the rate limit did not come in time.
+    RateBudget,
+    /// The process is ending and takes no further call.
+    ShuttingDown,
+    /// A webhook's signature is missing or is not LINE's for this channel.
+    InvalidSignature,
     /// A defect of the connector itself.
     Internal,
 }
@@ -231,13 +237,15 @@ pub enum ExitCode {
     NoToken = 4,
     /// No answer: refused connection, time-out, TLS.
     NoAnswer = 5,
+    /// A webhook that is not provably LINE's.
+    Untrusted = 6,
     /// A bug.
     Bug = 70,
 }
 
 impl Kind {
     /// Every kind, in the order of a call.
-    pub const ALL: [Kind; 34] = [
+    pub const ALL: [Kind; 37] = [
         Kind::Usage,
         Kind::InvalidDocument,
         Kind::UnknownAction,
@@ -271,6 +279,9 @@ impl Kind {
         Kind::ResponseTooLarge,
         Kind::FileUnwritable,
         Kind::WorkFailed,
+        Kind::RateBudget,
+        Kind::ShuttingDown,
+        Kind::InvalidSignature,
         Kind::Internal,
     ];
 
@@ -308,7 +319,10 @@ impl Kind {
             | Kind::ConnectionBroken
             | Kind::Timeout
             | Kind::Tls
-            | Kind::ResponseTooLarge => ExitCode::NoAnswer,
+            | Kind::ResponseTooLarge
+            | Kind::RateBudget
+            | Kind::ShuttingDown => ExitCode::NoAnswer,
+            Kind::InvalidSignature => ExitCode::Untrusted,
             Kind::Internal => ExitCode::Bug,
         }
     }
@@ -326,6 +340,8 @@ impl Kind {
                 | Kind::ConnectionFailed
                 | Kind::ConnectionBroken
                 | Kind::Timeout
+                | Kind::RateBudget
+                | Kind::ShuttingDown
         )
     }
 
@@ -390,6 +406,13 @@ impl Kind {
             }
             Kind::ResponseTooLarge => "the answer is larger than the connector takes",
             Kind::FileUnwritable => "choose another `options.save_to`, or make room",
+            Kind::RateBudget => {
+                "nothing was sent: make the call again later, or allow it more `options.max_wait_ms`"
+            }
+            Kind::ShuttingDown => "nothing was sent: make the call again with the next process",
+            Kind::InvalidSignature => {
+                "check that `asset.client_secret` is this channel's secret, and that the body comes byte for byte as LINE sent it; if both are so, it did not come from LINE"
+            }
             Kind::WorkFailed => "read the phase and its reason in `json_body`",
             Kind::Internal => "please report this as a bug, with the document but without secrets",
         }
