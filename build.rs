@@ -9,6 +9,8 @@
     reason = "only `Method` is needed here"
 )]
 mod http;
+#[path = "build/patterns.rs"]
+mod patterns;
 #[path = "src/secret.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, reason = "`http` names it")]
 mod secret;
@@ -20,6 +22,8 @@ mod secret;
     reason = "the library uses the rest"
 )]
 mod source;
+#[path = "build/validators.rs"]
+mod validators;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -38,13 +42,16 @@ fn main() -> ExitCode {
         "actions",
         "schemas/line",
         "src/catalog/source",
+        "build",
     ] {
         println!("cargo::rerun-if-changed={input}");
     }
     match generate() {
-        Ok(code) => {
+        Ok(files) => {
             let target = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-            fs::write(target.join("catalog.rs"), code).expect("OUT_DIR can be written to");
+            for (name, code) in files {
+                fs::write(target.join(name), code).expect("OUT_DIR can be written to");
+            }
             ExitCode::SUCCESS
         }
         Err(problems) => {
@@ -56,7 +63,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn generate() -> Result<String, Vec<Problem>> {
+/// The files to write, by name.
+fn generate() -> Result<[(&'static str, String); 2], Vec<Problem>> {
     let manifest_text = text(Path::new("manifest.yaml"))?;
     let manifest: Manifest =
         read::yaml("manifest.yaml", &manifest_text).map_err(|one| vec![one])?;
@@ -70,7 +78,20 @@ fn generate() -> Result<String, Vec<Problem>> {
     if !breaches.is_empty() {
         return Err(read::placed("manifest.yaml", &manifest_text, breaches));
     }
-    Ok(render(&manifest, &actions, &schemas))
+    let inputs = actions
+        .iter()
+        .map(|(_, action)| (action.name.as_str(), &action.inputs));
+    let validators = validators::render(inputs, &schemas).map_err(|reason| {
+        vec![Problem {
+            file: "actions".to_owned(),
+            line: 0,
+            reason,
+        }]
+    })?;
+    Ok([
+        ("catalog.rs", render(&manifest, &actions, &schemas)),
+        ("validators.rs", validators),
+    ])
 }
 
 fn schemas() -> Result<BTreeMap<String, Value>, Vec<Problem>> {

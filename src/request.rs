@@ -1,6 +1,7 @@
 //! Inputs become a request: keys are bound to their sections, sections to path, query, headers and
 //! body. Pure; whether the inputs are right is `schema`'s matter, the token `auth`'s.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -30,9 +31,9 @@ const OWN_HEADERS: [&str; 6] = [
 /// # Errors
 ///
 /// [`Kind::InvalidInputs`] with every key that no section declares, or more than one.
-pub fn bind(
+pub fn bind<'a>(
     inputs: Map<String, Value>,
-    declared: impl Fn(&str) -> Map<String, Value>,
+    declared: impl Fn(&str) -> Cow<'a, Map<String, Value>>,
 ) -> Result<Value, Error> {
     if inputs.keys().all(|key| is_section(key)) {
         return Ok(Value::Object(inputs));
@@ -112,7 +113,7 @@ fn place_section(
     }
 }
 
-fn undeclared(key: &str, sections: &[(&str, Map<String, Value>)]) -> Detail {
+fn undeclared(key: &str, sections: &[(&str, Cow<'_, Map<String, Value>>)]) -> Detail {
     let names = sections
         .iter()
         .flat_map(|(_, properties)| properties.keys().map(String::as_str))

@@ -27,7 +27,7 @@ use crate::nearest::nearest;
 use crate::request::{self, Around};
 use crate::response;
 use crate::retry::{self, Policy};
-use crate::schema::Schema;
+use crate::schema::{self, Schema};
 use crate::secret::{REDACTED, Secret};
 use crate::transport::Http;
 
@@ -343,6 +343,11 @@ impl Connector {
         if self.validation(options) == Validation::Off {
             return Ok(Vec::new());
         }
+        if !self.catalog.is_added(&action.name)
+            && schema::accepts(&action.name, inputs) == Some(true)
+        {
+            return Ok(Vec::new());
+        }
         let findings = self.schema(action).check(inputs);
         if findings.violations.is_empty() {
             return Ok(findings.warnings);
@@ -431,14 +436,14 @@ impl Connector {
         let mut secrets = Vec::new();
         for section in SECTIONS {
             let inside = invocation.inputs.get(section).and_then(Value::as_object);
-            for (name, schema) in self.catalog.section_properties(&action, section) {
-                let value = inside.and_then(|members| members.get(&name));
-                let value = value
-                    .or_else(|| invocation.inputs.get(&name))
-                    .and_then(Value::as_str);
-                if schema.get("writeOnly") == Some(&Value::Bool(true)) {
-                    secrets.extend(value.map(Secret::new));
+            for (name, schema) in self.catalog.section_properties(&action, section).iter() {
+                if schema.get("writeOnly") != Some(&Value::Bool(true)) {
+                    continue;
                 }
+                let value = inside
+                    .and_then(|members| members.get(name))
+                    .or_else(|| invocation.inputs.get(name));
+                secrets.extend(value.and_then(Value::as_str).map(Secret::new));
             }
         }
         secrets

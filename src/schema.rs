@@ -19,6 +19,8 @@ mod explain;
 mod finding;
 mod keyword;
 mod order;
+mod pattern;
+mod quick;
 mod rich_menu;
 mod rules;
 mod secrets;
@@ -27,6 +29,7 @@ mod vocabulary;
 use document::Documents;
 use explain::{Failure, explain};
 use finding::{Finding, Judge};
+pub use quick::accepts;
 use secrets::Secrets;
 use vocabulary::{Answers, Vocabulary};
 

@@ -3,6 +3,7 @@
 
 pub mod source;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
@@ -94,6 +95,12 @@ impl Catalog {
         Ok(())
     }
 
+    /// Whether an action came by [`Catalog::add`].
+    #[must_use]
+    pub fn is_added(&self, name: &str) -> bool {
+        self.added.contains_key(name)
+    }
+
     /// An action, without its examples.
     #[must_use]
     pub fn action(&self, name: &str) -> Option<Action> {
@@ -147,22 +154,39 @@ impl Catalog {
 
     /// The properties that a section of an action declares, references followed.
     #[must_use]
-    pub fn section_properties(&self, action: &Action, section: &str) -> Map<String, Value> {
-        let mut from = String::new();
-        let mut schema = lint::section(action, section).cloned().map(Value::Object);
-        while let Some(current) = schema {
-            if let Some(properties) = current.get("properties").and_then(Value::as_object) {
-                return properties.clone();
-            }
-            let Some(reference) = current.get("$ref").and_then(Value::as_str) else {
-                break;
-            };
-            let (file, pointer) = source::pointer::target(&from, reference);
-            schema = Self::schema(&file).and_then(|document| document.pointer(&pointer).cloned());
-            from = file;
+    pub fn section_properties<'a>(
+        &self,
+        action: &'a Action,
+        section: &str,
+    ) -> Cow<'a, Map<String, Value>> {
+        let Some(schema) = lint::section(action, section) else {
+            return Cow::Owned(Map::new());
+        };
+        match schema.get("properties") {
+            Some(Value::Object(properties)) => Cow::Borrowed(properties),
+            _ => Cow::Owned(referred_properties(schema)),
         }
-        Map::new()
     }
+}
+
+/// The properties of the schema that `schema` refers to, in whichever file it stands.
+fn referred_properties(schema: &Map<String, Value>) -> Map<String, Value> {
+    let mut from = String::new();
+    let mut reference = schema.get("$ref").cloned();
+    while let Some(Value::String(target)) = reference {
+        let (file, pointer) = source::pointer::target(&from, &target);
+        let mut document = Catalog::schema(&file).unwrap_or_default();
+        let mut schema = document.pointer_mut(&pointer).map(Value::take);
+        if let Some(Value::Object(properties)) = schema
+            .as_mut()
+            .and_then(|schema| schema.get_mut("properties"))
+        {
+            return std::mem::take(properties);
+        }
+        reference = schema.and_then(|schema| schema.get("$ref").cloned());
+        from = file;
+    }
+    Map::new()
 }
 
 fn find(name: &str) -> Option<&'static EmbeddedAction> {

@@ -14,6 +14,13 @@ pub(super) const FORMATS: [(&str, Format); 4] = [
     ("picker-datetime", is_picker_datetime),
 ];
 
+/// Whether a text is of the format of that name.
+pub(super) fn is_of(name: &str, text: &str) -> bool {
+    FORMATS
+        .iter()
+        .any(|(known, holds)| *known == name && holds(text))
+}
+
 fn is_compact_date(text: &str) -> bool {
     text.len() == 8 && digits(text, 0..4).is_some_and(|year| is_day(year, text, 4..6, 6..8))
 }

@@ -64,10 +64,20 @@ fn unit(parent: &Map<String, Value>) -> Result<Unit, String> {
     }
 }
 
+/// Whether a text is certainly not longer than `most`.
+pub(super) fn fits(text: &str, most: usize, unit: Unit) -> bool {
+    // No way of counting gives more than the bytes of UTF-8.
+    text.len() <= most
+        || match unit {
+            Unit::Utf16 => unit.count(text) <= most,
+            // Graphemes have at least one code point each.
+            Unit::Graphemes => text.chars().count() <= most,
+        }
+}
+
 fn max_length(most: usize, unit: Unit) -> Judge {
     Box::new(move |instance| {
-        // No way of counting gives more than the bytes of UTF-8.
-        let Some(text) = instance.as_str().filter(|text| text.len() > most) else {
+        let Some(text) = instance.as_str().filter(|text| !fits(text, most, unit)) else {
             return Vec::new();
         };
         let limit = counted(most, unit.noun());
@@ -79,20 +89,22 @@ fn max_length(most: usize, unit: Unit) -> Judge {
             return vec![finding];
         }
         let points = text.chars().count();
-        if unit == Unit::Graphemes && points > most {
-            let finding = Finding::warning("", format!("may be longer than {limit}"))
-                .expected(format!("at most {limit}"))
-                .found(format!("{}, {points} code points", counted(count, unit.noun())))
-                .hint("LINE says that it counts what people see as one character, but was seen to count code points");
-            return vec![finding];
-        }
-        Vec::new()
+        let finding = Finding::warning("", format!("may be longer than {limit}"))
+            .expected(format!("at most {limit}"))
+            .found(format!("{}, {points} code points", counted(count, unit.noun())))
+            .hint("LINE says that it counts what people see as one character, but was seen to count code points");
+        vec![finding]
     })
+}
+
+/// Whether a text is not shorter than `least`.
+pub(super) fn fills(text: &str, least: usize, unit: Unit) -> bool {
+    text.len() >= least * 4 || unit.count(text) >= least
 }
 
 fn min_length(least: usize, unit: Unit) -> Judge {
     Box::new(move |instance| match instance.as_str() {
-        Some(text) if text.len() < least * 4 && unit.count(text) < least => {
+        Some(text) if !fills(text, least, unit) => {
             let limit = counted(least, unit.noun());
             let message = match text {
                 "" => "is empty".to_owned(),
@@ -140,6 +152,14 @@ fn refuse(instead: &str) -> Judge {
     Box::new(move |_| vec![Finding::violation("", "must not be here").hint(instead.clone())])
 }
 
+/// Whether exactly one of the properties is there.
+pub(super) fn has_one(value: &Value, names: &[&str]) -> bool {
+    value.as_object().is_none_or(|object| {
+        let present = names.iter().filter(|name| object.contains_key(**name));
+        present.count() == 1
+    })
+}
+
 fn exactly_one(names: Vec<String>) -> Judge {
     Box::new(move |instance| {
         let Some(object) = instance.as_object() else {
@@ -170,19 +190,30 @@ fn exactly_one(names: Vec<String>) -> Judge {
     })
 }
 
+/// Whether the property `high` comes after the property `low`, as far as both can be compared.
+pub(super) fn ascends(value: &Value, low: &str, high: &str) -> bool {
+    match (value.get(low), value.get(high)) {
+        (Some(low), Some(high)) => !matches!(
+            compare(low, high),
+            Some(Ordering::Equal | Ordering::Greater)
+        ),
+        _ => true,
+    }
+}
+
 fn ascending(low: String, high: String) -> Judge {
     Box::new(move |instance| {
         let (Some(first), Some(second)) = (instance.get(&low), instance.get(&high)) else {
             return Vec::new();
         };
-        match compare(first, second) {
-            Some(Ordering::Equal | Ordering::Greater) => vec![
-                Finding::violation(step(&high), format!("does not come after `{low}`"))
-                    .expected(format!("more than {}", shortened(first)))
-                    .found(shortened(second)),
-            ],
-            _ => Vec::new(),
+        if ascends(instance, &low, &high) {
+            return Vec::new();
         }
+        vec![
+            Finding::violation(step(&high), format!("does not come after `{low}`"))
+                .expected(format!("more than {}", shortened(first)))
+                .found(shortened(second)),
+        ]
     })
 }
 

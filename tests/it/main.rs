@@ -35,5 +35,7 @@ mod arbitrary;
 mod tidy;
 // LINE's objects as schemas, and the step that judges by them.
 mod schema;
+// The validators made at build time say what the schemas say.
+mod quick;
 // The sandbox by itself, over plain sockets.
 mod sandbox;
