@@ -1,8 +1,6 @@
 //! How LINE counts: UTF-16 units, what people see as one character, and bytes of JSON. Which limit
 //! applies where is the schemas' business.
 
-use std::io;
-
 use serde_json::Value;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -37,28 +35,72 @@ pub(super) fn utf16(text: &str) -> usize {
 
 /// The size of a value as compact JSON in UTF-8.
 pub(super) fn json_bytes(value: &Value) -> usize {
-    let mut counter = Counter(0);
-    // Counting cannot fail, and neither can a `Value` be without a JSON text.
-    let _ = serde_json::to_writer(&mut counter, value);
-    counter.0
-}
-
-struct Counter(usize);
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    match value {
+        Value::Null | Value::Bool(true) => 4,
+        Value::Bool(false) => 5,
+        Value::Number(number) => number.to_string().len(),
+        Value::String(text) => text_bytes(text),
+        Value::Array(items) => around(items.len()) + items.iter().map(json_bytes).sum::<usize>(),
+        Value::Object(members) => {
+            let member =
+                |(name, value): (&String, &Value)| text_bytes(name) + 1 + json_bytes(value);
+            around(members.len()) + members.iter().map(member).sum::<usize>()
+        }
     }
 }
+
+/// Brackets, and the commas between so many.
+fn around(count: usize) -> usize {
+    2 + count.saturating_sub(1)
+}
+
+/// A text with its quotes and escapes.
+fn text_bytes(text: &str) -> usize {
+    let more: usize = text
+        .bytes()
+        .map(|byte| usize::from(MORE[usize::from(byte)]))
+        .sum();
+    2 + text.len() + more
+}
+
+/// How many bytes more than itself a byte takes inside quotes.
+const MORE: [u8; 256] = {
+    let mut more = [0; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        more[byte] = 5;
+        byte += 1;
+    }
+    // Those with a letter of their own.
+    more[0x08] = 1;
+    more[b'\t' as usize] = 1;
+    more[b'\n' as usize] = 1;
+    more[0x0c] = 1;
+    more[b'\r' as usize] = 1;
+    more[b'"' as usize] = 1;
+    more[b'\\' as usize] = 1;
+    more
+};
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn json_is_counted_as_it_is_written() {
+        let letters: String = ('\0'..='\u{ff}').chain("海🍎\u{2028}".chars()).collect();
+        for value in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!([true, false, 0, -7, 1.5, 1e300, u64::MAX]),
+            json!({letters.clone(): {"b": [letters, ""]}, "c": [[], {}]}),
+        ] {
+            assert_eq!(json_bytes(&value), value.to_string().len(), "{value}");
+        }
+    }
 
     #[test]
     fn the_sheets_vectors_count_as_line_counts_them() {
