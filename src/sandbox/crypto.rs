@@ -64,6 +64,19 @@ pub(super) fn fingerprint(value: &[u8]) -> String {
     text
 }
 
+/// Half of a SHA-256: enough to tell two values apart, and small.
+pub(super) type Digest = [u8; 16];
+
+/// The first half of a value's SHA-256.
+pub(super) fn short_digest(value: &[u8]) -> Digest {
+    let mut half = Digest::default();
+    let whole = digest(&SHA256, value);
+    half.iter_mut()
+        .zip(whole.as_ref())
+        .for_each(|(to, from)| *to = *from);
+    half
+}
+
 /// A fresh random UUID.
 pub(super) fn fresh_id() -> String {
     uuid::Uuid::new_v4().to_string()
@@ -81,6 +94,18 @@ pub(super) fn is_uuid(text: &str) -> bool {
         && groups.iter().zip([8, 4, 4, 4, 12]).all(|(group, length)| {
             group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit())
         })
+}
+
+/// The number that a UUID in its usual form is.
+pub(super) fn uuid_number(text: &str) -> Option<u128> {
+    u128::from_str_radix(&text.replace('-', ""), 16)
+        .ok()
+        .filter(|_| is_uuid(text))
+}
+
+/// The UUID of a number, in its usual form.
+pub(super) fn uuid_text(number: u128) -> String {
+    uuid::Uuid::from_u128(number).to_string()
 }
 
 #[cfg(test)]
@@ -105,6 +130,10 @@ mod tests {
             assert!(!is_uuid(wrong), "{wrong}");
         }
         assert!(!is_uuid("123e4567e89b12d3a456426614174000"));
+        let key = "123E4567-e89b-12d3-a456-426614174000";
+        let number = uuid_number(key).unwrap();
+        assert_eq!(uuid_text(number), key.to_ascii_lowercase());
+        assert_eq!(uuid_number("123e4567e89b12d3a456426614174000"), None);
     }
 
     #[test]

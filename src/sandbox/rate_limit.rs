@@ -51,13 +51,19 @@ impl RateLimit {
 /// What LINE's reference says of an endpoint, under "Rate limits".
 fn own((method, template): Endpoint) -> (usize, Duration) {
     match (method, template) {
-        ("POST", "/v2/bot/message/narrowcast" | "/v2/bot/message/broadcast")
-        | ("POST", "/v2/bot/channel/webhook/test") => (60, HOUR),
+        (
+            "POST",
+            "/v2/bot/message/narrowcast"
+            | "/v2/bot/message/broadcast"
+            | "/v2/bot/channel/webhook/test",
+        ) => (60, HOUR),
         (_, path) if path.starts_with("/v2/bot/insight/") => (60, HOUR),
         ("POST", "/v2/bot/richmenu/batch") => (3, HOUR),
         ("POST", "/v2/bot/richmenu")
-        | ("DELETE", "/v2/bot/richmenu/{richMenuId}")
-        | ("DELETE", "/v2/bot/richmenu/alias/{richMenuAliasId}")
+        | (
+            "DELETE",
+            "/v2/bot/richmenu/{richMenuId}" | "/v2/bot/richmenu/alias/{richMenuAliasId}",
+        )
         | ("GET", "/v2/bot/richmenu/progress/batch") => (100, HOUR),
         (_, path) if path.starts_with("/v2/bot/audienceGroup/") => (60, MINUTE),
         (_, "/v2/bot/channel/webhook/endpoint") => (1000, MINUTE),

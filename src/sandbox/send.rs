@@ -69,10 +69,10 @@ fn attempt(
     if plan.counts {
         turn.state.charge(turn.now, plan.people);
     }
-    let sent = plan.shows_ids.then(|| sent_messages(turn, &body));
-    accept(turn, &plan, &body, key, sent.clone());
-    let body = sent.map_or_else(|| json!({}), |sent| json!({ "sentMessages": sent }));
-    Ok(Answer::json(200, &body))
+    let sent = plan.shows_ids.then(|| SentMessages::new(turn, &body));
+    let answer = sent.map_or_else(|| json!({}), |sent| json!({ "sentMessages": sent.shown() }));
+    accept(turn, &plan, &body, key, sent);
+    Ok(Answer::json(200, &answer))
 }
 
 /// Writes an accepted send down everywhere it counts.
@@ -81,7 +81,7 @@ pub(super) fn accept(
     plan: &Plan,
     body: &Value,
     key: Option<String>,
-    sent: Option<Value>,
+    sent: Option<SentMessages>,
 ) {
     *turn
         .state
@@ -118,29 +118,51 @@ pub(super) fn uncounted_plan(kind: &'static str, to: Value, people: u64) -> Plan
     }
 }
 
-fn sent_messages(turn: &mut Turn<'_>, body: &Value) -> Value {
-    let messages = body
-        .get("messages")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let sent = messages.iter().map(|message| {
-        let id = turn.state.message_id();
-        let kind = message
-            .get("type")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let quotable = matches!(
-            kind,
-            "text" | "textV2" | "sticker" | "image" | "video" | "template" | "flex"
-        );
-        if quotable {
-            json!({ "id": id, "quoteToken": format!("quote-{id}") })
-        } else {
-            json!({ "id": id })
+/// The messages of one send, as LINE tells their IDs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SentMessages {
+    first: u64,
+    count: u8,
+    /// Which of them can be quoted, a bit each.
+    quotable: u8,
+}
+
+impl SentMessages {
+    fn new(turn: &mut Turn<'_>, body: &Value) -> Self {
+        let first = turn.state.next_message_id();
+        let mut sent = Self {
+            first,
+            count: 0,
+            quotable: 0,
+        };
+        let messages = body.get("messages").and_then(Value::as_array);
+        for message in messages.into_iter().flatten() {
+            let kind = message.get("type").and_then(Value::as_str);
+            let quotable = matches!(
+                kind.unwrap_or_default(),
+                "text" | "textV2" | "sticker" | "image" | "video" | "template" | "flex"
+            );
+            sent.quotable |= u8::from(quotable) << sent.count;
+            sent.count += 1;
+            if sent.count > 1 {
+                turn.state.next_message_id();
+            }
         }
-    });
-    Value::Array(sent.collect())
+        sent
+    }
+
+    /// `sentMessages`, in their order.
+    pub(super) fn shown(self) -> Value {
+        let all = (0..self.count).map(|place| {
+            let id = (self.first + u64::from(place)).to_string();
+            if self.quotable & (1 << place) == 0 {
+                json!({ "id": id })
+            } else {
+                json!({ "id": id, "quoteToken": format!("quote-{id}") })
+            }
+        });
+        Value::Array(all.collect())
+    }
 }
 
 fn reply(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {

@@ -88,10 +88,10 @@ impl State {
         }
     }
 
-    pub(super) fn message_id(&mut self) -> String {
+    pub(super) fn next_message_id(&mut self) -> u64 {
         let id = self.next_message_id;
         self.next_message_id += 1;
-        id.to_string()
+        id
     }
 
     /// People reached so far in the month of `now`.
