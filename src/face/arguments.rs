@@ -98,6 +98,9 @@ pub(crate) struct SandboxArguments {
     /// How many requests, and how many deliveries, are remembered.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) keep_records: usize,
+    /// The webhook endpoint's URL, to which what users do is sent.
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook: Option<String>,
     /// Answers 429 above this rate: `200/s` for every endpoint, each by itself, or
     /// `POST /v2/bot/message/push=200/s` for one. May be repeated; the first that fits holds.
     #[arg(long, value_name = "LIMIT")]

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
@@ -18,11 +18,13 @@ use crate::catalog::Catalog;
 use crate::describe;
 use crate::envelope::{AssetParameters, Invocation, Output};
 use crate::error::{Detail, Error, ExitCode, Kind};
+use crate::http::Transport;
 use crate::keygen;
 use crate::retry;
 use crate::run::{Connector, Runtime, exit_code};
 use crate::sandbox::{RateLimit, Sandbox, Settings};
 use crate::secret::Secret;
+use crate::transport::{self, Http};
 
 /// Runs one command line to its end and says how it went.
 #[must_use]
@@ -284,6 +286,21 @@ fn check(catalog: Catalog, asset_file: Option<&Path>, sandbox: bool) -> Result<E
     Ok(code)
 }
 
+/// The way by which the sandbox's webhooks reach their endpoint.
+fn outward() -> Result<Arc<dyn Transport>, Error> {
+    let settings = transport::Settings {
+        verify_tls: true,
+        proxy: None,
+        authorities: None,
+        connect_timeout: Duration::from_secs(2),
+        max_response_bytes: 1024 * 1024,
+    };
+    match Http::new(settings) {
+        Ok(http) => Ok(Arc::new(http)),
+        Err(reason) => Err(Error::new(Kind::Internal, reason)),
+    }
+}
+
 /// `sandbox`: answers until the process is stopped.
 fn serve_sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
     let listen = arguments.listen;
@@ -296,6 +313,8 @@ fn serve_sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
         friends: arguments.friends,
         keep_records: arguments.keep_records,
         rate_limits,
+        webhook: arguments.webhook,
+        outward: Some(outward()?),
         ..Settings::default()
     };
     let sandbox = Arc::new(Sandbox::new(settings));

@@ -2,7 +2,7 @@
 //! it came, every send that was accepted. Secrets are replaced before anything is kept; it judges
 //! nothing.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -87,6 +87,41 @@ impl<T: Clone> Log<T> {
 
     pub(super) fn all(&self) -> Vec<T> {
         self.entries.iter().cloned().collect()
+    }
+}
+
+/// The newest of what is asked for by name.
+#[derive(Debug)]
+pub(super) struct Shelf<T> {
+    by_name: HashMap<String, T>,
+    order: VecDeque<String>,
+    keep: usize,
+}
+
+impl<T> Shelf<T> {
+    pub(super) fn new(keep: usize) -> Self {
+        Self {
+            by_name: HashMap::new(),
+            order: VecDeque::new(),
+            keep,
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&T> {
+        self.by_name.get(name)
+    }
+
+    /// Puts something in, in the place of what had its name.
+    pub(super) fn put(&mut self, name: String, one: T) {
+        if self.by_name.insert(name.clone(), one).is_some() {
+            return;
+        }
+        self.order.push_back(name);
+        if self.order.len() > self.keep
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_name.remove(&oldest);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::calendar::line_day;
 use super::exchange::Answer;
 use super::insight;
 use super::judge::{self, Chat};
+use super::people::friends;
 use super::record::Delivery;
 use super::retry_key;
 use super::routes::Route;
@@ -188,6 +189,8 @@ fn reply(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
 fn push(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     let to = text(body, "to")?;
     let (chat, people) = match to.chars().next() {
+        // LINE accepts a message to someone who blocked the account, and shows it to nobody.
+        Some('U') if is_user(to) && turn.state.friends.has_left(to) => (Chat::User, 0),
         Some('U') if is_user(to) => (Chat::User, 1),
         Some('L') if is_module_user(to) => (Chat::User, 1),
         Some('C' | 'R') if has_id_shape(to) => (Chat::Group, turn.settings.group_size),
@@ -207,7 +210,7 @@ fn push(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     })
 }
 
-fn multicast(_: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
+fn multicast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     let to = match body.get("to") {
         None | Some(Value::Null) => return Err(judge::complaint("May not be empty", "to")),
         Some(Value::Array(to)) => to,
@@ -224,7 +227,9 @@ fn multicast(_: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     }
     units(body)?;
     judge::send(body, Chat::User)?;
-    let people = u64::try_from(to.len()).unwrap_or(u64::MAX);
+    let ids = to.iter().filter_map(Value::as_str);
+    let reached = ids.filter(|id| !turn.state.friends.has_left(id)).count();
+    let people = u64::try_from(reached).unwrap_or(u64::MAX);
     Ok(Plan {
         kind: "multicast",
         to: json!(to),
@@ -239,7 +244,7 @@ fn broadcast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
         return Err(Answer::invalid_property("'to'"));
     }
     judge::send(body, Chat::User)?;
-    let people = turn.settings.friends;
+    let people = friends(turn);
     Ok(Plan {
         kind: "broadcast",
         to: Value::Null,

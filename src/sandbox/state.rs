@@ -12,11 +12,13 @@ use super::calendar::{Date, line_day};
 use super::content::Polls;
 use super::coupon::Coupons;
 use super::crypto::PublicKey;
+use super::events::Played;
 use super::exchange::Call;
 use super::fault::Fault;
 use super::insight::Statistics;
 use super::module::Attached;
 use super::narrowcast::Narrowcast;
+use super::people::Friends;
 use super::rate_limit::Windows;
 use super::record::{Delivery, Log, Record};
 use super::reply_token::ReplyTokens;
@@ -24,6 +26,7 @@ use super::retry_key::RetryKeys;
 use super::richmenu::RichMenus;
 use super::settings::Settings;
 use super::token::Tokens;
+use super::webhook::Endpoint;
 
 /// What one LINE channel knows.
 pub(super) struct State {
@@ -42,8 +45,9 @@ pub(super) struct State {
     /// Groups and rooms that the account was in and left.
     pub(super) left_chats: HashSet<String>,
     pub(super) polls: Polls,
-    /// The webhook endpoint's URL.
-    pub(super) webhook: Option<String>,
+    pub(super) webhook: Endpoint,
+    pub(super) played: Played,
+    pub(super) friends: Friends,
     pub(super) liff_apps: Vec<Value>,
     pub(super) attached: Attached,
     pub(super) faults: VecDeque<Fault>,
@@ -72,7 +76,9 @@ impl State {
             units: Units::new(),
             left_chats: HashSet::new(),
             polls: Polls::new(),
-            webhook: None,
+            webhook: Endpoint::new(settings),
+            played: Played::new(settings),
+            friends: Friends::default(),
             liff_apps: Vec::new(),
             attached: Attached::default(),
             faults: VecDeque::new(),

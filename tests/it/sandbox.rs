@@ -20,6 +20,7 @@ mod richmenus;
 mod sends;
 pub(crate) mod tokens;
 mod uploads;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;
