@@ -43,10 +43,10 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
             Ok(json!({ "requests": log.all(), "forgotten": log.forgotten }))
         }
         ("DELETE", "/sandbox/requests") => {
-            turn.state.records.clear();
-            turn.state.deliveries.clear();
+            turn.state.forget();
             Ok(json!({}))
         }
+        ("GET", "/sandbox/counts") => Ok(turn.state.counts.shown()),
         ("GET", "/sandbox/deliveries") => {
             let log = &turn.state.deliveries;
             Ok(json!({ "deliveries": log.all(), "forgotten": log.forgotten }))

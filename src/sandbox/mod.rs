@@ -46,7 +46,8 @@
 //! | `DELETE /sandbox/faults` | drops them |
 //! | `GET /sandbox/requests` | every request so far, in order, without secrets |
 //! | `GET /sandbox/deliveries` | every send that was accepted, once each |
-//! | `DELETE /sandbox/requests` | forgets both lists; counters, tokens and retry keys stay |
+//! | `GET /sandbox/counts` | how many there were of both, by status and by kind, also of those forgotten |
+//! | `DELETE /sandbox/requests` | forgets both lists and the counts; quota, tokens and retry keys stay |
 //!
 //! ```json
 //! GET /sandbox/asset
@@ -71,6 +72,9 @@
 //! {"deliveries": [{"kind": "push", "to": "U…", "messages": [{"type": "text", "text": "Hello"}],
 //!   "retry_key": "123e4567-e89b-12d3-a456-426614174000", "request_id": "8e36…", "people": 1}],
 //!  "forgotten": 0}
+//!
+//! GET /sandbox/counts
+//! {"requests": 1002, "unanswered": 0, "statuses": {"200": 1000, "429": 2}, "deliveries": {"push": 1000}}
 //! ```
 //!
 //! # Playing the user
@@ -266,9 +270,7 @@ impl Sandbox {
 
     /// Forgets the requests and the deliveries so far; counters, tokens and retry keys stay.
     pub fn forget(&self) {
-        let mut state = self.state();
-        state.records.clear();
-        state.deliveries.clear();
+        self.state().forget();
     }
 
     /// Queues a fault.
@@ -365,7 +367,7 @@ impl Sandbox {
             _ => None,
         };
         if !is_control {
-            guard.records.push(record);
+            guard.note(record);
         }
         drop(guard);
         let finish = |answer| sign(self.run_errand(answer), &request_id, now);
@@ -390,7 +392,7 @@ impl Sandbox {
         let request_id = crypto::fresh_id();
         let mut record = record::of(call, &request_id, &self.settings);
         record.status = Some(answer.status);
-        self.state().records.push(record);
+        self.state().note(record);
         sign(answer, &request_id, (self.settings.now)())
     }
 }

@@ -2,10 +2,10 @@
 //! it came, every send that was accepted. Secrets are replaced before anything is kept; it judges
 //! nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::crypto::fingerprint;
 use super::exchange::{BODY_CAP, Call, decode_form};
@@ -87,6 +87,39 @@ impl<T: Clone> Log<T> {
 
     pub(super) fn all(&self) -> Vec<T> {
         self.entries.iter().cloned().collect()
+    }
+}
+
+/// How much there was of everything, whatever is still remembered of it.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    requests: u64,
+    /// Requests that a fault left without an answer.
+    unanswered: u64,
+    statuses: BTreeMap<u16, u64>,
+    deliveries: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    pub(super) fn request(&mut self, record: &Record) {
+        self.requests += 1;
+        match record.status {
+            Some(status) => *self.statuses.entry(status).or_default() += 1,
+            None => self.unanswered += 1,
+        }
+    }
+
+    pub(super) fn delivery(&mut self, kind: &str) {
+        *self.deliveries.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn shown(&self) -> Value {
+        json!({
+            "requests": self.requests,
+            "unanswered": self.unanswered,
+            "statuses": self.statuses,
+            "deliveries": self.deliveries,
+        })
     }
 }
 

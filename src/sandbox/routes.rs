@@ -137,6 +137,13 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
 
 /// The values of a template's placeholders where the path fits it.
 fn fit(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    // Nearly all templates fail here, before anything is taken apart.
+    let Some((fixed, _)) = template.split_once('{') else {
+        return (template == path).then(Vec::new);
+    };
+    if !path.starts_with(fixed) {
+        return None;
+    }
     let mut parameters = Vec::new();
     let mut segments = path.split('/');
     for expected in template.split('/') {

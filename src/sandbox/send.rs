@@ -98,6 +98,7 @@ pub(super) fn accept(
         aggregation::remember(turn, body);
     }
     turn.record.delivered = true;
+    turn.state.counts.delivery(plan.kind);
     turn.state.deliveries.push(Delivery {
         kind: plan.kind.to_owned(),
         to: plan.to.clone(),

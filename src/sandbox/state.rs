@@ -20,7 +20,7 @@ use super::module::Attached;
 use super::narrowcast::Narrowcast;
 use super::people::Friends;
 use super::rate_limit::Windows;
-use super::record::{Delivery, Log, Record};
+use super::record::{Counts, Delivery, Log, Record};
 use super::reply_token::ReplyTokens;
 use super::retry_key::RetryKeys;
 use super::richmenu::RichMenus;
@@ -51,6 +51,7 @@ pub(super) struct State {
     pub(super) liff_apps: Vec<Value>,
     pub(super) attached: Attached,
     pub(super) faults: VecDeque<Fault>,
+    pub(super) counts: Counts,
     pub(super) records: Log<Record>,
     pub(super) deliveries: Log<Delivery>,
     next_message_id: u64,
@@ -82,6 +83,7 @@ impl State {
             liff_apps: Vec::new(),
             attached: Attached::default(),
             faults: VecDeque::new(),
+            counts: Counts::default(),
             records: Log::new(settings.keep_records),
             deliveries: Log::new(settings.keep_records),
             next_message_id: 461_230_966_842_064_897,
@@ -92,6 +94,19 @@ impl State {
             statistics: Statistics::default(),
             windows: Windows::default(),
         }
+    }
+
+    /// Writes a request down.
+    pub(super) fn note(&mut self, record: Record) {
+        self.counts.request(&record);
+        self.records.push(record);
+    }
+
+    /// Forgets requests and deliveries.
+    pub(super) fn forget(&mut self) {
+        self.counts = Counts::default();
+        self.records.clear();
+        self.deliveries.clear();
     }
 
     pub(super) fn next_message_id(&mut self) -> u64 {
