@@ -99,7 +99,7 @@ pub(crate) struct SandboxArguments {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) keep_records: usize,
     /// The webhook endpoint's URL, to which what users do is sent.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web_address)]
     pub(crate) webhook: Option<String>,
     /// Answers 429 above this rate: `200/s` for every endpoint, each by itself, or
     /// `POST /v2/bot/message/push=200/s` for one. May be repeated; the first that fits holds.
@@ -108,6 +108,14 @@ pub(crate) struct SandboxArguments {
     /// Answers 429 above LINE's own rates.
     #[arg(long)]
     pub(crate) line_rate_limits: bool,
+}
+
+/// A URL of the web, as far as the command line can tell.
+fn web_address(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("http://") || text.starts_with("https://") {
+        return Ok(text.to_owned());
+    }
+    Err("expected an http or https URL")
 }
 
 /// Where the asset stands, if not in the document.

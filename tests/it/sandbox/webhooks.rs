@@ -714,3 +714,102 @@ fn the_receiver_may_call_the_sandbox_before_it_answers() {
     assert_eq!(receiver.join().unwrap(), 200);
     assert_eq!(scene.sandbox.delivered()[0].kind, "reply");
 }
+
+/// `line-connector sandbox` as a process, until the test is over.
+struct Process {
+    child: std::process::Child,
+    card: Value,
+}
+
+impl Process {
+    fn start(arguments: &[&str]) -> Self {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+        let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
+            .arg("sandbox")
+            .args(arguments)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let card = serde_json::from_str(&line).unwrap();
+        Self { child, card }
+    }
+
+    fn call(&self, method: &str, target: &str, body: Option<&Value>) -> super::Seen {
+        let listening = self.card["listening"].as_str().unwrap();
+        let address = listening.strip_prefix("http://").unwrap().parse().unwrap();
+        let bearer = [("Authorization", "Bearer sandbox-token")];
+        let mut client = super::Client::connect(address);
+        client
+            .call(method, target, &bearer, body)
+            .expect("an answer")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_command_sends_webhooks_keeps_limits_and_remembers_so_much() {
+    let receiver = Receiver::new(Manner::Answer(200));
+    let sandbox = Process::start(&[
+        "--webhook",
+        &receiver.url,
+        "--rate-limit",
+        "POST /v2/bot/message/push=3/h",
+        "--line-rate-limits",
+        "--keep-records",
+        "2",
+    ]);
+    let told = sandbox.call(
+        "POST",
+        "/sandbox/events",
+        Some(&json!({ "type": "follow" })),
+    );
+    assert_eq!(told.json()["delivered"], true, "{}", told.text());
+    assert_eq!(receiver.seen().len(), 1);
+    let push = || {
+        sandbox
+            .call("POST", "/v2/bot/message/push", Some(&push_body("hi")))
+            .status
+    };
+    assert_eq!([push(), push(), push(), push()], [200, 200, 200, 429]);
+    let batch = || {
+        sandbox
+            .call("POST", "/v2/bot/richmenu/batch", Some(&json!({})))
+            .status
+    };
+    assert_eq!(
+        [batch(), batch(), batch(), batch()],
+        [400, 400, 400, 429],
+        "LINE's own limit"
+    );
+    let kept = sandbox.call("GET", "/sandbox/requests", None).json();
+    assert_eq!(kept["requests"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_option_that_makes_no_sense_is_refused_before_anything_starts() {
+    let ended = crate::world::run(&["sandbox", "--rate-limit", "fast"], b"", &[]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("200/s"), "{}", ended.stderr);
+    let ended = crate::world::run(&["sandbox", "--webhook", "localhost:9000"], b"", &[]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("http or https"), "{}", ended.stderr);
+    let ended = crate::world::run(&["sandbox", "--rate-limit", "POST /nothing=1/s"], b"", &[]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("no endpoint `POST /nothing`"),
+        "{}",
+        ended.stderr
+    );
+}
