@@ -5,25 +5,26 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{self, Arguments, CallArguments, Command};
+use super::arguments::{self, Arguments, CallArguments, Command, SandboxArguments};
 use super::files;
 use crate::asset::environment_variable;
 use crate::catalog::Catalog;
 use crate::describe;
 use crate::envelope::{AssetParameters, Invocation, Output};
 use crate::error::{Detail, Error, ExitCode, Kind};
+use crate::http::Transport;
 use crate::keygen;
 use crate::retry;
 use crate::run::{Connector, Runtime, exit_code};
-use crate::sandbox::{Sandbox, Settings};
+use crate::sandbox::{RateLimit, Sandbox, Settings};
 use crate::secret::Secret;
+use crate::transport::{self, Http};
 
 /// Runs one command line to its end and says how it went.
 #[must_use]
@@ -64,11 +65,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::List { json: false } => Ok(print(&table(&catalog()?))),
         Command::Describe { action } => describe(&catalog()?, action.as_deref()),
         Command::Check { asset, sandbox } => check(catalog()?, asset.asset.as_deref(), sandbox),
-        Command::Sandbox {
-            listen,
-            quota,
-            friends,
-        } => serve_sandbox(listen, quota, friends),
+        Command::Sandbox(arguments) => serve_sandbox(arguments),
         Command::Keygen { out } => make_key(out.as_deref()),
         Command::Completions { shell } => {
             arguments::complete(shell, &mut io::stdout().lock());
@@ -289,11 +286,35 @@ fn check(catalog: Catalog, asset_file: Option<&Path>, sandbox: bool) -> Result<E
     Ok(code)
 }
 
+/// The way by which the sandbox's webhooks reach their endpoint.
+fn outward() -> Result<Arc<dyn Transport>, Error> {
+    let settings = transport::Settings {
+        verify_tls: true,
+        proxy: None,
+        authorities: None,
+        connect_timeout: Duration::from_secs(2),
+        max_response_bytes: 1024 * 1024,
+    };
+    match Http::new(settings) {
+        Ok(http) => Ok(Arc::new(http)),
+        Err(reason) => Err(Error::new(Kind::Internal, reason)),
+    }
+}
+
 /// `sandbox`: answers until the process is stopped.
-fn serve_sandbox(listen: SocketAddr, quota: u64, friends: u64) -> Result<ExitCode, Error> {
+fn serve_sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
+    let listen = arguments.listen;
+    let mut rate_limits = arguments.rate_limit;
+    if arguments.line_rate_limits {
+        rate_limits.extend(RateLimit::lines_own());
+    }
     let settings = Settings {
-        quota: Some(quota),
-        friends,
+        quota: Some(arguments.quota),
+        friends: arguments.friends,
+        keep_records: arguments.keep_records,
+        rate_limits,
+        webhook: arguments.webhook,
+        outward: Some(outward()?),
         ..Settings::default()
     };
     let sandbox = Arc::new(Sandbox::new(settings));

@@ -52,7 +52,7 @@ fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let names = names(turn);
     let limit = pages::limit(turn, 100, 100)?;
     let total = u64::try_from(names.len()).unwrap_or(u64::MAX);
-    pages::answer(turn, "customAggregationUnits", limit, total, |place| {
+    pages::answer(turn, "customAggregationUnits", limit, total, |_, place| {
         let name = usize::try_from(place).ok().and_then(|at| names.get(at));
         name.map(|name| json!(name))
     })

@@ -97,7 +97,7 @@ fn member_ids(turn: &mut Turn<'_>, kind: Kind) -> Result<Answer, Answer> {
     verified_only(turn.settings)?;
     joined(turn, kind)?;
     let total = turn.settings.group_size;
-    pages::answer(turn, "memberIds", PAGE, total, |number| {
+    pages::answer(turn, "memberIds", PAGE, total, |_, number| {
         Some(json!(user_id(number)))
     })
 }

@@ -78,7 +78,7 @@ pub struct Content {
 pub(super) type Polls = HashMap<String, u32>;
 
 /// A picture of one white pixel.
-const PIXEL: [u8; 67] = [
+pub(super) const PIXEL: [u8; 67] = [
     0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0,
     1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 10, b'I', b'D', b'A', b'T',
     0x78, 0x9c, 0x63, 0xf8, 0x0f, 0, 0x01, 0x01, 0x01, 0, 0xb1, 0x38, 0xf6, 0x14, 0, 0, 0, 0, b'I',
@@ -135,14 +135,15 @@ pub(super) fn samples() -> BTreeMap<String, Content> {
 }
 
 /// What was sent under the message ID in the path, unless it is gone.
-fn find<'a>(turn: &Turn<'a>) -> Result<&'a Content, Answer> {
-    let content = turn.settings.contents.get(turn.parameter("messageId"));
-    match content {
+fn find(turn: &Turn<'_>) -> Result<Content, Answer> {
+    let id = turn.parameter("messageId");
+    let played = turn.state.played.contents.get(id);
+    match played.or_else(|| turn.settings.contents.get(id)) {
         None => Err(Answer::message(404, "not found")),
         Some(content) if content.fate == ContentFate::Unsent => {
             Err(Answer::message(410, "The content is gone"))
         }
-        Some(content) => Ok(content),
+        Some(content) => Ok(content.clone()),
     }
 }
 
@@ -163,12 +164,12 @@ fn download(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     if content.fate == ContentFate::Failed {
         return Err(Answer::message(404, "not found"));
     }
-    if !is_ready(turn, content) {
+    if !is_ready(turn, &content) {
         return Ok(Answer::binary(202, None, Vec::new()));
     }
-    let body = match &content.bytes {
-        ContentBytes::Given(bytes) => Body::from(bytes.clone()),
-        ContentBytes::Filler(length) => Body::Filler(*length),
+    let body = match content.bytes {
+        ContentBytes::Given(bytes) => Body::from(bytes),
+        ContentBytes::Filler(length) => Body::Filler(length),
     };
     Ok(Answer::binary(200, content.content_type.as_deref(), body))
 }
@@ -192,7 +193,7 @@ fn transcoding(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     }
     let status = match content.fate {
         ContentFate::Failed => "failed",
-        _ if is_ready(turn, content) => "succeeded",
+        _ if is_ready(turn, &content) => "succeeded",
         _ => "processing",
     };
     Ok(Answer::json(200, &json!({ "status": status })))

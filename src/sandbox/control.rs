@@ -4,10 +4,12 @@
 use serde_json::{Value, json};
 
 use super::assertion;
+use super::events;
 use super::exchange::Answer;
 use super::fault;
 use super::settings::Settings;
 use super::state::Turn;
+use super::webhook;
 
 /// Where these endpoints live; calls below it are neither recorded nor befallen by faults.
 pub(super) const PREFIX: &str = "/sandbox/";
@@ -21,6 +23,15 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
         ("POST", "/sandbox/reply-tokens") => {
             Ok(json!({ "replyToken": turn.state.reply_tokens.create(turn.now) }))
         }
+        ("POST", "/sandbox/events") => {
+            return body(turn)
+                .and_then(|described| events::play(turn, &described))
+                .unwrap_or_else(|text| Answer::message(400, &text));
+        }
+        ("PUT", "/sandbox/webhook") => {
+            body(turn).and_then(|value| webhook::configure(turn, &value))
+        }
+        ("GET", "/sandbox/webhook") => Ok(webhook::shown(turn)),
         ("POST", "/sandbox/faults") => body(turn).and_then(|value| add_faults(turn, &value)),
         ("GET", "/sandbox/faults") => Ok(json!({ "faults": turn.state.faults })),
         ("DELETE", "/sandbox/faults") => {
@@ -32,13 +43,17 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
             Ok(json!({ "requests": log.all(), "forgotten": log.forgotten }))
         }
         ("DELETE", "/sandbox/requests") => {
-            turn.state.records.clear();
-            turn.state.deliveries.clear();
+            turn.state.forget();
             Ok(json!({}))
         }
+        ("GET", "/sandbox/counts") => Ok(turn.state.counts.shown()),
         ("GET", "/sandbox/deliveries") => {
             let log = &turn.state.deliveries;
             Ok(json!({ "deliveries": log.all(), "forgotten": log.forgotten }))
+        }
+        ("POST", path) if redelivered(path).is_some() => {
+            let id = redelivered(path).unwrap_or_default().to_owned();
+            return events::redeliver(turn, &id).unwrap_or_else(|text| Answer::message(404, &text));
         }
         _ => return Answer::message(404, "The sandbox has no such endpoint"),
     };
@@ -46,6 +61,12 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
         Ok(body) => Answer::json(200, &body),
         Err(text) => Answer::message(400, &text),
     }
+}
+
+/// The ID of the event that a path asks to have delivered again.
+fn redelivered(path: &str) -> Option<&str> {
+    let id = path.strip_prefix("/sandbox/events/")?;
+    id.strip_suffix("/redeliver")
 }
 
 fn body(turn: &Turn<'_>) -> Result<Value, String> {
@@ -66,7 +87,7 @@ fn add_faults(turn: &mut Turn<'_>, value: &Value) -> Result<Value, String> {
 }
 
 /// The base URL under which the caller reached the sandbox.
-fn base(turn: &Turn<'_>) -> String {
+pub(super) fn base(turn: &Turn<'_>) -> String {
     format!(
         "http://{}",
         turn.call.headers.get("host").unwrap_or("127.0.0.1")

@@ -1,9 +1,11 @@
 //! The sandbox's arithmetic on bytes: base64url, fingerprints, fresh identifiers, and whether an
-//! RS256 signature is genuine. It never signs and holds no private key.
+//! RS256 signature is genuine. It
+//! signs webhooks with the channel secret, and holds no private key.
 
 use std::fmt::Write as _;
 
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 
 /// The two numbers of an RSA public key, big endian.
@@ -55,6 +57,49 @@ pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     base64url(&bare.replace('+', "-").replace('/', "_"))
 }
 
+/// Writes ordinary base64, padded.
+pub(super) fn to_base64(bytes: &[u8]) -> String {
+    const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let mut held = [0; 3];
+        held.iter_mut()
+            .zip(group)
+            .for_each(|(to, from)| *to = *from);
+        let [first, second, third] = held.map(u32::from);
+        let bits = first << 16 | second << 8 | third;
+        for place in 0..4 {
+            let symbol = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or_default();
+            text.push(if place > group.len() {
+                '='
+            } else {
+                char::from(SYMBOLS[symbol])
+            });
+        }
+    }
+    text
+}
+
+/// HMAC-SHA256 in base64, as LINE signs webhooks.
+pub(super) fn hmac_base64(key: &str, message: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    to_base64(hmac::sign(&key, message).as_ref())
+}
+
+/// A ULID: the time in milliseconds and 80 random bits, in Crockford's base 32.
+pub(super) fn ulid(millis: u64) -> String {
+    const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let random = uuid::Uuid::new_v4().as_u128() & ((1 << 62) - 1);
+    let more = uuid::Uuid::new_v4().as_u128() & ((1 << 18) - 1);
+    let number = u128::from(millis) << 80 | random << 18 | more;
+    (0..26)
+        .map(|place| {
+            let symbol = usize::try_from(number >> (125 - 5 * place) & 31).unwrap_or_default();
+            char::from(SYMBOLS[symbol])
+        })
+        .collect()
+}
+
 /// Enough of a SHA-256 to tell two values apart without showing either.
 pub(super) fn fingerprint(value: &[u8]) -> String {
     let mut text = String::from("sha256:");
@@ -62,6 +107,19 @@ pub(super) fn fingerprint(value: &[u8]) -> String {
         let _infallible = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// Half of a SHA-256: enough to tell two values apart, and small.
+pub(super) type Digest = [u8; 16];
+
+/// The first half of a value's SHA-256.
+pub(super) fn short_digest(value: &[u8]) -> Digest {
+    let mut half = Digest::default();
+    let whole = digest(&SHA256, value);
+    half.iter_mut()
+        .zip(whole.as_ref())
+        .for_each(|(to, from)| *to = *from);
+    half
 }
 
 /// A fresh random UUID.
@@ -83,6 +141,18 @@ pub(super) fn is_uuid(text: &str) -> bool {
         })
 }
 
+/// The number that a UUID in its usual form is.
+pub(super) fn uuid_number(text: &str) -> Option<u128> {
+    u128::from_str_radix(&text.replace('-', ""), 16)
+        .ok()
+        .filter(|_| is_uuid(text))
+}
+
+/// The UUID of a number, in its usual form.
+pub(super) fn uuid_text(number: u128) -> String {
+    uuid::Uuid::from_u128(number).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +168,49 @@ mod tests {
     }
 
     #[test]
+    fn base64_is_written_as_it_is_read() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v")] {
+            assert_eq!(to_base64(bytes.as_bytes()), text);
+            assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()));
+        }
+        assert_eq!(to_base64(&[0xff, 0xef]), "/+8=");
+    }
+
+    #[test]
+    fn webhooks_are_signed_as_line_documents_it() {
+        for (secret, body, signature) in [
+            (
+                "8c570fa6dd201bb328f1c1eac23a96d8",
+                r#"{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":[]}"#,
+                "GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs=",
+            ),
+            (
+                "channel_secret",
+                "bodybodybodybody",
+                "/gg9a+LvFevTH1sd7XCQycD7tsWclCsInj7MhBHxN7k=",
+            ),
+            (
+                "channel_secret",
+                "",
+                "vJLnk//5JDP+T9L63iYGCdSsZhleMdxb4VxTS/9ePUg=",
+            ),
+        ] {
+            assert_eq!(hmac_base64(secret, body.as_bytes()), signature);
+        }
+    }
+
+    #[test]
+    fn ulids_begin_with_their_time_and_differ() {
+        let (first, second) = (ulid(1_469_918_176_385), ulid(1_469_918_176_385));
+        assert!(
+            first.starts_with("01ARYZ6S41") && first.len() == 26,
+            "{first}"
+        );
+        assert!(second.starts_with("01ARYZ6S41") && first != second);
+        assert!(ulid(u64::MAX >> 16).starts_with("7ZZZZZZZZZ"));
+    }
+
+    #[test]
     fn a_uuid_has_five_groups_of_hex() {
         assert!(is_uuid("123e4567-e89b-12d3-a456-426614174000"));
         assert!(is_uuid(&fresh_id()));
@@ -105,6 +218,10 @@ mod tests {
             assert!(!is_uuid(wrong), "{wrong}");
         }
         assert!(!is_uuid("123e4567e89b12d3a456426614174000"));
+        let key = "123E4567-e89b-12d3-a456-426614174000";
+        let number = uuid_number(key).unwrap();
+        assert_eq!(uuid_text(number), key.to_ascii_lowercase());
+        assert_eq!(uuid_number("123e4567e89b12d3a456426614174000"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::body::Body;
+use super::errand::Errand;
 use crate::http::Headers;
 use crate::secret::Secret;
 
@@ -157,6 +158,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Headers,
     pub(super) body: Body,
+    /// What has to be sent first; the true answer is what comes of it.
+    pub(super) errand: Option<Box<Errand>>,
 }
 
 impl Answer {
@@ -175,6 +178,7 @@ impl Answer {
             status,
             headers,
             body: body.into(),
+            errand: None,
         }
     }
 
@@ -229,6 +233,14 @@ impl Answer {
             "<HTML><HEAD><TITLE>{reason}</TITLE></HEAD><BODY><H1>{status} {reason}</H1></BODY></HTML>"
         );
         Self::raw(status, "text/html", page)
+    }
+
+    /// This answer, unless the errand can be run.
+    pub(super) fn after(self, errand: Errand) -> Self {
+        Self {
+            errand: Some(Box::new(errand)),
+            ..self
+        }
     }
 
     pub(super) fn with(mut self, name: &str, value: &str) -> Self {

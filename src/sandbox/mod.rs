@@ -1,6 +1,7 @@
 //! A LINE that lives in memory: it issues tokens, takes messages, counts quota, remembers retry
 //! keys, and fails on request. It shares no code with the connector's own pipeline, so that it
-//! cannot share its mistakes, and it never reaches a network outside this machine.
+//! cannot share its mistakes. Nothing leaves it but webhooks, to the endpoint that the channel has,
+//! and those only where [`Settings::outward`] gives them a way.
 //!
 //! Two ways lead in. [`Sandbox`] is a [`Transport`](crate::http::Transport), whatever the host of
 //! the URL; and [`Sandbox::listen`] puts it behind a loopback address as plain HTTP/1.1.
@@ -36,12 +37,17 @@
 //! | `GET /sandbox/asset` | the asset to give to a connector |
 //! | `POST /sandbox/keys` | registers a public JWK for assertions |
 //! | `POST /sandbox/reply-tokens` | makes a reply token, good once and for 60 seconds |
+//! | `POST /sandbox/events` | plays what a user does, or an array of it in one webhook: see below |
+//! | `POST /sandbox/events/{webhookEventId}/redeliver` | delivers an event again, `isRedelivery` true |
+//! | `GET /sandbox/webhook` | the webhook endpoint, and whether webhooks are used |
+//! | `PUT /sandbox/webhook` | sets `endpoint`, which may be plain HTTP here, or `active` |
 //! | `POST /sandbox/faults` | queues one fault, or an array of them |
 //! | `GET /sandbox/faults` | the faults still waiting |
 //! | `DELETE /sandbox/faults` | drops them |
 //! | `GET /sandbox/requests` | every request so far, in order, without secrets |
 //! | `GET /sandbox/deliveries` | every send that was accepted, once each |
-//! | `DELETE /sandbox/requests` | forgets both lists; counters, tokens and retry keys stay |
+//! | `GET /sandbox/counts` | how many there were of both, by status and by kind, also of those forgotten |
+//! | `DELETE /sandbox/requests` | forgets both lists and the counts; quota, tokens and retry keys stay |
 //!
 //! ```json
 //! GET /sandbox/asset
@@ -66,6 +72,55 @@
 //! {"deliveries": [{"kind": "push", "to": "U…", "messages": [{"type": "text", "text": "Hello"}],
 //!   "retry_key": "123e4567-e89b-12d3-a456-426614174000", "request_id": "8e36…", "people": 1}],
 //!  "forgotten": 0}
+//!
+//! GET /sandbox/counts
+//! {"requests": 1002, "unanswered": 0, "statuses": {"200": 1000, "429": 2}, "deliveries": {"push": 1000}}
+//! ```
+//!
+//! # Playing the user
+//!
+//! An event is described by LINE's own JSON, of which everything but `type` may be left out where
+//! there is something usual. `userId` (the first friend), `groupId` and `roomId` stand for `source`;
+//! what only this type of event has may stand beside `type`; a string stands for an object with that
+//! `type`.
+//!
+//! ```json
+//! {"type": "follow", "profile": {"displayName": "Taro"}}
+//! {"type": "unfollow", "userId": "U…"}
+//! {"type": "message", "text": "Hello", "groupId": "C…"}
+//! {"type": "message", "text": "(love)", "emojis": [{"index": 0, "length": 6, "productId": "…", "emojiId": "001"}]}
+//! {"type": "message", "message": "image"}
+//! {"type": "message", "message": {"type": "file", "fileName": "a.csv", "base64": "YSxiCg==", "contentType": "text/csv"}}
+//! {"type": "message", "message": {"type": "video", "size": 300000000}}
+//! {"type": "messageEdited", "message": {"id": "4612…"}, "text": "Hello!"}
+//! {"type": "unsend", "messageId": "4612…"}
+//! {"type": "postback", "data": "action=buy", "params": {"date": "2026-03-01"}}
+//! {"type": "join", "groupId": "C…"}
+//! {"type": "memberJoined", "members": ["U…"]}
+//! {"type": "beacon", "beacon": "stay"}
+//! {"type": "accountLink", "result": "failed"}
+//! {"type": "message", "text": "for the module", "mode": "standby"}
+//! {"type": "someFutureEvent", "newField": 1}
+//! {"raw": {"anything": "just as it is"}}
+//! ```
+//!
+//! The other types are `leave`, `memberLeft`, `videoPlayComplete`, `membership`, `delivery`,
+//! `module`, `activated`, `deactivated`, `botSuspended` and `botResumed`. Followers, chats and
+//! contents change as they do at LINE: who unfollows has no profile and receives nothing, though a
+//! push to them is still answered 200; media have content to download until they are unsent. Reply
+//! tokens are good once and for a minute, or for another one after a redelivery within 20 minutes.
+//!
+//! The webhook goes to the endpoint that LINE's own operation, `PUT /sandbox/webhook` or
+//! [`Settings::webhook`] set, and has two seconds to be answered. An empty array is LINE's probe. The
+//! answer of the call says how it went; `invocation` is the document that `line-connector webhook`
+//! reads, for receivers that are no server.
+//!
+//! ```json
+//! POST /sandbox/events {"type": "follow"}
+//! {"delivered": false, "status": 500, "problem": "the receiver did not answer 2xx",
+//!  "events": [{"type": "follow", "follow": {"isUnblocked": false}, "webhookEventId": "01ERM…", …}],
+//!  "invocation": {"asset": {"client_id": "1234567890", "client_secret": "…", …},
+//!   "request": {"headers": {"x-line-signature": "…", …}, "body": "{\"destination\":…"}}}
 //! ```
 //!
 //! # Faults
@@ -109,6 +164,8 @@ mod content;
 mod control;
 mod coupon;
 mod crypto;
+mod errand;
+mod events;
 mod exchange;
 mod fault;
 mod insight;
@@ -126,6 +183,7 @@ mod module;
 mod pages;
 mod people;
 mod pnp;
+mod rate_limit;
 mod read_mark;
 mod recipient;
 mod record;
@@ -149,6 +207,7 @@ use serde_json::Value;
 pub use content::{Content, ContentBytes, ContentFate, ContentKind};
 pub use fault::{DropPoint, Fault, FaultKind, When};
 pub use listener::Listener;
+pub use rate_limit::RateLimit;
 pub use record::{Delivery, Record};
 pub use settings::{Audience, Clock, Membership, Pace, Settings, Sleep};
 
@@ -211,9 +270,7 @@ impl Sandbox {
 
     /// Forgets the requests and the deliveries so far; counters, tokens and retry keys stay.
     pub fn forget(&self) {
-        let mut state = self.state();
-        state.records.clear();
-        state.deliveries.clear();
+        self.state().forget();
     }
 
     /// Queues a fault.
@@ -226,6 +283,41 @@ impl Sandbox {
     pub fn reply_token(&self) -> String {
         let now = (self.settings.now)();
         self.state().reply_tokens.create(now)
+    }
+
+    /// Plays what users do, as `POST /sandbox/events` does: one event, or an array of them in one
+    /// webhook. Answers with the same document, once the receiver has answered.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the description, for people.
+    pub fn play(&self, described: &Value) -> Result<Value, String> {
+        self.control("/sandbox/events", described)
+    }
+
+    /// Delivers an event that was played once more, as `POST /sandbox/events/{id}/redeliver` does.
+    ///
+    /// # Errors
+    ///
+    /// Where no such event was played, or not lately.
+    pub fn redeliver(&self, webhook_event_id: &str) -> Result<Value, String> {
+        let path = format!("/sandbox/events/{webhook_event_id}/redeliver");
+        self.control(&path, &Value::Null)
+    }
+
+    /// Calls a control endpoint.
+    fn control(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let mut call = Call::new("POST", path);
+        call.body = body.to_string().into_bytes();
+        let Effect::Answer(answer) = self.exchange(&call, None) else {
+            return Err("the control endpoints answer".to_owned());
+        };
+        let bytes = answer.body.into_bytes(u64::MAX).unwrap_or_default();
+        let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        match (answer.status, &said["message"]) {
+            (200, _) => Ok(said),
+            (_, text) => Err(text.as_str().unwrap_or_default().to_owned()),
+        }
     }
 
     /// Registers a public JWK for assertions and answers its `kid`.
@@ -275,14 +367,23 @@ impl Sandbox {
             _ => None,
         };
         if !is_control {
-            guard.records.push(record);
+            guard.note(record);
         }
         drop(guard);
+        let finish = |answer| sign(self.run_errand(answer), &request_id, now);
         match effect {
-            Effect::Answer(answer) => Effect::Answer(sign(answer, &request_id, now)),
-            Effect::Late(wait, answer) => Effect::Late(wait, sign(answer, &request_id, now)),
-            Effect::Truncated(answer) => Effect::Truncated(sign(answer, &request_id, now)),
+            Effect::Answer(answer) => Effect::Answer(finish(answer)),
+            Effect::Late(wait, answer) => Effect::Late(wait, finish(answer)),
+            Effect::Truncated(answer) => Effect::Truncated(finish(answer)),
             silent => silent,
+        }
+    }
+
+    /// Sends what an answer waits for.
+    fn run_errand(&self, mut answer: Answer) -> Answer {
+        match (answer.errand.take(), &self.settings.outward) {
+            (Some(errand), Some(outward)) => errand.run(outward.as_ref()),
+            _ => answer,
         }
     }
 
@@ -291,7 +392,7 @@ impl Sandbox {
         let request_id = crypto::fresh_id();
         let mut record = record::of(call, &request_id, &self.settings);
         record.status = Some(answer.status);
-        self.state().records.push(record);
+        self.state().note(record);
         sign(answer, &request_id, (self.settings.now)())
     }
 }

@@ -118,7 +118,7 @@ fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let limit = pages::limit(turn, 100, 100)?;
     let bots = turn.state.attached.bots.clone();
     let total = u64::try_from(bots.len()).unwrap_or(u64::MAX);
-    pages::answer(turn, "bots", limit, total, |place| {
+    pages::answer(turn, "bots", limit, total, |_, place| {
         let number = *bots.get(usize::try_from(place).ok()?)?;
         let (basic_id, name) = match number {
             0 => ("@sandbox".to_owned(), "Sandbox".to_owned()),
@@ -152,7 +152,7 @@ fn acquire(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
         }
     }
     let absent = if is_user(&id) {
-        !is_friend(turn.settings, &id)
+        !is_friend(turn, &id)
     } else {
         turn.state.left_chats.contains(&id)
     };

@@ -23,12 +23,14 @@ pub(super) fn answer(
     member: &str,
     limit: u64,
     total: u64,
-    entry: impl Fn(u64) -> Option<Value>,
+    entry: impl Fn(&Turn<'_>, u64) -> Option<Value>,
 ) -> Result<Answer, Answer> {
     let path = turn.call.path.as_str();
     let start = continuation::start(turn, path)?.unwrap_or_default();
     let end = start.saturating_add(limit).min(total);
-    let entries: Vec<Value> = (start..end).filter_map(entry).collect();
+    let entries: Vec<Value> = (start..end)
+        .filter_map(|place| entry(turn, place))
+        .collect();
     let mut body = json!({ member: entries });
     if end < total {
         body["next"] = json!(continuation::token(path, end, turn.now));

@@ -1,6 +1,8 @@
 //! The people a sandbox knows: friends by number, the account's own bots, profiles, the list of
 //! followers and link tokens. User IDs are worked out, not stored, so a million friends cost nothing.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Value, json};
 
 use super::crypto::fresh_hex;
@@ -63,9 +65,65 @@ pub(super) fn bot_number(id: &str) -> Option<u64> {
     number(id)?.checked_sub(FIRST_BOT)
 }
 
-/// Whether someone is a friend who has not blocked the account.
-pub(super) fn is_friend(settings: &Settings, id: &str) -> bool {
+/// Who became a friend, or ceased to be one, since the sandbox began.
+#[derive(Debug, Default)]
+pub(super) struct Friends {
+    /// Whether they are friends now.
+    changed: HashMap<String, bool>,
+    /// Those who were none at the beginning, in the order in which they first came.
+    new: Vec<String>,
+    is_new: HashSet<String>,
+    /// What some of them say of themselves.
+    profiles: HashMap<String, Value>,
+}
+
+impl Friends {
+    /// Someone adds the account.
+    pub(super) fn add(&mut self, settings: &Settings, id: String, profile: Option<Value>) {
+        self.profiles
+            .extend(profile.map(|profile| (id.clone(), profile)));
+        self.changed.insert(id.clone(), true);
+        if !is_old_friend(settings, &id) && self.is_new.insert(id.clone()) {
+            self.new.push(id);
+        }
+    }
+
+    /// Someone blocks the account.
+    pub(super) fn remove(&mut self, id: String) {
+        self.changed.insert(id, false);
+    }
+
+    /// Whether someone has blocked the account.
+    pub(super) fn has_left(&self, id: &str) -> bool {
+        self.changed.get(id) == Some(&false)
+    }
+}
+
+/// Whether someone was a friend when the sandbox began.
+fn is_old_friend(settings: &Settings, id: &str) -> bool {
     number(id).is_some_and(|number| number < settings.friends) && !settings.unreachable.contains(id)
+}
+
+/// Whether someone is a friend who has not blocked the account.
+pub(super) fn is_friend(turn: &Turn<'_>, id: &str) -> bool {
+    let changed = turn.state.friends.changed.get(id);
+    changed.map_or_else(|| is_old_friend(turn.settings, id), |is_one| *is_one)
+}
+
+/// How many friends there are.
+pub(super) fn friends(turn: &Turn<'_>) -> u64 {
+    let mut count = turn.settings.friends;
+    for (id, is_one) in &turn.state.friends.changed {
+        match (
+            number(id).is_some_and(|number| number < turn.settings.friends),
+            is_one,
+        ) {
+            (true, false) => count = count.saturating_sub(1),
+            (false, true) => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// The profile that members of a chat show, whether or not they are friends.
@@ -101,23 +159,48 @@ pub(super) fn verified_only(settings: &Settings) -> Result<(), Answer> {
 
 fn profile(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let id = user_in_path(turn)?;
-    let friend = number(&id).filter(|_| is_friend(turn.settings, &id));
-    let number = friend.ok_or_else(|| Answer::message(404, "Not found"))?;
-    let mut profile = member_profile(number);
+    if !is_friend(turn, &id) {
+        return Err(Answer::message(404, "Not found"));
+    }
+    let number = number(&id);
+    let mut profile = match number {
+        Some(number) => member_profile(number),
+        None => json!({ "displayName": format!("Person {}", &id[1..7]), "userId": id }),
+    };
     profile["language"] = json!("en");
-    if number.is_multiple_of(2) {
+    if number.is_some_and(|number| number.is_multiple_of(2)) {
         profile["statusMessage"] = json!("Hello, LINE!");
+    }
+    if let Some(own) = turn
+        .state
+        .friends
+        .profiles
+        .get(&id)
+        .and_then(Value::as_object)
+    {
+        for (name, value) in own {
+            profile[name.as_str()] = value.clone();
+        }
     }
     Ok(Answer::json(200, &profile))
 }
 
 fn followers(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let settings = turn.settings;
-    verified_only(settings)?;
+    verified_only(turn.settings)?;
     let limit = pages::limit(turn, 300, 1000)?;
-    pages::answer(turn, "userIds", limit, settings.friends, |number| {
-        let id = user_id(number);
-        (!settings.unreachable.contains(&id)).then(|| json!(id))
+    let old = turn.settings.friends;
+    let new = u64::try_from(turn.state.friends.new.len()).unwrap_or_default();
+    pages::answer(turn, "userIds", limit, old + new, |turn, place| {
+        let id = match place.checked_sub(old) {
+            None => user_id(place),
+            Some(place) => turn
+                .state
+                .friends
+                .new
+                .get(usize::try_from(place).ok()?)?
+                .clone(),
+        };
+        is_friend(turn, &id).then(|| json!(id))
     })
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::exchange::Answer;
 use super::judge::complaint;
+use super::people::friends;
 use super::state::Turn;
 
 /// Audiences and redeliveries together, and demographic conditions, each.
@@ -43,7 +44,7 @@ impl Reach {
 /// Works out whom the body of a narrowcast addresses.
 pub(super) fn reach(turn: &Turn<'_>, body: &Value) -> Result<Reach, Answer> {
     let mut reach = Reach {
-        people: turn.settings.friends,
+        people: friends(turn),
         ..Reach::default()
     };
     if let Some(recipient) = body.get("recipient") {
@@ -69,7 +70,7 @@ fn people(
     place: &str,
     depth: usize,
 ) -> Result<u64, Answer> {
-    let friends = turn.settings.friends;
+    let friends = friends(turn);
     match kind(recipient, place, depth)? {
         "audience" => {
             count_leaf(&mut reach.leaves, place)?;
@@ -114,7 +115,7 @@ fn audience(turn: &Turn<'_>, recipient: &Value, reach: &mut Reach) -> Result<u64
     reach.audiences += 1;
     reach.restricted |= audience.restricted;
     reach.small_one |= audience.restricted && audience.size < 50;
-    Ok(audience.size.min(turn.settings.friends))
+    Ok(audience.size.min(friends(turn)))
 }
 
 fn redelivery(turn: &Turn<'_>, recipient: &Value) -> Result<u64, Answer> {

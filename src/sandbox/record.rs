@@ -2,10 +2,10 @@
 //! it came, every send that was accepted. Secrets are replaced before anything is kept; it judges
 //! nothing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::crypto::fingerprint;
 use super::exchange::{BODY_CAP, Call, decode_form};
@@ -87,6 +87,74 @@ impl<T: Clone> Log<T> {
 
     pub(super) fn all(&self) -> Vec<T> {
         self.entries.iter().cloned().collect()
+    }
+}
+
+/// How much there was of everything, whatever is still remembered of it.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    requests: u64,
+    /// Requests that a fault left without an answer.
+    unanswered: u64,
+    statuses: BTreeMap<u16, u64>,
+    deliveries: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    pub(super) fn request(&mut self, record: &Record) {
+        self.requests += 1;
+        match record.status {
+            Some(status) => *self.statuses.entry(status).or_default() += 1,
+            None => self.unanswered += 1,
+        }
+    }
+
+    pub(super) fn delivery(&mut self, kind: &str) {
+        *self.deliveries.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn shown(&self) -> Value {
+        json!({
+            "requests": self.requests,
+            "unanswered": self.unanswered,
+            "statuses": self.statuses,
+            "deliveries": self.deliveries,
+        })
+    }
+}
+
+/// The newest of what is asked for by name.
+#[derive(Debug)]
+pub(super) struct Shelf<T> {
+    by_name: HashMap<String, T>,
+    order: VecDeque<String>,
+    keep: usize,
+}
+
+impl<T> Shelf<T> {
+    pub(super) fn new(keep: usize) -> Self {
+        Self {
+            by_name: HashMap::new(),
+            order: VecDeque::new(),
+            keep,
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&T> {
+        self.by_name.get(name)
+    }
+
+    /// Puts something in, in the place of what had its name.
+    pub(super) fn put(&mut self, name: String, one: T) {
+        if self.by_name.insert(name.clone(), one).is_some() {
+            return;
+        }
+        self.order.push_back(name);
+        if self.order.len() > self.keep
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_name.remove(&oldest);
+        }
     }
 }
 

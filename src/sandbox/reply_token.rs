@@ -8,12 +8,17 @@ use super::crypto::fresh_hex;
 
 const VALID: Duration = Duration::from_mins(1);
 
+/// However often an event is delivered again, its token is good no longer than this.
+const LONGEST: Duration = Duration::from_mins(20);
+
 /// Used and outdated tokens are kept apart from unknown ones for this long.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     created: SystemTime,
+    /// When it was delivered last.
+    delivered: SystemTime,
     used: bool,
 }
 
@@ -28,16 +33,25 @@ impl ReplyTokens {
             token.clone(),
             Entry {
                 created: now,
+                delivered: now,
                 used: false,
             },
         );
         token
     }
 
+    /// The event of a token is delivered again.
+    pub(super) fn renew(&mut self, token: &str, now: SystemTime) {
+        if let Some(entry) = self.0.get_mut(token) {
+            entry.delivered = now;
+        }
+    }
+
     /// Uses a token up; `false` when it cannot be used any more, or never could.
     pub(super) fn consume(&mut self, token: &str, now: SystemTime, accept_unknown: bool) -> bool {
         if let Some(entry) = self.0.get_mut(token) {
-            let fresh = now.duration_since(entry.created).unwrap_or_default() <= VALID;
+            let since = |moment| now.duration_since(moment).unwrap_or_default();
+            let fresh = since(entry.delivered) <= VALID && since(entry.created) <= LONGEST;
             return fresh && !std::mem::replace(&mut entry.used, true);
         }
         let plausible = token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -47,6 +61,7 @@ impl ReplyTokens {
                 token.to_owned(),
                 Entry {
                     created: now,
+                    delivered: now,
                     used: true,
                 },
             );
@@ -75,6 +90,27 @@ mod tests {
         assert!(tokens.consume(&first, start + VALID, false));
         assert!(!tokens.consume(&first, start, false));
         assert!(!tokens.consume(&second, start + VALID + Duration::from_millis(1), false));
+    }
+
+    #[test]
+    fn a_redelivered_token_is_good_for_another_minute_within_twenty() {
+        let mut tokens = ReplyTokens::default();
+        let start = SystemTime::UNIX_EPOCH;
+        let (first, second, third) = (
+            tokens.create(start),
+            tokens.create(start),
+            tokens.create(start),
+        );
+        let later = start + Duration::from_mins(19);
+        assert!(!tokens.consume(&first, later, false));
+        tokens.renew(&first, later);
+        assert!(tokens.consume(&first, later + VALID, false));
+        tokens.renew(&first, later + VALID);
+        assert!(!tokens.consume(&first, later + VALID, false), "it was used");
+        tokens.renew(&second, later);
+        let too_late = start + LONGEST + Duration::from_millis(1);
+        assert!(!tokens.consume(&second, too_late, false));
+        assert!(tokens.consume(&third, start, false));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::exchange::{Answer, BODY_CAP, decode};
 use super::retry_key;
 use super::state::Turn;
-use super::{account, narrowcast, oauth, send};
+use super::{account, narrowcast, oauth, rate_limit, send};
 use super::{aggregation, chats, content, liff, mission, module, people, pnp, read_mark, webhook};
 use super::{audience, coupon, insight, membership, richmenu};
 
@@ -91,6 +91,12 @@ pub(super) fn body_cap(path: &str) -> usize {
     }
 }
 
+/// Every method and path template in the table.
+pub(super) fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = FAMILIES.iter().flat_map(|family| family.iter());
+    all.map(|route| (route.method, route.template))
+}
+
 /// Finds the operation and lets it answer.
 pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
     // Where a literal segment and a placeholder both fit (`richmenu/list`), the literal wins.
@@ -116,6 +122,10 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
     {
         return refusal;
     }
+    let endpoint = (route.method, route.template);
+    if let Err(refusal) = rate_limit::admit(turn.state, turn.settings, endpoint, turn.now) {
+        return refusal;
+    }
     if !route.takes_retry_key && turn.call.headers.get(retry_key::HEADER).is_some() {
         return Answer::message(
             400,
@@ -127,6 +137,13 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
 
 /// The values of a template's placeholders where the path fits it.
 fn fit(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    // Nearly all templates fail here, before anything is taken apart.
+    let Some((fixed, _)) = template.split_once('{') else {
+        return (template == path).then(Vec::new);
+    };
+    if !path.starts_with(fixed) {
+        return None;
+    }
     let mut parameters = Vec::new();
     let mut segments = path.split('/');
     for expected in template.split('/') {

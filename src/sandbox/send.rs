@@ -9,6 +9,7 @@ use super::calendar::line_day;
 use super::exchange::Answer;
 use super::insight;
 use super::judge::{self, Chat};
+use super::people::friends;
 use super::record::Delivery;
 use super::retry_key;
 use super::routes::Route;
@@ -69,10 +70,10 @@ fn attempt(
     if plan.counts {
         turn.state.charge(turn.now, plan.people);
     }
-    let sent = plan.shows_ids.then(|| sent_messages(turn, &body));
-    accept(turn, &plan, &body, key, sent.clone());
-    let body = sent.map_or_else(|| json!({}), |sent| json!({ "sentMessages": sent }));
-    Ok(Answer::json(200, &body))
+    let sent = plan.shows_ids.then(|| SentMessages::new(turn, &body));
+    let answer = sent.map_or_else(|| json!({}), |sent| json!({ "sentMessages": sent.shown() }));
+    accept(turn, &plan, &body, key, sent);
+    Ok(Answer::json(200, &answer))
 }
 
 /// Writes an accepted send down everywhere it counts.
@@ -81,7 +82,7 @@ pub(super) fn accept(
     plan: &Plan,
     body: &Value,
     key: Option<String>,
-    sent: Option<Value>,
+    sent: Option<SentMessages>,
 ) {
     *turn
         .state
@@ -97,6 +98,7 @@ pub(super) fn accept(
         aggregation::remember(turn, body);
     }
     turn.record.delivered = true;
+    turn.state.counts.delivery(plan.kind);
     turn.state.deliveries.push(Delivery {
         kind: plan.kind.to_owned(),
         to: plan.to.clone(),
@@ -118,29 +120,51 @@ pub(super) fn uncounted_plan(kind: &'static str, to: Value, people: u64) -> Plan
     }
 }
 
-fn sent_messages(turn: &mut Turn<'_>, body: &Value) -> Value {
-    let messages = body
-        .get("messages")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let sent = messages.iter().map(|message| {
-        let id = turn.state.message_id();
-        let kind = message
-            .get("type")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let quotable = matches!(
-            kind,
-            "text" | "textV2" | "sticker" | "image" | "video" | "template" | "flex"
-        );
-        if quotable {
-            json!({ "id": id, "quoteToken": format!("quote-{id}") })
-        } else {
-            json!({ "id": id })
+/// The messages of one send, as LINE tells their IDs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SentMessages {
+    first: u64,
+    count: u8,
+    /// Which of them can be quoted, a bit each.
+    quotable: u8,
+}
+
+impl SentMessages {
+    fn new(turn: &mut Turn<'_>, body: &Value) -> Self {
+        let first = turn.state.next_message_id();
+        let mut sent = Self {
+            first,
+            count: 0,
+            quotable: 0,
+        };
+        let messages = body.get("messages").and_then(Value::as_array);
+        for message in messages.into_iter().flatten() {
+            let kind = message.get("type").and_then(Value::as_str);
+            let quotable = matches!(
+                kind.unwrap_or_default(),
+                "text" | "textV2" | "sticker" | "image" | "video" | "template" | "flex"
+            );
+            sent.quotable |= u8::from(quotable) << sent.count;
+            sent.count += 1;
+            if sent.count > 1 {
+                turn.state.next_message_id();
+            }
         }
-    });
-    Value::Array(sent.collect())
+        sent
+    }
+
+    /// `sentMessages`, in their order.
+    pub(super) fn shown(self) -> Value {
+        let all = (0..self.count).map(|place| {
+            let id = (self.first + u64::from(place)).to_string();
+            if self.quotable & (1 << place) == 0 {
+                json!({ "id": id })
+            } else {
+                json!({ "id": id, "quoteToken": format!("quote-{id}") })
+            }
+        });
+        Value::Array(all.collect())
+    }
 }
 
 fn reply(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
@@ -166,6 +190,8 @@ fn reply(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
 fn push(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     let to = text(body, "to")?;
     let (chat, people) = match to.chars().next() {
+        // LINE accepts a message to someone who blocked the account, and shows it to nobody.
+        Some('U') if is_user(to) && turn.state.friends.has_left(to) => (Chat::User, 0),
         Some('U') if is_user(to) => (Chat::User, 1),
         Some('L') if is_module_user(to) => (Chat::User, 1),
         Some('C' | 'R') if has_id_shape(to) => (Chat::Group, turn.settings.group_size),
@@ -185,7 +211,7 @@ fn push(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     })
 }
 
-fn multicast(_: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
+fn multicast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     let to = match body.get("to") {
         None | Some(Value::Null) => return Err(judge::complaint("May not be empty", "to")),
         Some(Value::Array(to)) => to,
@@ -202,7 +228,9 @@ fn multicast(_: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     }
     units(body)?;
     judge::send(body, Chat::User)?;
-    let people = u64::try_from(to.len()).unwrap_or(u64::MAX);
+    let ids = to.iter().filter_map(Value::as_str);
+    let reached = ids.filter(|id| !turn.state.friends.has_left(id)).count();
+    let people = u64::try_from(reached).unwrap_or(u64::MAX);
     Ok(Plan {
         kind: "multicast",
         to: json!(to),
@@ -217,7 +245,7 @@ fn broadcast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
         return Err(Answer::invalid_property("'to'"));
     }
     judge::send(body, Chat::User)?;
-    let people = turn.settings.friends;
+    let people = friends(turn);
     Ok(Plan {
         kind: "broadcast",
         to: Value::Null,

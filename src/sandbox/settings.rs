@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::content::{self, Content};
+use super::rate_limit::RateLimit;
+use crate::http::Transport;
 use crate::secret::Secret;
 
 /// Tells the time; a test hands in one that it can turn forward.
@@ -79,10 +81,18 @@ pub struct Settings {
     pub unreachable: BTreeSet<String>,
     /// What users sent, by message ID.
     pub contents: BTreeMap<String, Content>,
+    /// The webhook endpoint's URL from the start. Unlike LINE's own operation, it may be plain HTTP.
+    pub webhook: Option<String>,
+    /// What webhooks are sent through; without it, they are only shown. Nothing else leaves a
+    /// sandbox, and nothing but to the webhook endpoint.
+    pub outward: Option<Arc<dyn Transport>>,
     /// Whether a reply token of 32 hex digits that the sandbox never made is good for one reply.
     pub accept_unknown_reply_tokens: bool,
     /// How narrowcasts, rich menu batches and audiences advance.
     pub pace: Pace,
+    /// How often endpoints may be called; of several limits that fit a call, the first holds. None
+    /// are kept where this is empty.
+    pub rate_limits: Vec<RateLimit>,
     /// How many requests, and how many deliveries, are remembered; older ones are forgotten.
     pub keep_records: usize,
     /// The clock.
@@ -120,8 +130,11 @@ impl Default for Settings {
             ],
             unreachable: BTreeSet::new(),
             contents: content::samples(),
+            webhook: None,
+            outward: None,
             accept_unknown_reply_tokens: true,
             pace: Pace::PerPoll,
+            rate_limits: Vec::new(),
             keep_records: 10_000,
             now: Arc::new(SystemTime::now),
             sleep: Arc::new(std::thread::sleep),

@@ -12,17 +12,21 @@ use super::calendar::{Date, line_day};
 use super::content::Polls;
 use super::coupon::Coupons;
 use super::crypto::PublicKey;
+use super::events::Played;
 use super::exchange::Call;
 use super::fault::Fault;
 use super::insight::Statistics;
 use super::module::Attached;
 use super::narrowcast::Narrowcast;
-use super::record::{Delivery, Log, Record};
+use super::people::Friends;
+use super::rate_limit::Windows;
+use super::record::{Counts, Delivery, Log, Record};
 use super::reply_token::ReplyTokens;
 use super::retry_key::RetryKeys;
 use super::richmenu::RichMenus;
 use super::settings::Settings;
 use super::token::Tokens;
+use super::webhook::Endpoint;
 
 /// What one LINE channel knows.
 pub(super) struct State {
@@ -41,11 +45,13 @@ pub(super) struct State {
     /// Groups and rooms that the account was in and left.
     pub(super) left_chats: HashSet<String>,
     pub(super) polls: Polls,
-    /// The webhook endpoint's URL.
-    pub(super) webhook: Option<String>,
+    pub(super) webhook: Endpoint,
+    pub(super) played: Played,
+    pub(super) friends: Friends,
     pub(super) liff_apps: Vec<Value>,
     pub(super) attached: Attached,
     pub(super) faults: VecDeque<Fault>,
+    pub(super) counts: Counts,
     pub(super) records: Log<Record>,
     pub(super) deliveries: Log<Delivery>,
     next_message_id: u64,
@@ -55,6 +61,7 @@ pub(super) struct State {
     pub(super) audiences: Audiences,
     pub(super) coupons: Coupons,
     pub(super) statistics: Statistics,
+    pub(super) windows: Windows,
 }
 
 impl State {
@@ -70,10 +77,13 @@ impl State {
             units: Units::new(),
             left_chats: HashSet::new(),
             polls: Polls::new(),
-            webhook: None,
+            webhook: Endpoint::new(settings),
+            played: Played::new(settings),
+            friends: Friends::default(),
             liff_apps: Vec::new(),
             attached: Attached::default(),
             faults: VecDeque::new(),
+            counts: Counts::default(),
             records: Log::new(settings.keep_records),
             deliveries: Log::new(settings.keep_records),
             next_message_id: 461_230_966_842_064_897,
@@ -82,13 +92,27 @@ impl State {
             audiences: Audiences::new(settings),
             coupons: Coupons::default(),
             statistics: Statistics::default(),
+            windows: Windows::default(),
         }
     }
 
-    pub(super) fn message_id(&mut self) -> String {
+    /// Writes a request down.
+    pub(super) fn note(&mut self, record: Record) {
+        self.counts.request(&record);
+        self.records.push(record);
+    }
+
+    /// Forgets requests and deliveries.
+    pub(super) fn forget(&mut self) {
+        self.counts = Counts::default();
+        self.records.clear();
+        self.deliveries.clear();
+    }
+
+    pub(super) fn next_message_id(&mut self) -> u64 {
         let id = self.next_message_id;
         self.next_message_id += 1;
-        id.to_string()
+        id
     }
 
     /// People reached so far in the month of `now`.

@@ -14,6 +14,9 @@ const MOST: usize = 30;
 /// An expired token is told apart from one that never was for this long.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
+/// So few tokens are not worth tidying.
+const FEW: usize = 256;
+
 /// What LINE reports as the rest of a long-lived token's life.
 const LONG_LIFE_SECONDS: u64 = 3_138_007_490;
 
@@ -58,6 +61,8 @@ pub(super) enum Standing {
 pub(super) struct Tokens {
     known: HashMap<String, Token>,
     serial: u64,
+    /// At this size, tokens to let go of are looked for.
+    tidy_at: usize,
 }
 
 impl Tokens {
@@ -77,24 +82,9 @@ impl Tokens {
         life: Duration,
         now: SystemTime,
     ) -> Option<(String, String)> {
-        self.known.retain(|_, token| {
-            token
-                .expires
-                .is_none_or(|expires| now < expires + REMEMBERED)
-        });
-        let valid = self
-            .known
-            .iter()
-            .filter(|(_, token)| token.kind == kind && token.is_live(now));
-        let oldest = valid
-            .clone()
-            .min_by_key(|(_, token)| token.serial)
-            .map(|(text, _)| text.clone());
-        let full = valid.count() >= MOST;
-        match (kind, oldest) {
-            (Kind::Assertion, _) if full => return None,
-            (Kind::ShortLived, Some(oldest)) if full => drop(self.known.remove(&oldest)),
-            _ => {}
+        self.tidy(now);
+        if matches!(kind, Kind::ShortLived | Kind::Assertion) {
+            self.make_room(kind, now)?;
         }
         let text = match kind {
             Kind::Assertion => format!("eyJhbGciOiJIUzI1NiJ9.{}.{}", fresh_hex(), fresh_hex()),
@@ -102,6 +92,37 @@ impl Tokens {
         };
         let key_id = self.insert(text.clone(), kind, Some(now + life));
         Some((text, key_id))
+    }
+
+    /// Lets go of tokens that expired long ago. It looks for them so seldom that the share of one
+    /// call is small.
+    fn tidy(&mut self, now: SystemTime) {
+        if self.known.len() < self.tidy_at.max(FEW) {
+            return;
+        }
+        self.known.retain(|_, token| {
+            token
+                .expires
+                .is_none_or(|expires| now < expires + REMEMBERED)
+        });
+        self.tidy_at = self.known.len() * 2;
+    }
+
+    /// Ends the oldest token of a kind where the limit is reached; `None` where it does not give way.
+    fn make_room(&mut self, kind: Kind, now: SystemTime) -> Option<()> {
+        let valid = self
+            .known
+            .iter()
+            .filter(|(_, token)| token.kind == kind && token.is_live(now));
+        if valid.clone().count() < MOST {
+            return Some(());
+        }
+        if kind == Kind::Assertion {
+            return None;
+        }
+        let oldest = valid.min_by_key(|(_, token)| token.serial);
+        let oldest = oldest.map(|(text, _)| text.clone())?;
+        self.known.remove(&oldest).map(drop)
     }
 
     fn insert(&mut self, text: String, kind: Kind, expires: Option<SystemTime>) -> String {

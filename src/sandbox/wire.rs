@@ -190,8 +190,8 @@ impl Wire {
             if keep_alive { "keep-alive" } else { "close" },
         );
         for (name, value) in answer.headers.iter().chain([connection]) {
-            let line = format!("{name}: {value}").replace(char::is_control, " ");
-            bytes.push_str(&line);
+            let line = [name, ": ", value].into_iter().flat_map(str::chars);
+            bytes.extend(line.map(|symbol| if symbol.is_control() { ' ' } else { symbol }));
             bytes.push_str("\r\n");
         }
         bytes.push_str("\r\n");

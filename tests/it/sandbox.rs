@@ -13,12 +13,14 @@ mod memory;
 mod narrowcasts;
 mod notifications;
 mod people;
+mod rate_limits;
 mod plain_client;
 mod richmenu_users;
 mod richmenus;
 mod sends;
 pub(crate) mod tokens;
 mod uploads;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;
@@ -225,6 +227,12 @@ fn old_records_give_way_to_new_ones() {
     let requests = scene.get("/sandbox/requests");
     assert_eq!(requests["requests"].as_array().unwrap().len(), 2);
     assert_eq!(requests["forgotten"], 1);
+    scene.call("GET", "/nothing", None);
+    let counts = json!({ "requests": 4, "unanswered": 0, "statuses": { "200": 3, "404": 1 },
+        "deliveries": { "push": 3 } });
+    assert_eq!(scene.get("/sandbox/counts"), counts, "nothing is forgotten");
+    scene.sandbox.forget();
+    assert_eq!(scene.get("/sandbox/counts")["requests"], 0);
 }
 
 #[test]

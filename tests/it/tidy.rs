@@ -163,7 +163,15 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
             "retry",
             "response",
         ]),
-        "face" => own(&["catalog", "describe", "keygen", "retry", "run", "sandbox"]),
+        "face" => own(&[
+            "catalog",
+            "describe",
+            "keygen",
+            "retry",
+            "run",
+            "sandbox",
+            "transport",
+        ]),
         "lib" | "main" => return None,
         other => panic!("{other} is not in the table of who may know whom"),
     })

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{FEWEST, bad_request};
 use crate::sandbox::calendar::{Date, line_day, parse_day};
 use crate::sandbox::exchange::Answer;
+use crate::sandbox::people::friends;
 use crate::sandbox::state::Turn;
 
 /// LINE counts deliveries from this day on.
@@ -50,7 +51,7 @@ pub(super) fn followers(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     };
     let day = parse_day(&date).ok_or_else(bad_request)?;
     let status = status(turn, day, FIRST_FOLLOWERS);
-    let friends = turn.settings.friends;
+    let friends = friends(turn);
     let blocks = friends / 20;
     let shown = |number: u64| {
         if status == "ready" {
@@ -79,7 +80,7 @@ fn status(turn: &Turn<'_>, day: Date, first: Date) -> &'static str {
 }
 
 pub(super) fn demographics(turn: &mut Turn<'_>) -> Answer {
-    let available = turn.settings.friends >= FEWEST;
+    let available = friends(turn) >= FEWEST;
     let shares = |name: &str, shares: &[(&str, f64)]| {
         let share =
             |(value, percentage): &(&str, f64)| json!({ name: value, "percentage": percentage });

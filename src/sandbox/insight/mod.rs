@@ -82,7 +82,7 @@ impl Statistics {
 /// Writes an accepted send down.
 pub(super) fn note(turn: &mut Turn<'_>, plan: &Plan, body: &Value) {
     let messages = body.get("messages").and_then(Value::as_array);
-    let messages = messages.cloned().unwrap_or_default();
+    let messages = messages.map(Vec::as_slice).unwrap_or_default();
     let units = body.get("customAggregationUnits").and_then(Value::as_array);
     let names = units.into_iter().flatten().filter_map(Value::as_str);
     let statistics = &mut turn.state.statistics;
@@ -91,7 +91,7 @@ pub(super) fn note(turn: &mut Turn<'_>, plan: &Plan, body: &Value) {
         let unit = statistics.units.entry(key).or_default();
         unit.people += plan.people;
         unit.bubbles = unit.bubbles.max(messages.len());
-        unit.links.extend(links(&messages));
+        unit.links.extend(links(messages));
     }
     if matches!(plan.kind, "narrowcast" | "broadcast") {
         let now = turn.now;
@@ -100,7 +100,7 @@ pub(super) fn note(turn: &mut Turn<'_>, plan: &Plan, body: &Value) {
         let sent = Sent {
             at: now,
             people: plan.people,
-            messages,
+            messages: messages.to_vec(),
         };
         statistics.sent.insert(turn.request_id.to_owned(), sent);
     }
