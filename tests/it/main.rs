@@ -37,3 +37,5 @@ mod tidy;
 mod schema;
 // The sandbox by itself, over plain sockets.
 mod sandbox;
+// LINE's webhooks: signatures, events, the command.
+mod webhook;
