@@ -47,13 +47,20 @@ struct Answer<'a> {
 }
 
 /// Verifies and reads one webhook: the answer as one line of JSON, or what went wrong.
-pub(crate) fn answer(text: &[u8], catalog: &Catalog, around: &Around) -> Result<String, Output> {
-    let received = Received::from_json(text).map_err(|error| Output::from(&error))?;
+pub(crate) fn answer(
+    text: &[u8],
+    catalog: &Catalog,
+    around: &Around,
+) -> Result<String, Box<Output>> {
+    let failed = |id: Option<Value>, error: &Error| {
+        Box::new(Output {
+            id,
+            ..Output::from(error)
+        })
+    };
+    let received = Received::from_json(text).map_err(|error| failed(None, &error))?;
     let events = received.events(catalog, around);
-    events.map_err(|error| Output {
-        id: received.id.clone(),
-        ..Output::from(&error)
-    })
+    events.map_err(|error| failed(received.id.clone(), &error))
 }
 
 impl Received {
@@ -97,50 +104,21 @@ impl Received {
     fn take(&mut self, request: Map<String, Value>, details: &mut Vec<Detail>) {
         for (key, member) in request {
             let path = format!("/request/{key}");
-            let body = match (key.as_str(), member) {
-                ("headers", Value::Object(headers)) => {
-                    self.take_headers(headers, details);
-                    continue;
-                }
-                ("headers", other) => {
-                    details.push(mistyped(&path, "an object", &other));
-                    continue;
-                }
-                ("body" | "body_base64", Value::Null) => continue,
-                ("body", Value::String(text)) => text.into_bytes(),
-                ("body", other) => {
-                    details.push(Detail {
-                        hint: Some(
-                            "hand over the text that LINE sent: parsed and written again, it no longer has LINE's signature"
-                                .to_owned(),
-                        ),
-                        ..mistyped(&path, "a string", &other)
-                    });
-                    continue;
-                }
-                ("body_base64", Value::String(text)) => {
-                    if let Some(bytes) = encoding::from_base64(&text) {
-                        bytes
-                    } else {
-                        details.push(Detail::new(path, "must be base64 with padding"));
-                        continue;
+            match (key.as_str(), member) {
+                ("headers", Value::Object(headers)) => self.take_headers(headers, details),
+                ("headers", other) => details.push(mistyped(&path, "an object", &other)),
+                ("body" | "body_base64", Value::Null) => {}
+                (form @ ("body" | "body_base64"), body) => match bytes(form, &path, body) {
+                    Ok(_) if self.body.is_some() => {
+                        details.push(Detail::new(path, "a request has one body, not two"));
                     }
-                }
-                ("body_base64", other) => {
-                    details.push(mistyped(&path, "a string", &other));
-                    continue;
-                }
+                    Ok(bytes) => self.body = Some(bytes),
+                    Err(detail) => details.push(detail),
+                },
                 (key, _) => {
-                    details.push(unknown(
-                        key,
-                        "/request",
-                        &["headers", "body", "body_base64"],
-                    ));
-                    continue;
+                    let names = ["headers", "body", "body_base64"];
+                    details.push(unknown(key, "/request", &names));
                 }
-            };
-            if self.body.replace(body).is_some() {
-                details.push(Detail::new(path, "a request has one body, not two"));
             }
         }
     }
@@ -213,6 +191,22 @@ impl Received {
                     .with_hint("give `asset.client_secret`, or set LINE_CLIENT_SECRET; it stands in the Basic settings tab of the LINE Developers Console"))
             }
         }
+    }
+}
+
+/// The bytes of a body, which stand there as text or as base64.
+fn bytes(form: &str, path: &str, body: Value) -> Result<Vec<u8>, Detail> {
+    match body {
+        Value::String(text) if form == "body" => Ok(text.into_bytes()),
+        Value::String(text) => encoding::from_base64(&text)
+            .ok_or_else(|| Detail::new(path, "must be base64 with padding")),
+        other => Err(Detail {
+            hint: Some(
+                "hand over what LINE sent: parsed and written again, it no longer has LINE's signature"
+                    .to_owned(),
+            ),
+            ..mistyped(path, "a string", &other)
+        }),
     }
 }
 

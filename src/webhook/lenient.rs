@@ -70,9 +70,6 @@ impl<'a> Text<'a> {
 
 /// A string with its escapes resolved. Half a surrogate pair, which no text can hold, is replaced.
 fn unescaped(raw: &str) -> Option<String> {
-    if let Ok(text) = serde_json::from_str(raw) {
-        return Some(text);
-    }
     struct Bytes;
     impl Visitor<'_> for Bytes {
         type Value = String;
@@ -80,11 +77,25 @@ fn unescaped(raw: &str) -> Option<String> {
             formatter.write_str("a string")
         }
         fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
-            Ok(String::from_utf8_lossy(bytes).into_owned())
+            Ok(mended(bytes))
         }
     }
-    let mut deserializer = serde_json::Deserializer::from_str(raw);
-    deserializer.deserialize_bytes(Bytes).ok()
+    serde_json::from_str(raw).ok().or_else(|| {
+        let mut deserializer = serde_json::Deserializer::from_str(raw);
+        deserializer.deserialize_bytes(Bytes).ok()
+    })
+}
+
+/// UTF-8 in which half a surrogate pair takes three bytes that begin with ED and at least A0, as
+/// text. Its replacement takes as many, and counts for one UTF-16 code unit as the half did.
+fn mended(bytes: &[u8]) -> String {
+    let mut mended = bytes.to_vec();
+    for at in 1..mended.len().saturating_sub(1) {
+        if mended[at - 1] == 0xED && mended[at] >= 0xA0 {
+            mended[at - 1..=at + 1].copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    String::from_utf8_lossy(&mended).into_owned()
 }
 
 /// An object; the fields of anything else are all absent.

@@ -1,6 +1,8 @@
 //! A webhook as LINE writes it: the fields that are documented, every one of which may be missing,
 //! of another type, or stand where LINE does not document it. What is new is passed over.
 
+#![expect(clippy::struct_field_names, reason = "the names are LINE's")]
+
 use super::lenient::{List, Members, Object, Text};
 
 /// Declares LINE's objects.

@@ -25,7 +25,7 @@ use crate::world::run;
 const SECRET: &str = "8c570fa6dd201bb328f1c1eac23a96d8";
 
 /// A minute after the events of the fixtures, by whatever clock the receiver has.
-const RECEIVED: Duration = Duration::from_millis(1_705_891_527_000);
+const RECEIVED: Duration = Duration::from_secs(1_705_891_527);
 
 fn sign(secret: &str, body: &[u8]) -> String {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
@@ -723,7 +723,7 @@ proptest! {
             prop_assert_eq!(&text[emoji.span.start..emoji.span.end], &units(&markup)[..]);
             let number: usize = emoji.emoji_id.parse().unwrap();
             let was = &event["message"]["emojis"][number];
-            let [index, length] = ["index", "length"].map(|key| was[key].as_u64().unwrap() as usize);
+            let [index, length] = ["index", "length"].map(|key| usize::try_from(was[key].as_u64().unwrap()).unwrap());
             restored.extend_from_slice(&text[from..emoji.span.start]);
             prop_assert_eq!(restored.len(), index);
             restored.extend_from_slice(&literal[index..index + length]);
