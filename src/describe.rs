@@ -3,22 +3,25 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use schemars::{Schema, schema_for};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
-use crate::catalog::source::definition::{Action, Manifest};
+use crate::catalog::source::definition::{Action, Manifest, Trigger, Triggers};
 use crate::catalog::source::pointer;
 use crate::envelope::{Invocation, Output};
 use crate::error::Kind;
+use crate::webhook::{self, Event, Terms};
 
-/// Every action in short, as `list --json` prints it.
+/// Every action and every trigger in short, as `list --json` prints them; `kind` tells which.
 #[must_use]
 pub fn list(catalog: &Catalog) -> Value {
     let actions = catalog.entries().into_iter().filter_map(|entry| {
         let action = catalog.action(&entry.name)?;
         Some(json!({
+            "kind": "action",
             "name": entry.name,
             "family": entry.family,
             "title": entry.title,
@@ -32,10 +35,27 @@ pub fn list(catalog: &Catalog) -> Value {
             "docs": action.meta.docs,
         }))
     });
-    actions.collect()
+    let triggers = catalog.triggers().events.into_iter().map(|trigger| {
+        json!({
+            "kind": "trigger",
+            "name": trigger.name,
+            "family": family_of(&trigger),
+            "title": trigger.title,
+            "description": trigger.description,
+            "event": trigger.event,
+            "docs": trigger.docs,
+        })
+    });
+    actions.chain(triggers).collect()
 }
 
-/// The whole connector: its card and every action in full.
+/// A trigger's name up to its first dot.
+fn family_of(trigger: &Trigger) -> &str {
+    trigger.name.split('.').next().unwrap_or_default()
+}
+
+/// The whole connector: its card, every action and every trigger in full, and the schema of what
+/// triggers emit.
 #[must_use]
 pub fn connector(catalog: &Catalog) -> Value {
     let manifest = catalog.manifest();
@@ -44,7 +64,48 @@ pub fn connector(catalog: &Catalog) -> Value {
     let mut card = json!(manifest);
     card["version"] = json!(env!("CARGO_PKG_VERSION"));
     card["actions"] = json!(actions);
+    let triggers = catalog.triggers();
+    let in_full: Vec<Value> = triggers
+        .events
+        .iter()
+        .map(|one| full_trigger(&triggers, one))
+        .collect();
+    card["triggers"] = json!(in_full);
+    card["event"] = json!(schema_for!(Event<'_>));
     card
+}
+
+/// One trigger in full: its documentation, what it emits, and its example as LINE sends it and as
+/// it is emitted.
+#[must_use]
+pub fn trigger(catalog: &Catalog, name: &str) -> Option<Value> {
+    let triggers = catalog.triggers();
+    let trigger = triggers.events.iter().find(|one| one.name == name)?;
+    let mut described = full_trigger(&triggers, trigger);
+    let mut emits = json!(schema_for!(Event<'_>));
+    emits["properties"]["type"] = json!({"const": trigger.name});
+    described["emits"] = emits;
+    Some(described)
+}
+
+fn full_trigger(triggers: &Triggers, trigger: &Trigger) -> Value {
+    json!({
+        "name": trigger.name,
+        "family": family_of(trigger),
+        "title": trigger.title,
+        "description": trigger.description,
+        "docs": trigger.docs,
+        "event": trigger.event,
+        "example": emitted(triggers, &trigger.example),
+    })
+}
+
+/// The event that LINE's event becomes, as if it had come in the moment that it happened.
+fn emitted(triggers: &Triggers, example: &Map<String, Value>) -> Value {
+    let body = json!({"destination": "U", "events": [example]}).to_string();
+    let terms = Terms::new(&triggers.content, SystemTime::UNIX_EPOCH);
+    let delivery = webhook::read(body.as_bytes(), &terms).ok();
+    delivery.map_or(Value::Null, |delivery| json!(delivery.events.first()))
 }
 
 /// One action in full: its schemas with everything that they refer to, and its examples.
@@ -126,11 +187,12 @@ fn rewritten(from: &str, schema: &Value, found: &mut BTreeSet<String>) -> Value 
 /// The generated files under `schemas/`: their names and contents.
 #[must_use]
 pub fn schemas() -> Vec<(&'static str, String)> {
-    let files: [(&str, Schema); 4] = [
+    let files: [(&str, Schema); 5] = [
         ("action.json", schema_for!(Action)),
         ("manifest.json", schema_for!(Manifest)),
         ("invocation.json", schema_for!(Invocation)),
         ("output.json", schema_for!(Output)),
+        ("event.json", schema_for!(Event<'_>)),
     ];
     files
         .map(|(name, schema)| (name, pretty(&json!(schema))))

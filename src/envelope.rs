@@ -434,7 +434,8 @@ fn syntax(error: &serde_json::Error) -> &'static str {
     }
 }
 
-fn mistyped(path: &str, expected: &str, found: &Value) -> Detail {
+/// A member of the wrong type, its value not quoted.
+pub(crate) fn mistyped(path: &str, expected: &str, found: &Value) -> Detail {
     Detail {
         expected: Some(expected.to_owned()),
         found: Some(a_kind_of(found).to_owned()),
@@ -445,7 +446,8 @@ fn mistyped(path: &str, expected: &str, found: &Value) -> Detail {
     }
 }
 
-fn unknown(key: &str, parent: &str, names: &[&str]) -> Detail {
+/// A member that is not known, with the nearest one that is.
+pub(crate) fn unknown(key: &str, parent: &str, names: &[&str]) -> Detail {
     Detail {
         expected: Some(format!("one of {}", names.join(", "))),
         hint: nearest(key, names.iter().copied()).map(|name| format!("did you mean `{name}`?")),

@@ -19,7 +19,8 @@ use crate::sandbox::RateLimit;
     version,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 LINE accepted it · 1 LINE refused it · 2 the command line or the \
-document is wrong · 3 the inputs break the schema · 4 no token could be had · 5 no answer · 70 a bug"
+document is wrong · 3 the inputs break the schema · 4 no token could be had · 5 no answer · \
+6 a webhook that is not provably LINE's · 70 a bug"
 )]
 pub(crate) struct Arguments {
     /// Adds the action files of this folder, or replaces actions of the same name.
@@ -34,7 +35,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Reads an invocation document from standard input, makes the call, writes the output document
     Run(CallArguments),
-    /// Lists the actions
+    /// Reads a document with a request from LINE's webhook on standard input, verifies its signature,
+    /// writes its events
+    Webhook(AssetFile),
+    /// Lists the actions and the triggers
     List {
         /// Writes JSON instead of a table.
         #[arg(long)]
@@ -42,7 +46,7 @@ pub(crate) enum Command {
     },
     /// Writes an action's schemas, documentation and examples as JSON; without ACTION, everything
     Describe {
-        /// The action's name.
+        /// The action's name, or a trigger's.
         action: Option<String>,
     },
     /// Tries the asset: can a token be had, and does LINE take it?

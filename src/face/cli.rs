@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Arguments, CallArguments, Command, SandboxArguments};
 use super::files;
+use super::webhook::{self, Around};
 use crate::asset::environment_variable;
 use crate::catalog::Catalog;
 use crate::describe;
@@ -45,7 +46,10 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// document.
 fn misused(line: &[OsString], text: &str) -> ExitCode {
     say(text.trim_end());
-    if line.get(1).is_some_and(|command| command == "run") {
+    if line
+        .get(1)
+        .is_some_and(|command| command == "run" || command == "webhook")
+    {
         let reason = text
             .lines()
             .next()
@@ -61,6 +65,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
     let catalog = || catalog(arguments.actions.as_deref());
     match arguments.command {
         Command::Run(call) => run(catalog()?, call),
+        Command::Webhook(asset) => webhook(&catalog()?, asset.asset.as_deref()),
         Command::List { json: true } => Ok(print(&describe::pretty(&describe::list(&catalog()?)))),
         Command::List { json: false } => Ok(print(&table(&catalog()?))),
         Command::Describe { action } => describe(&catalog()?, action.as_deref()),
@@ -95,9 +100,32 @@ fn run(catalog: Catalog, call: CallArguments) -> Result<ExitCode, Error> {
     Ok(report(&output))
 }
 
-/// Standard input, read to its end. Nothing at all is an empty document where the command line
-/// names the action: many actions need no inputs.
+/// `webhook`: a request of LINE's in, its events out.
+fn webhook(catalog: &Catalog, asset_file: Option<&Path>) -> Result<ExitCode, Error> {
+    let system = system(catalog);
+    let around = Around {
+        file: asset_file.map(read_asset).transpose()?.unwrap_or_default(),
+        received: (system.now)(),
+        environment: system.environment,
+    };
+    Ok(match webhook::answer(&input()?, catalog, &around) {
+        Ok(answer) => print(&format!("{answer}\n")),
+        Err(output) => report(&output),
+    })
+}
+
+/// Nothing at all is an empty document where the command line names the action: many actions need
+/// no inputs.
 fn document(named: bool) -> Result<Invocation, Error> {
+    let text = input()?;
+    if named && text.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Invocation::default());
+    }
+    Invocation::from_json(&text)
+}
+
+/// Standard input, read to its end.
+fn input() -> Result<Vec<u8>, Error> {
     let mut input = io::stdin().lock();
     if input.is_terminal() {
         say("reading one JSON document from standard input; end it with Ctrl-D");
@@ -109,10 +137,7 @@ fn document(named: bool) -> Result<Invocation, Error> {
             format!("standard input cannot be read: {error}"),
         )
     })?;
-    if named && text.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Invocation::default());
-    }
-    Invocation::from_json(&text)
+    Ok(text)
 }
 
 fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
@@ -237,24 +262,27 @@ fn action_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn table(catalog: &Catalog) -> String {
-    let entries = catalog.entries();
-    let width = entries
-        .iter()
-        .map(|entry| entry.name.len())
-        .max()
-        .unwrap_or(0);
+    let actions = catalog.entries().into_iter();
+    let actions = actions.map(|entry| (entry.name, entry.title));
+    let triggers = catalog.triggers().events.into_iter();
+    let triggers = triggers.map(|trigger| (trigger.name, trigger.title));
+    let entries: Vec<(String, String)> = actions.chain(triggers).collect();
+    let width = entries.iter().map(|(name, _)| name.len()).max();
+    let width = width.unwrap_or(0);
     let lines = entries
         .iter()
-        .map(|entry| format!("{:width$}  {}\n", entry.name, entry.title));
+        .map(|(name, title)| format!("{name:width$}  {title}\n"));
     lines.collect()
 }
 
 fn describe(catalog: &Catalog, action: Option<&str>) -> Result<ExitCode, Error> {
     let description = match action {
         None => describe::connector(catalog),
-        Some(name) => describe::action(catalog, name).ok_or_else(|| {
-            Error::new(Kind::UnknownAction, format!("there is no action `{name}`"))
-        })?,
+        Some(name) => describe::action(catalog, name)
+            .or_else(|| describe::trigger(catalog, name))
+            .ok_or_else(|| {
+                Error::new(Kind::UnknownAction, format!("there is no action `{name}`"))
+            })?,
     };
     Ok(print(&describe::pretty(&description)))
 }

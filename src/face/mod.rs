@@ -2,4 +2,5 @@
 
 mod arguments;
 mod files;
+mod webhook;
 pub mod cli;

@@ -39,3 +39,5 @@ mod schema;
 mod quick;
 // The sandbox by itself, over plain sockets.
 mod sandbox;
+// LINE's webhooks: signatures, events, the command.
+mod webhook;
