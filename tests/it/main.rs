@@ -41,3 +41,5 @@ mod quick;
 mod sandbox;
 // LINE's webhooks: signatures, events, the command.
 mod webhook;
+// From the user through `webhook` and an action back to the user.
+mod round_trip;
