@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Arguments, CallArguments, Command};
-use super::files;
+use super::{files, serve};
 use crate::asset::environment_variable;
 use crate::catalog::Catalog;
 use crate::describe;
@@ -40,11 +40,14 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// A command line that makes no sense. Whoever meant to `run` is a platform that waits for its
-/// document.
+/// A command line that makes no sense. Whoever meant to `run` or to `serve` is a platform that waits
+/// for a document.
 fn misused(line: &[OsString], text: &str) -> ExitCode {
     say(text.trim_end());
-    if line.get(1).is_some_and(|command| command == "run") {
+    if line
+        .get(1)
+        .is_some_and(|command| command == "run" || command == "serve")
+    {
         let reason = text
             .lines()
             .next()
@@ -60,6 +63,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
     let catalog = || catalog(arguments.actions.as_deref());
     match arguments.command {
         Command::Run(call) => run(catalog()?, call),
+        Command::Serve(arguments) => serve::serve(catalog()?, arguments),
         Command::List { json: true } => Ok(print(&describe::pretty(&describe::list(&catalog()?)))),
         Command::List { json: false } => Ok(print(&table(&catalog()?))),
         Command::Describe { action } => describe(&catalog()?, action.as_deref()),
@@ -118,7 +122,7 @@ fn document(named: bool) -> Result<Invocation, Error> {
     Invocation::from_json(&text)
 }
 
-fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
+pub(super) fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
     match (&invocation.action, named) {
         (Some(inside), Some(named)) if *inside != named => Err(Error::new(
             Kind::InvalidDocument,
@@ -133,7 +137,7 @@ fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(),
 }
 
 /// A connector over the network, or over a sandbox with the sandbox's own asset.
-fn connector(
+pub(super) fn connector(
     catalog: Catalog,
     asset_file: Option<&Path>,
     sandbox: bool,
@@ -419,7 +423,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Writes a line for people to standard error.
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
