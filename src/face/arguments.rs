@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::sandbox::RateLimit;
+
 /// The whole LINE Messaging API for automation platforms: one JSON document in, one JSON document
 /// out, each message exactly once.
 #[derive(Debug, Parser)]
@@ -54,17 +56,7 @@ pub(crate) enum Command {
         sandbox: bool,
     },
     /// Starts a LINE that lives in memory behind a loopback address, and writes the asset to use
-    Sandbox {
-        /// The address to listen on; port 0 takes a free one.
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-        listen: SocketAddr,
-        /// How many people may be reached in a month.
-        #[arg(long, value_name = "N", default_value_t = 500)]
-        quota: u64,
-        /// How many friends the account has.
-        #[arg(long, value_name = "N", default_value_t = 120)]
-        friends: u64,
-    },
+    Sandbox(SandboxArguments),
     /// Makes a key pair for the assertion way to authenticate
     Keygen {
         /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.
@@ -118,6 +110,30 @@ pub(crate) struct ServeArguments {
     pub(crate) sandbox: bool,
     #[command(flatten)]
     pub(crate) asset: AssetFile,
+}
+
+/// What the sandbox is to be like.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SandboxArguments {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// How many people may be reached in a month.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) quota: u64,
+    /// How many friends the account has.
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    pub(crate) friends: u64,
+    /// How many requests, and how many deliveries, are remembered.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) keep_records: usize,
+    /// Answers 429 above this rate: `200/s` for every endpoint, each by itself, or
+    /// `POST /v2/bot/message/push=200/s` for one. May be repeated; the first that fits holds.
+    #[arg(long, value_name = "LIMIT")]
+    pub(crate) rate_limit: Vec<RateLimit>,
+    /// Answers 429 above LINE's own rates.
+    #[arg(long)]
+    pub(crate) line_rate_limits: bool,
 }
 
 /// Where the asset stands, if not in the document.

@@ -5,14 +5,13 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{self, Arguments, CallArguments, Command};
+use super::arguments::{self, Arguments, CallArguments, Command, SandboxArguments};
 use super::{files, serve};
 use crate::asset::environment_variable;
 use crate::catalog::Catalog;
@@ -22,7 +21,7 @@ use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::keygen;
 use crate::retry;
 use crate::run::{Connector, Runtime, exit_code};
-use crate::sandbox::{Sandbox, Settings};
+use crate::sandbox::{RateLimit, Sandbox, Settings};
 use crate::secret::Secret;
 
 /// Runs one command line to its end and says how it went.
@@ -68,11 +67,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::List { json: false } => Ok(print(&table(&catalog()?))),
         Command::Describe { action } => describe(&catalog()?, action.as_deref()),
         Command::Check { asset, sandbox } => check(catalog()?, asset.asset.as_deref(), sandbox),
-        Command::Sandbox {
-            listen,
-            quota,
-            friends,
-        } => serve_sandbox(listen, quota, friends),
+        Command::Sandbox(arguments) => serve_sandbox(arguments),
         Command::Keygen { out } => make_key(out.as_deref()),
         Command::Completions { shell } => {
             arguments::complete(shell, &mut io::stdout().lock());
@@ -294,10 +289,17 @@ fn check(catalog: Catalog, asset_file: Option<&Path>, sandbox: bool) -> Result<E
 }
 
 /// `sandbox`: answers until the process is stopped.
-fn serve_sandbox(listen: SocketAddr, quota: u64, friends: u64) -> Result<ExitCode, Error> {
+fn serve_sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
+    let listen = arguments.listen;
+    let mut rate_limits = arguments.rate_limit;
+    if arguments.line_rate_limits {
+        rate_limits.extend(RateLimit::lines_own());
+    }
     let settings = Settings {
-        quota: Some(quota),
-        friends,
+        quota: Some(arguments.quota),
+        friends: arguments.friends,
+        keep_records: arguments.keep_records,
+        rate_limits,
         ..Settings::default()
     };
     let sandbox = Arc::new(Sandbox::new(settings));
