@@ -87,6 +87,10 @@ pub(crate) struct CallArguments {
 
 /// Many calls.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct ServeArguments {
     /// The action of documents that name none.
     pub(crate) action: Option<String>,
