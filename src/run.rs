@@ -5,21 +5,24 @@
 mod exchange;
 mod files;
 mod follow;
+mod turn;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value};
 
 use crate::asset::{Asset, Credentials, Network};
 use crate::auth::{self, Tokens};
+use crate::budget::Budgets;
 use crate::catalog::Catalog;
 use crate::catalog::source::definition::{Action, Authorization, Repeat, Validation};
 use crate::catalog::source::lint::SECTIONS;
 use crate::envelope::{
-    CallReport, ErrorReport, FileReport, Invocation, Options, Output, PlannedRequest,
+    AssetParameters, CallReport, ErrorReport, FileReport, Invocation, Options, Output,
+    PlannedRequest,
 };
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::http::{Request, Transport};
@@ -68,6 +71,8 @@ pub struct Connector {
     catalog: Catalog,
     runtime: Runtime,
     tokens: Tokens,
+    budgets: Budgets,
+    assets: RwLock<Vec<(AssetParameters, Arc<Asset>)>>,
     clients: Mutex<HashMap<Network, Arc<Http>>>,
     actions: Mutex<HashMap<String, Arc<Action>>>,
     schemas: Mutex<HashMap<String, Arc<Schema>>>,
@@ -93,6 +98,8 @@ impl Connector {
             catalog,
             runtime,
             tokens: Tokens::default(),
+            budgets: Budgets::default(),
+            assets: RwLock::default(),
             clients: Mutex::default(),
             actions: Mutex::default(),
             schemas: Mutex::default(),
@@ -181,9 +188,9 @@ impl Connector {
             action: invocation.action.clone(),
             ..CallReport::default()
         };
-        let manifest = self.catalog.manifest();
         let mut secrets = self.secret_inputs(&invocation);
-        let result = Asset::resolve(manifest, &invocation.asset, &self.runtime.environment)
+        let result = self
+            .asset(&invocation.asset)
             .map_err(Failed::before)
             .and_then(|asset| {
                 secrets.extend(asset.secrets());
@@ -222,10 +229,13 @@ impl Connector {
             transport: transport.as_ref(),
             credentials,
             policy: &policy,
+            turns: self.turns(&action, asset, &invocation.options)?,
         };
         let pending = &action.meta.pending;
         let patience = Patience::new((self.runtime.now)(), invocation.options.wait_ms);
-        let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving)?;
+        let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving);
+        report.waited_ms = line.turns.waited_ms();
+        let exchange = exchange?;
         report.attempts = exchange.attempts;
         if let Ok(reply) = &exchange.result {
             report.pending = pending.contains(&reply.status).then_some(true);

@@ -1,15 +1,25 @@
 //! The only place that opens a client socket: HTTP/1.1 through ureq, TLS by rustls. It sends one
 //! request once; repeating it is `retry`'s matter, and no redirect is followed.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::http::{
     Failure, FailureKind, Headers, Method, Receiver, Reply, Request, Transport, unkept,
 };
 use crate::secret::Secret;
+
+/// How long the addresses of a host name are good.
+const NAME_KEPT: Duration = Duration::from_secs(30);
+/// How many connections are kept for later calls.
+const MOST_IDLE: usize = 256;
 
 /// How connections are made.
 #[derive(Debug, Clone)]
@@ -59,11 +69,56 @@ impl Http {
             .proxy(proxy)
             .tls_config(tls.build())
             .timeout_connect(Some(settings.connect_timeout))
+            // As many as calls can be under way: fewer would close connections between calls.
+            .max_idle_connections(MOST_IDLE)
+            .max_idle_connections_per_host(MOST_IDLE)
             .user_agent(concat!("line-connector/", env!("CARGO_PKG_VERSION")))
             .accept("application/json, */*")
-            .build()
-            .new_agent();
+            .build();
+        let agent = ureq::Agent::with_parts(agent, DefaultConnector::default(), Names::default());
         Ok(Self { agent, settings })
+    }
+}
+
+/// Where hosts are. The client asks before every request, also where a connection is kept, and the
+/// system would be asked on a thread of its own each time: what it said is good for a while.
+#[derive(Debug, Default)]
+struct Names {
+    system: DefaultResolver,
+    known: Mutex<HashMap<String, (Instant, Vec<SocketAddr>)>>,
+}
+
+impl Names {
+    fn known(&self, host: &str) -> Option<Vec<SocketAddr>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, addresses) = known.get(host)?;
+        (since.elapsed() < NAME_KEPT).then(|| addresses.clone())
+    }
+}
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &ureq::http::Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let parts = uri.scheme().zip(uri.authority());
+        let host = parts.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
+        let host = host.unwrap_or_default();
+        let known = host.parse().map(|address| vec![address]);
+        if let Some(known) = known.ok().or_else(|| self.known(&host)) {
+            let mut addresses = self.empty();
+            known
+                .into_iter()
+                .for_each(|address| addresses.push(address));
+            return Ok(addresses);
+        }
+        let addresses = self.system.resolve(uri, config, timeout)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (since, _)| since.elapsed() < NAME_KEPT);
+        known.insert(host, (Instant::now(), addresses.to_vec()));
+        Ok(addresses)
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Reads an invocation document from standard input, makes the call, writes the output document
     Run(CallArguments),
+    /// Reads an invocation document a line, makes many calls at once, writes an output document a line
+    Serve(ServeArguments),
     /// Reads a document with a request from LINE's webhook on standard input, verifies its signature,
     /// writes its events
     Webhook(AssetFile),
@@ -78,6 +80,37 @@ pub(crate) struct CallArguments {
     /// The action's name; the document's `action` where this is left out.
     pub(crate) action: Option<String>,
     /// Shows the request instead of sending it; needs neither network nor credentials.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Asks the embedded sandbox instead of LINE; needs no credentials.
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    #[command(flatten)]
+    pub(crate) asset: AssetFile,
+}
+
+/// Many calls.
+#[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
+pub(crate) struct ServeArguments {
+    /// The action of documents that name none.
+    pub(crate) action: Option<String>,
+    /// How many calls are made at once.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: u16,
+    /// Answers in the order of the documents instead of as they finish.
+    #[arg(long)]
+    pub(crate) ordered: bool,
+    /// Writes a JSON summary to standard error at the end; on SIGUSR1 it comes in any case.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// The longest line that is taken, bytes.
+    #[arg(long, value_name = "N", default_value_t = 32 * 1024 * 1024)]
+    pub(crate) max_line_bytes: usize,
+    /// Shows each request instead of sending it; needs neither network nor credentials.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Asks the embedded sandbox instead of LINE; needs no credentials.

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Arguments, CallArguments, Command, SandboxArguments};
-use super::files;
 use super::webhook::{self, Around};
+use super::{files, serve};
 use crate::asset::environment_variable;
 use crate::catalog::Catalog;
 use crate::describe;
@@ -42,14 +42,15 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// A command line that makes no sense. Whoever meant to `run` is a platform that waits for its
-/// document.
+/// A command line that makes no sense. Whoever meant to `run` or to `serve` is a platform that waits
+/// for a document.
 fn misused(line: &[OsString], text: &str) -> ExitCode {
     say(text.trim_end());
-    if line
-        .get(1)
-        .is_some_and(|command| command == "run" || command == "webhook")
-    {
+    if line.get(1).is_some_and(|command| {
+        ["run", "serve", "webhook"]
+            .iter()
+            .any(|known| command == known)
+    }) {
         let reason = text
             .lines()
             .next()
@@ -65,6 +66,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
     let catalog = || catalog(arguments.actions.as_deref());
     match arguments.command {
         Command::Run(call) => run(catalog()?, call),
+        Command::Serve(arguments) => serve::serve(catalog()?, arguments),
         Command::Webhook(asset) => webhook(&catalog()?, asset.asset.as_deref()),
         Command::List { json: true } => Ok(print(&describe::pretty(&describe::list(&catalog()?)))),
         Command::List { json: false } => Ok(print(&table(&catalog()?))),
@@ -140,7 +142,7 @@ fn input() -> Result<Vec<u8>, Error> {
     Ok(text)
 }
 
-fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
+pub(super) fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
     match (&invocation.action, named) {
         (Some(inside), Some(named)) if *inside != named => Err(Error::new(
             Kind::InvalidDocument,
@@ -155,7 +157,7 @@ fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(),
 }
 
 /// A connector over the network, or over a sandbox with the sandbox's own asset.
-fn connector(
+pub(super) fn connector(
     catalog: Catalog,
     asset_file: Option<&Path>,
     sandbox: bool,
@@ -468,7 +470,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Writes a line for people to standard error.
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 

@@ -2,5 +2,7 @@
 
 mod arguments;
 mod files;
+mod serve;
+mod signals;
 mod webhook;
 pub mod cli;
