@@ -91,12 +91,15 @@ pub(crate) struct CallArguments {
     pub(crate) asset: AssetFile,
 }
 
-/// Where the asset stands, if not in the document.
+/// Where the asset stands, if not in the document, and where its tokens are kept.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AssetFile {
     /// A JSON file with the asset's parameters; those of the document come first.
     #[arg(long, value_name = "FILE")]
     pub(crate) asset: Option<PathBuf>,
+    /// Keeps issued tokens in this folder for further processes; also `LINE_CONNECTOR_TOKEN_CACHE`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) token_cache: Option<PathBuf>,
 }
 
 /// What is to be printed instead of running.

@@ -2,4 +2,5 @@
 
 mod arguments;
 mod files;
+mod token_files;
 pub mod cli;

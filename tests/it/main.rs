@@ -21,6 +21,8 @@ mod cli;
 mod delivery;
 // Tokens: issued, shared, renewed, refused.
 mod tokens;
+// Tokens in a folder that processes share.
+mod token_cache;
 // The network's own failures: TLS, proxies, redirects, sizes, time.
 mod network;
 // Calls that take several: pages, progress, content in preparation.
