@@ -32,11 +32,11 @@ def connector():
     return cargo_build("line-connector", ROOT, [])
 
 
-def minimal():
-    """The floor; its own target folder, so that neither build waits for the other's lock."""
+def minimal(name="minimal"):
+    """A floor; its own target folder, so that neither build waits for the other's lock."""
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
     folder = os.path.join(target, "bench-minimal")
-    return cargo_build("minimal", os.path.join(BENCHES, "minimal"), ["--locked", "--target-dir", folder])
+    return cargo_build(name, os.path.join(BENCHES, "minimal"), ["--locked", "--target-dir", folder])
 
 
 def cargo_build(name, folder, options):
