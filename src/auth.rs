@@ -6,6 +6,7 @@ mod kept;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +43,7 @@ pub struct Tokens {
     places: Mutex<HashMap<Credentials, Arc<Mutex<Place>>>>,
     store: Option<Box<dyn Store>>,
     trouble: Mutex<Option<String>>,
+    issued: AtomicU64,
 }
 
 /// What is known of one identity's token.
@@ -83,16 +85,22 @@ impl Tokens {
         if let Some(token) = place.token.as_ref().filter(|token| token.expires > now) {
             return Ok(token.value.clone());
         }
-        let issue = || issue(credentials, transport, now, timeout);
-        let token = match (&self.store, kept::name(credentials)) {
-            (Some(store), Some(name)) => {
+        let issue = || {
+            let token = issue(credentials, transport, now, timeout)?;
+            self.issued.fetch_add(1, Ordering::Relaxed);
+            Ok(token)
+        };
+        let shared = self.store.as_ref();
+        let shared = shared.and_then(|store| Some((store, kept::name(credentials)?)));
+        let token = match shared {
+            Some((store, name)) => {
                 let known = |content: Vec<u8>| {
                     kept::read(&content, now)
                         .filter(|token| Some(&token.value) != place.refused.as_ref())
                 };
                 self.stored(store.as_ref(), &name, timeout, known, issue)?
             }
-            _ => issue()?,
+            None => issue()?,
         };
         Ok(place.token.insert(token).value.clone())
     }
@@ -130,6 +138,12 @@ impl Tokens {
         self.store.as_ref()?;
         let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         last.take()
+    }
+
+    /// How many tokens were issued so far.
+    #[must_use]
+    pub fn issued(&self) -> u64 {
+        self.issued.load(Ordering::Relaxed)
     }
 
     /// Forgets a token that LINE no longer takes. One that another call has renewed meanwhile stays.

@@ -5,6 +5,7 @@
 mod exchange;
 mod files;
 mod follow;
+mod turn;
 
 use std::collections::HashMap;
 use std::io;
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 use crate::asset::{Asset, Credentials, Network};
 use crate::auth::{self, Tokens};
 pub use crate::auth::{Hold, Store};
+use crate::budget::Budgets;
 use crate::catalog::Catalog;
 use crate::catalog::source::definition::{Action, Authorization, Repeat, Validation};
 use crate::catalog::source::lint::SECTIONS;
@@ -71,6 +73,7 @@ pub struct Connector {
     catalog: Catalog,
     runtime: Runtime,
     tokens: Tokens,
+    budgets: Budgets,
     clients: Mutex<HashMap<Network, Arc<Http>>>,
     actions: Mutex<HashMap<String, Arc<Action>>>,
     schemas: Mutex<HashMap<String, Arc<Schema>>>,
@@ -97,6 +100,7 @@ impl Connector {
             catalog,
             runtime,
             tokens,
+            budgets: Budgets::default(),
             clients: Mutex::default(),
             actions: Mutex::default(),
             schemas: Mutex::default(),
@@ -226,10 +230,13 @@ impl Connector {
             transport: transport.as_ref(),
             credentials,
             policy: &policy,
+            turns: self.turns(&action, asset, &invocation.options)?,
         };
         let pending = &action.meta.pending;
         let patience = Patience::new((self.runtime.now)(), invocation.options.wait_ms);
-        let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving)?;
+        let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving);
+        report.waited_ms = line.turns.waited_ms();
+        let exchange = exchange?;
         let trouble = self.tokens.trouble();
         report
             .warnings

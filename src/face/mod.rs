@@ -2,5 +2,7 @@
 
 mod arguments;
 mod files;
+mod serve;
+mod signals;
 mod token_files;
 pub mod cli;

@@ -19,6 +19,10 @@ mod contracts;
 mod cli;
 // Exactly once: every message arrives at most once, whatever the connection does.
 mod delivery;
+// Rate budgets: calls wait for their turn instead of meeting LINE's 429.
+mod budgets;
+// `serve`: many documents, many answers, and every way to end.
+mod serve;
 // Tokens: issued, shared, renewed, refused.
 mod tokens;
 // Tokens in a folder that processes share.

@@ -105,6 +105,18 @@ fn the_folder_may_come_from_the_environment_and_check_uses_it_too() {
 }
 
 #[test]
+fn serve_shares_it_too() {
+    let (world, cache) = (World::new(), Cache::new());
+    succeeded(&cache.push(&world.asset()));
+    let line = format!("{}\n", world::push(&world.asset()));
+    let arguments = ["serve", "--token-cache", cache.path()];
+    let ended = run(&arguments, line.repeat(5).as_bytes(), &[]);
+    succeeded(&ended);
+    assert_eq!(world.sandbox.delivered().len(), 6, "{}", ended.stdout);
+    assert_eq!(world.count(V3), 1);
+}
+
+#[test]
 fn without_being_asked_for_nothing_is_kept() {
     let world = World::new();
     let document = world::push(&world.asset()).to_string();
