@@ -24,11 +24,10 @@ import cold
 import documents
 import peers
 import report
-from clients import GIVEN_TOKEN, MINIMAL, OURS, PUSH
+from clients import GIVEN_TOKEN, MINIMAL, NODE_SDK, OURS, PUSH, PYTHON_SDK
 from errors import Unavailable
 from neutral_server import NeutralServer
 
-NODE, PYTHON = "LINE Node SDK", "LINE Python SDK"
 IN_FLIGHT = (1, 8, 32)
 BEGIN, END = "<!-- warm: begin -->", "<!-- warm: end -->"
 # LINE's limit of 2,000 pushes a second is one channel's, and `serve` keeps to it. So many channels
@@ -145,7 +144,7 @@ def measure(options, folder, server):
     measured = Report(conditions=conditions(options))
     clients = []
     for name, prepare in PREPARE.items():
-        if name in (NODE, PYTHON) and options.no_sdks:
+        if name in (NODE_SDK, PYTHON_SDK) and options.no_sdks:
             continue
         try:
             client = prepare(Stage(folder, server, options))
@@ -251,13 +250,13 @@ def minimal(stage):
 def node(stage):
     """LINE's SDK for Node."""
     argv = [peers.node(), os.path.join(peers.FOLDER, "push.mjs"), peers.node_modules(peers.NODE_SDK)]
-    return sdk(stage, NODE, argv)
+    return sdk(stage, NODE_SDK, argv)
 
 
 def python(stage):
     """LINE's SDK for Python."""
     argv = [peers.python(peers.PYTHON_SDK), os.path.join(peers.FOLDER, "push.py")]
-    return sdk(stage, PYTHON, argv)
+    return sdk(stage, PYTHON_SDK, argv)
 
 
 def sdk(stage, name, argv):
@@ -271,7 +270,7 @@ def sdk(stage, name, argv):
 
 
 # In the order of the tables.
-PREPARE = {OURS: ours, MINIMAL: minimal, NODE: node, PYTHON: python}
+PREPARE = {OURS: ours, MINIMAL: minimal, NODE_SDK: node, PYTHON_SDK: python}
 
 
 def rounds(clients, count, folder):
@@ -435,8 +434,8 @@ def figures(measured):
     """The figures of the design that apply to a warm `serve`."""
     most = max(IN_FLIGHT)
     per_second = measured.ratio(OURS, "per_second", most, MINIMAL)
-    node_cpu = measured.ratio(NODE, "cpu_us", most, OURS)
-    python_cpu = measured.ratio(PYTHON, "cpu_us", most, OURS)
+    node_cpu = measured.ratio(NODE_SDK, "cpu_us", most, OURS)
+    python_cpu = measured.ratio(PYTHON_SDK, "cpu_us", most, OURS)
     ours_ = measured.row(OURS, most)
     core = ours_ and 1e6 / ours_.cpu_us
     growth = None
