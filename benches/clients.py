@@ -211,4 +211,4 @@ def nothing(stage):
 # Seconds each, and a long installation at first: only where they are asked for.
 SDKS = {NODE_SDK: node_sdk, PYTHON_SDK: python_sdk, MCP_SERVER: mcp_server}
 # In the order of the tables. Ours must be there; the others are skipped with a reason.
-CLIENTS = {OURS: ours, MINIMAL: minimal, CURL: curl, SWIMLANE: swimlane, NOTHING: nothing}
+CLIENTS = {OURS: ours, MINIMAL: minimal, CURL: curl, SWIMLANE: swimlane, **SDKS, NOTHING: nothing}

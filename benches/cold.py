@@ -72,7 +72,7 @@ def measure(folder, runs, sdks):
     """The whole run: build, start the server, try each case once, then measure in rounds."""
     process.adopt_orphans()
     with NeutralServer(folder) as server:
-        cases, skipped = stage(clients.Stage(folder, server), {**CLIENTS, **SDKS} if sdks else CLIENTS)
+        cases, skipped = stage(clients.Stage(folder, server), sdks)
         cases = [case for case in cases if works(case, folder, skipped)]
         warn_if_busy()
         samples = rounds(cases, folder, runs)
@@ -92,10 +92,12 @@ def measure(folder, runs, sdks):
     return measured, details(cases, samples)
 
 
-def stage(shared, wanted):
-    """The cases of these clients, and the reasons of those that cannot be had."""
+def stage(shared, sdks):
+    """The cases of all clients, and the reasons of those that cannot be had."""
     cases, skipped = [], {}
-    for client, prepare in wanted.items():
+    for client, prepare in CLIENTS.items():
+        if client in SDKS and not sdks:
+            continue
         try:
             cases += prepare(shared)
         except Unavailable as reason:
