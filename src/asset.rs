@@ -24,8 +24,8 @@ pub struct Asset {
     /// How connections are made.
     pub network: Network,
     /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
-    /// by [`EVERY_ACTION`].
-    pub rate_limits: BTreeMap<String, (u32, u32)>,
+    /// by [`EVERY_ACTION`]; `None` where even LINE's own is left to a gateway.
+    pub rate_limits: BTreeMap<String, Option<(u32, u32)>>,
 }
 
 /// The name in `rate_limits` that stands for each action by itself.
@@ -103,7 +103,8 @@ impl Asset {
             proxy: reader.text("http_proxy").map(Secret::new),
             ca_file: reader.text("ca_file"),
         };
-        let rate_limits = reader.rate_limits();
+        let is_line = hosts.get(&Host::Api) == manifest.hosts.get(&Host::Api);
+        let rate_limits = reader.rate_limits(is_line);
         let (credentials, missing) = reader.credentials(manifest, &hosts);
         if reader.details.is_empty() {
             Ok(Self {
@@ -214,8 +215,9 @@ impl Reader<'_> {
         Some(text.trim_end_matches('/').to_owned())
     }
 
-    /// The asset's own rates: an object, or its JSON text where only text can be given.
-    fn rate_limits(&mut self) -> BTreeMap<String, (u32, u32)> {
+    /// The asset's own rates: an object, or its JSON text where only text can be given. Towards LINE
+    /// itself none can be switched off.
+    fn rate_limits(&mut self, is_line: bool) -> BTreeMap<String, Option<(u32, u32)>> {
         const NAME: &str = "rate_limits";
         let given = match self.value(NAME) {
             None => return BTreeMap::new(),
@@ -229,9 +231,12 @@ impl Reader<'_> {
         let mut rates = BTreeMap::new();
         for (action, value) in given {
             if let Some(rate) = value.as_str().and_then(lint::rate) {
-                rates.insert(action, rate);
+                rates.insert(action, Some(rate));
+            } else if value == "off" && !is_line {
+                rates.insert(action, None);
             } else {
-                let expected = "a rate: `N/s`, `N/min` or `N/h`";
+                let expected =
+                    "a rate: `N/s`, `N/min` or `N/h`; or `off`, where `url` is not LINE's";
                 self.details.push(Detail {
                     expected: Some(expected.to_owned()),
                     found: Some(a_kind_of(&value).to_owned()),

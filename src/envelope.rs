@@ -81,7 +81,7 @@ pub struct Options {
 }
 
 /// The asset's parameters as they came, all taken for secrets until `asset` has sorted them.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AssetParameters(pub Map<String, Value>);
 

@@ -9,7 +9,7 @@ mod turn;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value};
@@ -22,7 +22,8 @@ use crate::catalog::Catalog;
 use crate::catalog::source::definition::{Action, Authorization, Repeat, Validation};
 use crate::catalog::source::lint::SECTIONS;
 use crate::envelope::{
-    CallReport, ErrorReport, FileReport, Invocation, Options, Output, PlannedRequest,
+    AssetParameters, CallReport, ErrorReport, FileReport, Invocation, Options, Output,
+    PlannedRequest,
 };
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::http::{Request, Transport};
@@ -74,6 +75,7 @@ pub struct Connector {
     runtime: Runtime,
     tokens: Tokens,
     budgets: Budgets,
+    assets: RwLock<Vec<(AssetParameters, Arc<Asset>)>>,
     clients: Mutex<HashMap<Network, Arc<Http>>>,
     actions: Mutex<HashMap<String, Arc<Action>>>,
     schemas: Mutex<HashMap<String, Arc<Schema>>>,
@@ -101,6 +103,7 @@ impl Connector {
             runtime,
             tokens,
             budgets: Budgets::default(),
+            assets: RwLock::default(),
             clients: Mutex::default(),
             actions: Mutex::default(),
             schemas: Mutex::default(),
@@ -189,9 +192,9 @@ impl Connector {
             action: invocation.action.clone(),
             ..CallReport::default()
         };
-        let manifest = self.catalog.manifest();
         let mut secrets = self.secret_inputs(&invocation);
-        let result = Asset::resolve(manifest, &invocation.asset, &self.runtime.environment)
+        let result = self
+            .asset(&invocation.asset)
             .map_err(Failed::before)
             .and_then(|asset| {
                 secrets.extend(asset.secrets());

@@ -8,8 +8,9 @@ use super::Connector;
 use super::files::Saving;
 use super::follow::Patience;
 use super::turn::{self, Turns};
-use crate::asset::{Credentials, Network};
+use crate::asset::{Asset, Credentials, Network};
 use crate::budget::Turn;
+use crate::envelope::AssetParameters;
 use crate::error::{Error, Kind};
 use crate::http::{Failure, Reply, Request, Transport};
 use crate::response;
@@ -19,6 +20,8 @@ use crate::transport::{Http, Settings};
 
 /// How long a pause goes on after the process was asked to end.
 const LONGEST_SLICE: Duration = Duration::from_millis(250);
+/// How many assets are remembered.
+const MOST_ASSETS: usize = 16;
 /// How many ways to connect are remembered.
 const MOST_CLIENTS: usize = 64;
 
@@ -160,6 +163,24 @@ impl Connector {
                 result => return result,
             }
         }
+    }
+
+    /// The asset that these parameters describe, sorted out once for many calls.
+    pub(super) fn asset(&self, parameters: &AssetParameters) -> Result<Arc<Asset>, Error> {
+        let assets = self.assets.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, asset)) = assets.iter().find(|(known, _)| known == parameters) {
+            return Ok(Arc::clone(asset));
+        }
+        drop(assets);
+        let manifest = self.catalog.manifest();
+        let environment = &self.runtime.environment;
+        let asset = Arc::new(Asset::resolve(manifest, parameters, environment)?);
+        let mut assets = self.assets.write().unwrap_or_else(PoisonError::into_inner);
+        if assets.len() >= MOST_ASSETS {
+            assets.clear();
+        }
+        assets.push((parameters.clone(), Arc::clone(&asset)));
+        Ok(asset)
     }
 
     pub(super) fn transport(&self, network: &Network) -> Result<Arc<dyn Transport>, Error> {

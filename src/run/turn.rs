@@ -68,8 +68,10 @@ impl Connector {
             .rate_limits
             .get(&action.name)
             .or_else(|| asset.rate_limits.get(EVERY_ACTION));
-        let lines = action.meta.rate_limit.as_deref().and_then(lint::rate);
-        let rates = own.copied().into_iter().chain(lines);
+        let is_off = own == Some(&None);
+        let lines = action.meta.rate_limit.as_deref().filter(|_| !is_off);
+        let rates = own.copied().flatten().into_iter();
+        let rates = rates.chain(lines.and_then(lint::rate));
         let budgets = rates.map(|rate| self.budget(action, asset, rate)).collect();
         Ok(Turns {
             budgets,

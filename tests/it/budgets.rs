@@ -114,6 +114,22 @@ fn a_star_limits_each_action_by_itself_and_lines_own_limit_holds_beside_it() {
 }
 
 #[test]
+fn lines_own_limits_can_be_left_to_a_gateway_and_not_towards_line() {
+    let world = World::new();
+    let connector = connector();
+    let now = json!({"max_wait_ms": 0});
+    let mut document = limited(&world, &json!({"send_broadcast_message": "off"}), &now);
+    document["action"] = json!("send_broadcast_message");
+    document["inputs"] = json!({"messages": [{"type": "text", "text": "hi"}]});
+    for _ in 0..70 {
+        let output = call(&connector, document.clone());
+        assert_ne!(kind(&output), Some(Kind::RateBudget), "{}", output.render());
+    }
+    document["asset"]["url"] = json!("https://api.line.me");
+    assert_eq!(kind(&call(&connector, document)), Some(Kind::InvalidAsset));
+}
+
+#[test]
 fn another_channel_has_a_budget_of_its_own() {
     let world = world("2000/s");
     let connector = connector();

@@ -47,10 +47,11 @@ fn assets(url: &str) -> Vec<Value> {
 #[test]
 fn a_secret_of_the_asset_is_never_shown() {
     let world = World::new();
-    let commands: [&[&str]; 3] = [
+    let commands: [&[&str]; 4] = [
         &["run", "send_push_message"],
         &["run", "send_push_message", "--dry-run"],
         &["run", "send_push_message", "--sandbox"],
+        &["serve"],
     ];
     for asset in assets(&world.url()) {
         for arguments in commands {

@@ -15,7 +15,7 @@ use crate::world::{USER, World};
 
 const PUSH: &str = "/v2/bot/message/push";
 /// More than any step takes, even on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A running `serve`.
 struct Serving {

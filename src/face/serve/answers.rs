@@ -16,6 +16,8 @@ const MOST_EARLY_BYTES: usize = 64 * 1024 * 1024;
 struct State {
     /// Lines that wait for whoever writes.
     pending: Vec<u8>,
+    /// Room for what is being written.
+    batch: Vec<u8>,
     /// Whether someone writes.
     writing: bool,
     /// Whether the reader of the answers has gone away.
@@ -98,7 +100,7 @@ impl Answers {
             return true;
         }
         state.writing = true;
-        let mut batch = Vec::new();
+        let mut batch = std::mem::take(&mut state.batch);
         while !state.pending.is_empty() && !state.gone {
             std::mem::swap(&mut batch, &mut state.pending);
             drop(state);
@@ -109,6 +111,9 @@ impl Answers {
             self.room.notify_all();
         }
         state.writing = false;
+        if batch.capacity() <= MOST_PENDING {
+            state.batch = batch;
+        }
         !state.gone
     }
 }

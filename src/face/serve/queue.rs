@@ -114,8 +114,12 @@ impl Queue {
         let job = state.jobs.pop_front()?;
         state.bytes -= job.size();
         let start = !state.stopped;
+        let room = state.jobs.len() <= self.most / 2;
         drop(state);
-        self.room.notify_one();
+        // A reader that woke for every single place would cost more than the place is worth.
+        if room {
+            self.room.notify_one();
+        }
         Some((job, start))
     }
 
