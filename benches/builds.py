@@ -32,19 +32,24 @@ def connector():
     return cargo_build("line-connector", ROOT, [])
 
 
-def minimal():
-    """The floor; its own target folder, so that neither build waits for the other's lock."""
+def minimal(name="minimal"):
+    """A floor; its own target folder, so that neither build waits for the other's lock."""
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
     folder = os.path.join(target, "bench-minimal")
-    return cargo_build("minimal", os.path.join(BENCHES, "minimal"), ["--locked", "--target-dir", folder])
+    return cargo_build(name, os.path.join(BENCHES, "minimal"), ["--locked", "--target-dir", folder])
 
 
-def cargo_build(name, folder, options):
+def bench(name):
+    """One of our benches as a program, which cargo builds as it builds releases."""
+    return cargo_build(name, ROOT, ["--bench", name], ["bench", "--no-run"])
+
+
+def cargo_build(name, folder, options, how=("build", "--release")):
     """Builds a package in release and returns the path that cargo gives for its binary."""
     if shutil.which("cargo") is None:
         raise Unavailable("cargo is not installed")
     print(f"building {name}", file=sys.stderr)
-    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics", *options]
+    command = ["cargo", *how, "--message-format=json-render-diagnostics", *options]
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise Unavailable(f"{name} does not build")

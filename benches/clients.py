@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import builds
 import documents
+import peers
 from process import Command
 
 OURS, MINIMAL, CURL, SWIMLANE, NOTHING = (
@@ -14,6 +15,7 @@ OURS, MINIMAL, CURL, SWIMLANE, NOTHING = (
     "connector_def_runner",
     "`true` (starts and ends)",
 )
+NODE_SDK, PYTHON_SDK, MCP_SERVER = "LINE Node SDK", "LINE Python SDK", "LINE MCP server"
 PLAIN, TLS, TOKEN, DRY_TEXT, DRY_CAROUSEL = "plain", "tls", "token", "dry_text", "dry_carousel"
 TITLES = {
     PLAIN: "One push, plain HTTP, token given",
@@ -62,9 +64,14 @@ class Stage:
 
     def write(self, name, document):
         """Writes a document, to be some process's standard input."""
+        return self.write_lines(name, [document])
+
+    def write_lines(self, name, lines):
+        """Writes documents, one a line."""
         path = os.path.join(self.folder, name)
         with open(path, "w", encoding="utf-8") as file:
-            file.write(documents.compact(document))
+            for document in lines:
+                file.write(documents.compact(document) + "\n")
         return path
 
     def assets(self):
@@ -146,6 +153,53 @@ def swimlane(stage):
     return cases
 
 
+def node_sdk(stage):
+    """LINE's SDK for Node, in a script of a few lines."""
+    script = os.path.join(peers.FOLDER, "push.mjs")
+    argv = [peers.node(), script, peers.node_modules(peers.NODE_SDK)]
+    return line_sdk(stage, NODE_SDK, argv, "NODE_EXTRA_CA_CERTS")
+
+
+def python_sdk(stage):
+    """LINE's SDK for Python, in a script of a few lines."""
+    argv = [peers.python(peers.PYTHON_SDK), os.path.join(peers.FOLDER, "push.py")]
+    return line_sdk(stage, PYTHON_SDK, argv, "CA_FILE")
+
+
+def line_sdk(stage, client, argv, ca_variable):
+    """A script over one of LINE's SDKs."""
+    plain, tls = stage.server.url, stage.server.tls_url
+    credentials = {name.upper(): value for name, value in CREDENTIALS.items()}
+    environments = {
+        PLAIN: {"URL": plain, "TOKEN": GIVEN_TOKEN},
+        TLS: {"URL": tls, "TOKEN": GIVEN_TOKEN, ca_variable: stage.server.ca_file},
+        TOKEN: {"URL": plain, **credentials},
+    }
+    return [
+        Case(scenario, client, Command(argv, stage.body, environment), "accepted 1", every=20)
+        for scenario, environment in environments.items()
+    ]
+
+
+def mcp_server(stage):
+    """LINE's own MCP server, as an agent starts it: initialize, then one call."""
+    message = documents.text_push()["messages"][0]
+    call = {"name": "push_text_message", "arguments": {"userId": documents.USER, "message": message}}
+    client = {"name": "bench", "version": "0"}
+    hello = {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": client}
+    messages = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call},
+    ]
+    stdin = stage.write_lines("mcp.ndjson", messages)
+    modules = peers.node_modules(peers.MCP_SERVER)
+    script = os.path.join(modules, "node_modules", "@line", "line-bot-mcp-server", "dist", "index.js")
+    environment = {"CHANNEL_ACCESS_TOKEN": GIVEN_TOKEN, "LINE_MESSAGING_API_BASE_URL": stage.server.url}
+    command = Command([peers.node(), script], stdin, environment)
+    return [Case(PLAIN, MCP_SERVER, command, "sentMessages", every=20)]
+
+
 def nothing(stage):
     """What starting a process costs here, part of every other figure."""
     for path in ("/bin/true", "/usr/bin/true"):
@@ -154,5 +208,7 @@ def nothing(stage):
     return []
 
 
+# Seconds each, and a long installation at first: only where they are asked for.
+SDKS = {NODE_SDK: node_sdk, PYTHON_SDK: python_sdk, MCP_SERVER: mcp_server}
 # In the order of the tables. Ours must be there; the others are skipped with a reason.
-CLIENTS = {OURS: ours, MINIMAL: minimal, CURL: curl, SWIMLANE: swimlane, NOTHING: nothing}
+CLIENTS = {OURS: ours, MINIMAL: minimal, CURL: curl, SWIMLANE: swimlane, **SDKS, NOTHING: nothing}

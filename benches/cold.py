@@ -17,13 +17,13 @@ import tempfile
 import clients
 import process
 import report
-from clients import CLIENTS, OURS
+from clients import CLIENTS, OURS, SDKS
 from errors import Unavailable
 from neutral_server import NeutralServer
 
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md")
-# Memory hardly varies, so a few processes show it.
-PEAKS = 5
+# Memory hardly varies, so a few processes show it; of the slow clients, fewer.
+PEAKS, SLOW_PEAKS = 5, 2
 
 
 def main():
@@ -37,7 +37,7 @@ def main():
     # nginx gives up root, and then still has to reach its files.
     os.chmod(folder, 0o711)
     try:
-        measured, details = measure(folder, options.runs)
+        measured, details = measure(folder, options.runs, options.sdks)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
     finally:
@@ -54,6 +54,7 @@ def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=positive, default=200, help="rounds to measure (200)")
+    parser.add_argument("--sdks", action="store_true", help="also LINE's SDKs and MCP server (minutes)")
     parser.add_argument("--json", metavar="FILE", help="also write medians and all samples as JSON")
     parser.add_argument("--update-readme", action="store_true", help="put the tables into README.md")
     return parser.parse_args()
@@ -67,15 +68,15 @@ def positive(text):
     return number
 
 
-def measure(folder, runs):
+def measure(folder, runs, sdks):
     """The whole run: build, start the server, try each case once, then measure in rounds."""
     process.adopt_orphans()
     with NeutralServer(folder) as server:
-        cases, skipped = stage(clients.Stage(folder, server))
+        cases, skipped = stage(clients.Stage(folder, server), sdks)
         cases = [case for case in cases if works(case, folder, skipped)]
         warn_if_busy()
         samples = rounds(cases, folder, runs)
-        peaks = [[process.peak_mib(case.command) for _ in range(PEAKS)] for case in cases]
+        peaks = [peaks_mib(case) for case in cases]
     rows = [report.summarize(*one) for one in zip(cases, samples, peaks, strict=True)]
     taken = zip(cases, samples, strict=True)
     ours = {case.scenario: one for case, one in taken if case.client == OURS}
@@ -91,10 +92,12 @@ def measure(folder, runs):
     return measured, details(cases, samples)
 
 
-def stage(shared):
+def stage(shared, sdks):
     """The cases of all clients, and the reasons of those that cannot be had."""
     cases, skipped = [], {}
     for client, prepare in CLIENTS.items():
+        if client in SDKS and not sdks:
+            continue
         try:
             cases += prepare(shared)
         except Unavailable as reason:
@@ -147,6 +150,11 @@ def rounds(cases, folder, runs):
                 raise Unavailable(f"round {number}: {wrong}")
             samples[index].append(sample)
     return samples
+
+
+def peaks_mib(case):
+    """The peak memory of some processes of a case."""
+    return [process.peak_mib(case.command) for _ in range(PEAKS if case.every == 1 else SLOW_PEAKS)]
 
 
 def binary_bytes(cases):

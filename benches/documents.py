@@ -1,8 +1,13 @@
-"""The documents that every client gets: one text message, and the largest legal carousel."""
+"""The documents that every client gets: one text message, and the largest legal carousel.
+
+Run by itself it writes `inputs/`, where the Rust benches find them.
+"""
 
 import json
+import os
 
 ACTION = "send_push_message"
+INPUTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inputs")
 USER = "U4af4980629f0b5a3c3d6b8a1d2e3f405"
 
 BUBBLES = 12
@@ -93,3 +98,20 @@ def row(number):
     item = {**style, "text": f"Item {number:03}", "color": "#aaaaaa", "flex": 1}
     price = {**style, "text": "¥12,000", "wrap": True, "color": "#666666", "flex": 5}
     return {"type": "box", "layout": "baseline", "spacing": "sm", "contents": [item, price]}
+
+
+def inputs():
+    """The files of `inputs/` by name: the inputs of the action, in sections."""
+    pushes = {"text.json": text_push(), "carousel.json": carousel_push()}
+    return {name: compact({"json_body": push}) + "\n" for name, push in pushes.items()}
+
+
+def main():
+    """Writes the files."""
+    for name, text in inputs().items():
+        with open(os.path.join(INPUTS, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,7 @@ error_log {folder}/error.log warn;
 events {{ worker_connections 256; }}
 http {{
   access_log off;
+  keepalive_requests 1000000000;
   client_max_body_size 1m;
   client_body_buffer_size 1m;
   client_body_temp_path {folder}/body;

@@ -191,12 +191,12 @@ def line(cells, widths):
     return f"| {' | '.join([first, *rest])} |"
 
 
-def rewrite(readme, text):
-    """Puts a report between the markers of the README."""
+def rewrite(readme, text, begin=BEGIN, end=END):
+    """Puts a report between two markers of the README."""
     with open(readme, encoding="utf-8") as file:
-        before, begin, rest = file.read().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"the README has no place between {BEGIN} and {END}")
+        before, found, rest = file.read().partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise SystemExit(f"the README has no place between {begin} and {end}")
     with open(readme, "w", encoding="utf-8") as file:
         file.write(f"{before}{begin}\n{text}{end}{after}")

@@ -1,6 +1,8 @@
 //! Channel access tokens: issued when needed, kept until shortly before they expire, shared by all
-//! calls of an identity, renewed once when LINE says 401. It sends through a transport that is
-//! handed in, and never shows a token.
+//! calls of an identity (and by other processes, where a store is given), renewed once when LINE
+//! says 401. It sends through a transport that is handed in, and never shows a token.
+
+mod kept;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,6 +22,8 @@ use crate::error::{Error, Kind};
 use crate::http::{Failure, Headers, Method, Reply, Request, Transport, said};
 use crate::secret::Secret;
 
+pub use kept::{Hold, Store};
+
 /// A token is renewed this long before it expires, so that none expires on its way to LINE.
 const MARGIN: Duration = Duration::from_mins(1);
 
@@ -34,19 +38,38 @@ struct Token {
 
 /// The tokens of this process. One lock an identity: whoever comes while a token is being issued
 /// waits for it instead of issuing another.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Tokens {
-    kept: Mutex<HashMap<Credentials, Arc<Mutex<Option<Token>>>>>,
+    places: Mutex<HashMap<Credentials, Arc<Mutex<Place>>>>,
+    store: Option<Box<dyn Store>>,
+    trouble: Mutex<Option<String>>,
     issued: AtomicU64,
 }
 
+/// What is known of one identity's token.
+#[derive(Default)]
+struct Place {
+    token: Option<Token>,
+    /// The last token that LINE took no more. Other processes may still keep it.
+    refused: Option<Secret>,
+}
+
 impl Tokens {
+    /// Tokens that other processes share through a store.
+    #[must_use]
+    pub fn shared(store: Option<Box<dyn Store>>) -> Self {
+        Self {
+            store,
+            ..Self::default()
+        }
+    }
+
     /// A valid token for these credentials: kept, or issued now.
     ///
     /// # Errors
     ///
     /// [`Kind::TokenRefused`] where LINE or the key says no, [`Kind::TokenUnavailable`] where the
-    /// endpoint does not answer.
+    /// endpoint does not answer; the store's own where it must not be trusted.
     pub fn bearer(
         &self,
         credentials: &Credentials,
@@ -58,13 +81,63 @@ impl Tokens {
             return Ok(token.clone());
         }
         let place = self.place(credentials);
-        let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = kept.as_ref().filter(|token| token.expires > now) {
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = place.token.as_ref().filter(|token| token.expires > now) {
             return Ok(token.value.clone());
         }
-        let token = issue(credentials, transport, now, timeout)?;
-        self.issued.fetch_add(1, Ordering::Relaxed);
-        Ok(kept.insert(token).value.clone())
+        let issue = || {
+            let token = issue(credentials, transport, now, timeout)?;
+            self.issued.fetch_add(1, Ordering::Relaxed);
+            Ok(token)
+        };
+        let shared = self.store.as_ref();
+        let shared = shared.and_then(|store| Some((store, kept::name(credentials)?)));
+        let token = match shared {
+            Some((store, name)) => {
+                let known = |content: Vec<u8>| {
+                    kept::read(&content, now)
+                        .filter(|token| Some(&token.value) != place.refused.as_ref())
+                };
+                self.stored(store.as_ref(), &name, timeout, known, issue)?
+            }
+            None => issue()?,
+        };
+        Ok(place.token.insert(token).value.clone())
+    }
+
+    /// The token that the store has, or one issued now and put there. Of processes that come at
+    /// once, one issues while the others wait; where waiting takes too long, each issues its own.
+    fn stored(
+        &self,
+        store: &dyn Store,
+        name: &str,
+        patience: Duration,
+        known: impl Fn(Vec<u8>) -> Option<Token>,
+        issue: impl FnOnce() -> Result<Token, Error>,
+    ) -> Result<Token, Error> {
+        if let Some(token) = store.load(name)?.and_then(&known) {
+            return Ok(token);
+        }
+        let hold = store.hold(name, patience);
+        // Whoever held the name before may have issued one.
+        if let Some(token) = store.load(name)?.and_then(&known) {
+            return Ok(token);
+        }
+        let token = issue()?;
+        if let Err(error) = hold.and_then(|hold| hold.replace(&kept::write(&token))) {
+            let trouble = format!("the token is not kept for other processes: {error}");
+            let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(trouble);
+        }
+        Ok(token)
+    }
+
+    /// What went wrong with the store though the call could go on, since this was last asked.
+    pub fn trouble(&self) -> Option<String> {
+        // Without a store there is none, and a call should not wait for others to know.
+        self.store.as_ref()?;
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take()
     }
 
     /// How many tokens were issued so far.
@@ -76,15 +149,26 @@ impl Tokens {
     /// Forgets a token that LINE no longer takes. One that another call has renewed meanwhile stays.
     pub fn forget(&self, credentials: &Credentials, refused: &Secret) {
         let place = self.place(credentials);
-        let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_some_and(|token| token.value == *refused) {
-            *kept = None;
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if place
+            .token
+            .as_ref()
+            .is_some_and(|token| token.value == *refused)
+        {
+            place.token = None;
         }
+        place.refused = Some(refused.clone());
     }
 
-    fn place(&self, credentials: &Credentials) -> Arc<Mutex<Option<Token>>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(kept.entry(credentials.clone()).or_default())
+    fn place(&self, credentials: &Credentials) -> Arc<Mutex<Place>> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(places.entry(credentials.clone()).or_default())
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Tokens").finish_non_exhaustive()
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::asset::{Asset, Credentials, Network};
 use crate::auth::{self, Tokens};
+pub use crate::auth::{Hold, Store};
 use crate::budget::Budgets;
 use crate::catalog::Catalog;
 use crate::catalog::source::definition::{Action, Authorization, Repeat, Validation};
@@ -56,6 +57,8 @@ pub struct Runtime {
     pub read_file: ReadFile,
     /// Begins a file that content is saved to.
     pub create_file: CreateFile,
+    /// Keeps tokens for other processes; `None` keeps them to this one.
+    pub token_store: Option<Box<dyn Store>>,
     /// Asset parameters from the environment, by parameter name.
     pub environment: Map<String, Value>,
 }
@@ -93,11 +96,12 @@ struct Prepared {
 impl Connector {
     /// A connector over a catalog.
     #[must_use]
-    pub fn new(catalog: Catalog, runtime: Runtime) -> Self {
+    pub fn new(catalog: Catalog, mut runtime: Runtime) -> Self {
+        let tokens = Tokens::shared(runtime.token_store.take());
         Self {
             catalog,
             runtime,
-            tokens: Tokens::default(),
+            tokens,
             budgets: Budgets::default(),
             assets: RwLock::default(),
             clients: Mutex::default(),
@@ -236,6 +240,10 @@ impl Connector {
         let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving);
         report.waited_ms = line.turns.waited_ms();
         let exchange = exchange?;
+        let trouble = self.tokens.trouble();
+        report
+            .warnings
+            .extend(trouble.map(|trouble| Detail::new("", trouble)));
         report.attempts = exchange.attempts;
         if let Ok(reply) = &exchange.result {
             report.pending = pending.contains(&reply.status).then_some(true);

@@ -39,7 +39,11 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Reads a document with a request from LINE's webhook on standard input, verifies its signature,
     /// writes its events
-    Webhook(AssetFile),
+    Webhook {
+        /// A JSON file with the asset's parameters; those of the document come first.
+        #[arg(long, value_name = "FILE")]
+        asset: Option<PathBuf>,
+    },
     /// Lists the actions and the triggers
     List {
         /// Writes JSON instead of a table.
@@ -155,12 +159,15 @@ fn web_address(text: &str) -> Result<String, &'static str> {
     Err("expected an http or https URL")
 }
 
-/// Where the asset stands, if not in the document.
+/// Where the asset stands, if not in the document, and where its tokens are kept.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AssetFile {
     /// A JSON file with the asset's parameters; those of the document come first.
     #[arg(long, value_name = "FILE")]
     pub(crate) asset: Option<PathBuf>,
+    /// Keeps issued tokens in this folder for further processes; also `LINE_CONNECTOR_TOKEN_CACHE`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) token_cache: Option<PathBuf>,
 }
 
 /// What is to be printed instead of running.

@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{self, Arguments, CallArguments, Command, SandboxArguments};
+use super::arguments::{self, Arguments, AssetFile, CallArguments, Command, SandboxArguments};
+use super::token_files::TokenFiles;
 use super::webhook::{self, Around};
 use super::{files, serve};
 use crate::asset::environment_variable;
@@ -67,11 +68,11 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
     match arguments.command {
         Command::Run(call) => run(catalog()?, call),
         Command::Serve(arguments) => serve::serve(catalog()?, arguments),
-        Command::Webhook(asset) => webhook(&catalog()?, asset.asset.as_deref()),
+        Command::Webhook { asset } => webhook(&catalog()?, asset.as_deref()),
         Command::List { json: true } => Ok(print(&describe::pretty(&describe::list(&catalog()?)))),
         Command::List { json: false } => Ok(print(&table(&catalog()?))),
         Command::Describe { action } => describe(&catalog()?, action.as_deref()),
-        Command::Check { asset, sandbox } => check(catalog()?, asset.asset.as_deref(), sandbox),
+        Command::Check { asset, sandbox } => check(catalog()?, &asset, sandbox),
         Command::Sandbox(arguments) => serve_sandbox(arguments),
         Command::Keygen { out } => make_key(out.as_deref()),
         Command::Completions { shell } => {
@@ -88,12 +89,7 @@ fn run(catalog: Catalog, call: CallArguments) -> Result<ExitCode, Error> {
         Err(error) => return Ok(report(&Output::from(&error))),
     };
     name_action(&mut invocation, call.action)?;
-    let connector = connector(
-        catalog,
-        call.asset.asset.as_deref(),
-        call.sandbox,
-        &mut invocation,
-    )?;
+    let connector = connector(catalog, &call.asset, call.sandbox, &mut invocation)?;
     let output = if call.dry_run {
         connector.plan(invocation)
     } else {
@@ -159,23 +155,35 @@ pub(super) fn name_action(invocation: &mut Invocation, named: Option<String>) ->
 /// A connector over the network, or over a sandbox with the sandbox's own asset.
 pub(super) fn connector(
     catalog: Catalog,
-    asset_file: Option<&Path>,
+    asset: &AssetFile,
     sandbox: bool,
     invocation: &mut Invocation,
 ) -> Result<Connector, Error> {
     let mut runtime = system(&catalog);
     if sandbox {
         let channel = Arc::new(Sandbox::new(Settings::default()));
-        let asset = channel.asset("http://sandbox.invalid");
-        invocation.asset = AssetParameters(asset.as_object().cloned().unwrap_or_default());
+        let own = channel.asset("http://sandbox.invalid");
+        invocation.asset = AssetParameters(own.as_object().cloned().unwrap_or_default());
         runtime.environment = Map::new();
         runtime.transport = Some(channel);
-    } else if let Some(path) = asset_file {
-        let mut asset = read_asset(path)?;
-        asset.extend(std::mem::take(&mut invocation.asset.0));
-        invocation.asset = AssetParameters(asset);
+        return Ok(Connector::new(catalog, runtime));
+    }
+    if let Some(path) = &asset.asset {
+        let mut parameters = read_asset(path)?;
+        parameters.extend(std::mem::take(&mut invocation.asset.0));
+        invocation.asset = AssetParameters(parameters);
+    }
+    if let Some(folder) = token_cache(asset) {
+        runtime.token_store = Some(Box::new(TokenFiles::new(folder)));
     }
     Ok(Connector::new(catalog, runtime))
+}
+
+/// The folder of the tokens, where one is asked for.
+fn token_cache(asset: &AssetFile) -> Option<PathBuf> {
+    let variable = std::env::var_os("LINE_CONNECTOR_TOKEN_CACHE").map(PathBuf::from);
+    let folder = asset.token_cache.clone().or(variable)?;
+    (!folder.as_os_str().is_empty()).then_some(folder)
 }
 
 fn read_asset(path: &Path) -> Result<Map<String, Value>, Error> {
@@ -212,6 +220,7 @@ fn system(catalog: &Catalog) -> Runtime {
         random: Box::new(retry::random),
         read_file: Box::new(files::read),
         create_file: Box::new(files::create),
+        token_store: None,
         environment,
     }
 }
@@ -290,10 +299,10 @@ fn describe(catalog: &Catalog, action: Option<&str>) -> Result<ExitCode, Error> 
 }
 
 /// `check`: makes the calls that the manifest names, and shows each answer.
-fn check(catalog: Catalog, asset_file: Option<&Path>, sandbox: bool) -> Result<ExitCode, Error> {
+fn check(catalog: Catalog, asset: &AssetFile, sandbox: bool) -> Result<ExitCode, Error> {
     let names = catalog.manifest().check.clone();
     let mut template = Invocation::default();
-    let connector = connector(catalog, asset_file, sandbox, &mut template)?;
+    let connector = connector(catalog, asset, sandbox, &mut template)?;
     let mut code = ExitCode::Accepted;
     let mut secrets = Vec::new();
     let mut calls = Vec::new();

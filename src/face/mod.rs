@@ -4,5 +4,6 @@ mod arguments;
 mod files;
 mod serve;
 mod signals;
+mod token_files;
 mod webhook;
 pub mod cli;

@@ -64,8 +64,7 @@ thread_local! {
 /// Where it cannot begin.
 pub(super) fn serve(catalog: Catalog, arguments: ServeArguments) -> Result<ExitCode, Error> {
     let mut template = Invocation::default();
-    let file = arguments.asset.asset.as_deref();
-    let connector = connector(catalog, file, arguments.sandbox, &mut template)?;
+    let connector = connector(catalog, &arguments.asset, arguments.sandbox, &mut template)?;
     let workers = usize::from(arguments.concurrency);
     let server = Arc::new(Server {
         connector,

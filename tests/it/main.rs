@@ -25,6 +25,8 @@ mod budgets;
 mod serve;
 // Tokens: issued, shared, renewed, refused.
 mod tokens;
+// Tokens in a folder that processes share.
+mod token_cache;
 // The network's own failures: TLS, proxies, redirects, sizes, time.
 mod network;
 // Calls that take several: pages, progress, content in preparation.

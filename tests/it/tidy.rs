@@ -72,6 +72,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ),
     ("rsa", &["keygen.rs"]),
     ("rusqlite", &["receiver/queue.rs"]),
+    ("rustix", &["face/token_files.rs"]),
     ("rustls", &["transport.rs"]),
     ("serde_saphyr", &["catalog/source/read.rs"]),
     ("sha2", &["digest.rs"]),
@@ -222,7 +223,10 @@ fn only_faces_print_and_only_cli_reads_environment_and_files() {
             ("io::stdin", &["face/cli.rs", "face/serve.rs"]),
             ("println!", &[]),
             ("std::env::", &["face/cli.rs", "main.rs"]),
-            ("fs::", &["face/cli.rs", "face/files.rs"]),
+            (
+                "fs::",
+                &["face/cli.rs", "face/files.rs", "face/token_files.rs"],
+            ),
             ("TcpStream", &["sandbox/listener.rs", "sandbox/wire.rs"]),
             ("process::exit", &["main.rs"]),
         ] {

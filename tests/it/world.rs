@@ -74,6 +74,7 @@ pub(crate) fn runtime() -> Runtime {
         random: Box::new(line_connector::retry::random),
         read_file: Box::new(|path| std::fs::read(path)),
         create_file: Box::new(|_| Err(std::io::ErrorKind::Unsupported.into())),
+        token_store: None,
         environment: Map::new(),
     }
 }

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Measures checking inputs within a process: ours beside ajv, on the same schema and documents.
+
+`README.md` in this folder says how to run it and how to read what it prints.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+
+import builds
+import cold
+import documents
+import peers
+import report
+from errors import Unavailable
+
+OURS, AJV = "line-connector", "ajv"
+TITLES = {"text": "Push of a text", "carousel": "Push of the largest carousel"}
+BEGIN, END = "<!-- validation: begin -->", "<!-- validation: end -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The medians of one validator at one document."""
+
+    client: str
+    document: str
+    rounds: int
+    first_us: float
+    per_second: float
+
+
+@dataclass
+class Report:
+    """All of one run."""
+
+    conditions: str
+    rows: list[Row] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def row(self, client, document):
+        """The row of a validator, or None where it was not measured."""
+        found = [row for row in self.rows if (row.client, row.document) == (client, document)]
+        return found[0] if found else None
+
+    def ratio(self, document, value):
+        """How many times as much ours has as ajv; None where either is missing."""
+        one, other = self.row(OURS, document), self.row(AJV, document)
+        return getattr(one, value) / getattr(other, value) if one and other else None
+
+
+def main():
+    """Measures, prints, and writes what was asked for."""
+    options = arguments()
+    try:
+        with tempfile.TemporaryDirectory(prefix="validation-") as folder:
+            measured = measure(options, folder)
+    except Unavailable as reason:
+        raise SystemExit(f"cannot measure: {reason}") from reason
+    text = markdown(measured)
+    print(text, end="")
+    if options.json:
+        write_json(options.json, measured)
+    if options.update_readme:
+        report.rewrite(cold.README, text, BEGIN, END)
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=cold.positive, default=5, help="rounds to measure (5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long one check is repeated (2)")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
+    parser.add_argument("--update-readme", action="store_true", help="put the table into README.md")
+    return parser.parse_args()
+
+
+def measure(options, folder):
+    """The whole run: processes of both validators in turn, in an order that changes."""
+    up_to_date()
+    measured = Report(conditions=report.conditions(options.rounds))
+    bench = builds.bench("validation")
+    commands = {(OURS, name): [bench, "--measure", name] for name in TITLES}
+    try:
+        commands.update(ajv(folder))
+        measured.conditions += f", Node {peers.version([peers.node()])}"
+    except Unavailable as reason:
+        cold.skip(measured.skipped, AJV, str(reason))
+    cold.warn_if_busy()
+    samples = {case: [] for case in commands}
+    order = random.Random(0)
+    for number in range(options.rounds):
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+        for case in order.sample(list(commands), len(commands)):
+            samples[case].append(run([*commands[case], str(options.seconds)]))
+    for (client, name), taken in samples.items():
+        measured.rows.append(summarize(client, name, taken))
+    return measured
+
+
+def up_to_date():
+    """Refuses to measure other documents than the other benches do."""
+    for name, text in documents.inputs().items():
+        with open(os.path.join(documents.INPUTS, name), encoding="utf-8") as file:
+            if file.read() != text:
+                raise Unavailable(f"inputs/{name} is out of date; run documents.py")
+
+
+def ajv(folder):
+    """The commands of ajv, over the schema that the connector itself hands out."""
+    schema = os.path.join(folder, "schema.json")
+    described = json.loads(run_text([builds.connector(), "describe", documents.ACTION]))
+    with open(schema, "w", encoding="utf-8") as file:
+        json.dump(described["inputs"], file)
+    script = os.path.join(peers.FOLDER, "validate.mjs")
+    command = [peers.node(), script, peers.node_modules(peers.AJV), schema]
+    return {(AJV, name): [*command, os.path.join(documents.INPUTS, f"{name}.json")] for name in TITLES}
+
+
+def run_text(command):
+    """What a process writes; one that fails ends the run."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Unavailable(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return done.stdout
+
+
+def run(command):
+    """The figures of one process."""
+    return json.loads(run_text(command))
+
+
+def summarize(client, name, samples):
+    """The medians of a validator at a document."""
+    return Row(
+        client=client,
+        document=name,
+        rounds=len(samples),
+        first_us=statistics.median(sample["first_us"] for sample in samples),
+        per_second=statistics.median(sample["per_second"] for sample in samples),
+    )
+
+
+def figures(measured):
+    """The figures of the design that apply."""
+    ratio = measured.ratio("carousel", "per_second")
+    return [report.at_least("largest carousel: validations a second", 1.5, ratio, "× ajv")]
+
+
+def markdown(measured):
+    """The whole report, readable on a terminal and in the README alike."""
+    parts = [f"{measured.conditions}. Medians; × is the ratio to ajv."]
+    for name, title in TITLES.items():
+        body = [cells(measured, row) for row in measured.rows if row.document == name]
+        head = ["", "first check, µs", "×", "then, a second", "×"]
+        parts += [f"#### {title}", report.table(head, body)]
+    judged = [[one.what, one.limit, one.measured, report.VERDICTS[one.met]] for one in figures(measured)]
+    parts += ["#### Figures of the design", report.table(["", "to reach", "here", "met"], judged)]
+    parts += [f"Not measured: {client} ({reason})." for client, reason in measured.skipped.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def cells(measured, row):
+    """One validator's line."""
+    peer = measured.row(AJV, row.document)
+    first = f"{row.first_us / peer.first_us:.3f}" if peer else "–"
+    then = f"{row.per_second / peer.per_second:.2f}" if peer else "–"
+    return [row.client, f"{row.first_us:,.0f}", first, f"{row.per_second:,.0f}", then]
+
+
+def write_json(path, measured):
+    """Writes the report as JSON."""
+    judged = [dataclasses.asdict(one) for one in figures(measured)]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**dataclasses.asdict(measured), "figures": judged}, file, ensure_ascii=False, indent=2)
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
