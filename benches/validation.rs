@@ -1,5 +1,5 @@
-//! What checking inputs costs within a process: the first check, which compiles of the schema what
-//! the document needs, and those after it. `cargo bench --bench validation` shows a table;
+//! What checking inputs costs within a process: by the validators made while building, as a call
+//! does, in its first check and in those after it; and by the schemas, which explain a no. `cargo bench --bench validation` shows a table;
 //! `validation.py` runs it beside another validator. It measures no process as a whole.
 
 #![expect(
@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use line_connector::catalog::Catalog;
-use line_connector::schema::Schema;
+use line_connector::schema::{Schema, accepts};
 use serde_json::{Value, json};
 
 /// The action whose inputs are checked.
@@ -44,7 +44,16 @@ fn document(name: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-/// The check of a valid document; anything else would measure the making of errors.
+/// The check that a call makes of a valid document.
+fn accept(document: &Value) {
+    assert_eq!(
+        accepts(ACTION, black_box(document)),
+        Some(true),
+        "the document is valid"
+    );
+}
+
+/// The check by the schema. Of a valid document; anything else would measure the making of errors.
 fn check(schema: &Schema, document: &Value) {
     let findings = schema.check(black_box(document));
     assert_eq!(findings.violations, [], "the document is valid");
@@ -54,14 +63,13 @@ fn check(schema: &Schema, document: &Value) {
 /// One process's figures as JSON: its very first check, and how many a second it does once warm.
 fn measure(name: &str, seconds: &str) {
     let seconds = Duration::from_secs_f64(seconds.parse().expect("seconds"));
-    let (inputs, document) = (inputs(), document(name));
+    let document = document(name);
     let start = Instant::now();
-    let schema = Schema::new(&inputs, Catalog::schema);
-    check(&schema, &document);
+    accept(&document);
     let first = start.elapsed();
     // As long again to warm up, as for its peer.
-    repeat(&schema, &document, seconds);
-    let per_second = repeat(&schema, &document, seconds);
+    repeat(&document, seconds);
+    let per_second = repeat(&document, seconds);
     println!(
         "{}",
         json!({"first_us": first.as_secs_f64() * 1e6, "per_second": per_second})
@@ -69,18 +77,25 @@ fn measure(name: &str, seconds: &str) {
 }
 
 /// Checks for so long; says how many a second.
-fn repeat(schema: &Schema, document: &Value, time: Duration) -> f64 {
+fn repeat(document: &Value, time: Duration) -> f64 {
     let (start, mut count) = (Instant::now(), 0_u32);
     while start.elapsed() < time {
         for _ in 0..10 {
-            check(schema, document);
+            accept(document);
         }
         count += 10;
     }
     f64::from(count) / start.elapsed().as_secs_f64()
 }
 
-/// Compiling and checking, in a process that has done it before.
+/// The validators made while building.
+#[divan::bench(args = ["text", "carousel"])]
+fn quick(bencher: divan::Bencher<'_, '_>, name: &str) {
+    let document = document(name);
+    bencher.bench_local(|| accept(&document));
+}
+
+/// Compiling the schema and checking by it, in a process that has done it before.
 #[divan::bench(args = ["text", "carousel"])]
 fn first(bencher: divan::Bencher<'_, '_>, name: &str) {
     let (inputs, document) = (inputs(), document(name));
