@@ -401,7 +401,7 @@ fn rules(names: &Value, lines: &mut Lines) -> Result<(), String> {
         let name = text(name)?;
         let _ = writeln!(
             lines,
-            "    const {}: rules::Rule = rules::rule({name:?});",
+            "    const {}: rules::Rule = rule({name:?});",
             constant(name)
         );
         require(lines, &format!("{}(v).is_empty()", constant(name)));

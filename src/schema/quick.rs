@@ -28,9 +28,29 @@ pub fn accepts(action: &str, inputs: &Value) -> Option<bool> {
 mod generated {
     use super::{
         Pattern, Unit, Value, are_unique, calendar, count, has_items, has_number, has_text,
-        is_integer, keyword, kind, rules,
+        is_integer, keyword, kind, rule, rules,
     };
     include!(concat!(env!("OUT_DIR"), "/validators.rs"));
+}
+
+/// The rule of this name, found while compiling.
+const fn rule(name: &str) -> rules::Rule {
+    let mut index = 0;
+    while index < rules::RULES.len() {
+        if same(rules::RULES[index].0.as_bytes(), name.as_bytes()) {
+            return rules::RULES[index].1;
+        }
+        index += 1;
+    }
+    panic!("no rule has this name")
+}
+
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    let mut index = 0;
+    while index < left.len() && index < right.len() && left[index] == right[index] {
+        index += 1;
+    }
+    index == left.len() && index == right.len()
 }
 
 /// Keywords for texts say nothing about other values.

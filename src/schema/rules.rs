@@ -11,7 +11,8 @@ use crate::nearest::nearest;
 /// What is wrong or doubtful about a value.
 pub(super) type Rule = fn(&Value) -> Vec<Finding>;
 
-const RULES: [(&str, Rule); 22] = [
+/// Every rule by its name.
+pub(super) const RULES: [(&str, Rule); 22] = [
     ("animated_images", animated_images),
     ("areas_within_base", areas_within_base),
     ("baseline_children", baseline_children),
@@ -35,26 +36,6 @@ const RULES: [(&str, Rule); 22] = [
     ("text_v2_places", text_v2_places),
     ("video_bubble_size", video_bubble_size),
 ];
-
-/// The rule of this name, found while compiling.
-pub(super) const fn rule(name: &str) -> Rule {
-    let mut index = 0;
-    while index < RULES.len() {
-        if same(RULES[index].0.as_bytes(), name.as_bytes()) {
-            return RULES[index].1;
-        }
-        index += 1;
-    }
-    panic!("no rule has this name")
-}
-
-const fn same(left: &[u8], right: &[u8]) -> bool {
-    let mut index = 0;
-    while index < left.len() && index < right.len() && left[index] == right[index] {
-        index += 1;
-    }
-    index == left.len() && index == right.len()
-}
 
 /// The judge that applies the rules of these names.
 pub(super) fn named(names: &[String]) -> Result<Judge, String> {

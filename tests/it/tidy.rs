@@ -132,7 +132,7 @@ const NOUNS: [&str; 10] = [
     "asset", "binary", "digest", "encoding", "envelope", "error", "http", "key", "nearest",
     "secret",
 ];
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     "schema",
     "auth",
     "request",
