@@ -109,9 +109,9 @@ impl Resolver for Names {
         let known = host.parse().map(|address| vec![address]);
         if let Some(known) = known.ok().or_else(|| self.known(&host)) {
             let mut addresses = self.empty();
-            known
-                .into_iter()
-                .for_each(|address| addresses.push(address));
+            for address in known {
+                addresses.push(address);
+            }
             return Ok(addresses);
         }
         let addresses = self.system.resolve(uri, config, timeout)?;
