@@ -27,6 +27,9 @@ pub use kept::{Hold, Store};
 /// A token is renewed this long before it expires, so that none expires on its way to LINE.
 const MARGIN: Duration = Duration::from_mins(1);
 
+/// Beyond so many identities, those without a call under way are forgotten; a token is soon issued.
+const MOST_IDENTITIES: usize = 1024;
+
 /// The assertion type of RFC 7523.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -162,6 +165,12 @@ impl Tokens {
 
     fn place(&self, credentials: &Credentials) -> Arc<Mutex<Place>> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.get(credentials) {
+            return Arc::clone(place);
+        }
+        if places.len() >= MOST_IDENTITIES {
+            places.retain(|_, place| Arc::strong_count(place) > 1);
+        }
         Arc::clone(places.entry(credentials.clone()).or_default())
     }
 }
