@@ -21,7 +21,7 @@ use crate::transport::{Http, Settings};
 /// How long a pause goes on after the process was asked to end.
 const LONGEST_SLICE: Duration = Duration::from_millis(250);
 /// How many assets are remembered.
-const MOST_ASSETS: usize = 16;
+const MOST_ASSETS: usize = 64;
 /// How many ways to connect are remembered.
 const MOST_CLIENTS: usize = 64;
 
