@@ -143,11 +143,14 @@ fn render(
     schemas: &BTreeMap<String, Value>,
 ) -> String {
     let mut code = String::new();
-    let _ = writeln!(
-        code,
-        "pub(super) static MANIFEST: &str = {};",
-        literal(manifest)
-    );
+    let mut card = manifest.clone();
+    let triggers = card.triggers.take();
+    for (name, text) in [
+        ("MANIFEST", literal(&card)),
+        ("TRIGGERS", literal(&triggers)),
+    ] {
+        let _ = writeln!(code, "pub(super) static {name}: &str = {text};");
+    }
     let _ = writeln!(code, "pub(super) static ACTIONS: &[EmbeddedAction] = &[");
     for (family, action) in actions {
         let mut bare = action.clone();

@@ -29,6 +29,9 @@ pub mod transport;
 pub mod retry;
 pub mod response;
 
+// What LINE sends by itself.
+pub mod webhook;
+
 // The call.
 pub mod run;
 

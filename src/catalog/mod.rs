@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use source::definition::{Action, Example, Manifest};
+use source::definition::{Action, Example, Manifest, Triggers};
 use source::read::Problem;
 use source::{lint, read};
 
@@ -66,6 +66,12 @@ impl Catalog {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What LINE sends by itself. It is parsed here, and by no call.
+    #[must_use]
+    pub fn triggers(&self) -> Triggers {
+        parsed(embedded::TRIGGERS)
     }
 
     /// Adds an action file, or replaces the action of its name.

@@ -91,7 +91,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         &["schema/count.rs", "sandbox/judge/count.rs"],
     ),
     ("ureq", &["transport.rs"]),
-    ("url", &["request.rs"]),
+    ("url", &["request.rs", "webhook/postback.rs"]),
     ("uuid", &["retry.rs", "sandbox/crypto.rs"]),
 ];
 
@@ -131,7 +131,7 @@ const NOUNS: [&str; 10] = [
     "asset", "binary", "digest", "encoding", "envelope", "error", "http", "key", "nearest",
     "secret",
 ];
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     "schema",
     "auth",
     "request",
@@ -139,6 +139,7 @@ const STEPS: [&str; 7] = [
     "retry",
     "response",
     "keygen",
+    "webhook",
 ];
 
 /// What a file may name of the crate. Paths in the same folder are its own business.
@@ -153,7 +154,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         "schema" => vec!["error", "nearest", "schema"],
         "assertion" => vec!["encoding", "key", "secret"],
         _ if STEPS.contains(&stem) => own(&["catalog"]),
-        "describe" => own(&["catalog"]),
+        "describe" => own(&["catalog", "webhook"]),
         "run" => own(&[
             "catalog",
             "schema",
@@ -163,7 +164,9 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
             "retry",
             "response",
         ]),
-        "face" => own(&["catalog", "describe", "keygen", "retry", "run", "sandbox"]),
+        "face" => own(&[
+            "catalog", "describe", "keygen", "retry", "run", "sandbox", "webhook",
+        ]),
         "lib" | "main" => return None,
         other => panic!("{other} is not in the table of who may know whom"),
     })

@@ -272,6 +272,49 @@ pub struct Manifest {
     pub defaults: Defaults,
     /// The actions that `check` calls to see whether an asset works; they only read.
     pub check: Vec<String>,
+    /// What LINE sends by itself. It is left out where calls read the manifest, which need none of
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub triggers: Option<Triggers>,
+}
+
+/// What LINE sends by itself, and how it reaches workflows.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Triggers {
+    /// The actions that fetch what an event only names.
+    pub content: ContentActions,
+    /// The triggers, one for each type of event.
+    pub events: Vec<Trigger>,
+}
+
+/// The actions that fetch the content of a message; each takes the message's id as `messageId`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContentActions {
+    /// Fetches the content itself.
+    pub fetch: String,
+    /// Fetches a small picture of it.
+    pub preview: String,
+}
+
+/// One type of event that can start a workflow. What it emits obeys `schemas/event.json`, with
+/// `name` as the event's `type`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// The `type` of the events that it emits.
+    pub name: String,
+    /// The title for people.
+    pub title: String,
+    /// When it happens, for workflow authors.
+    pub description: String,
+    /// LINE's reference for the event.
+    pub docs: String,
+    /// LINE's own `type` of the event; `*` for all that no other trigger takes.
+    pub event: String,
+    /// An event as LINE sends it. It is a test: it becomes an event of this trigger's `type`.
+    pub example: Map<String, Value>,
 }
 
 /// The version of the manifest's format.

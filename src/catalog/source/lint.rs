@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::definition::{Action, Binary, Effect, Host, Manifest, Repeat};
+use super::definition::{Action, Binary, Effect, Host, Manifest, Repeat, Triggers};
 use super::pointer;
 
 /// The sections in which a value can go to LINE, in the order of a request.
@@ -315,7 +315,55 @@ pub fn manifest(manifest: &Manifest, actions: &BTreeSet<&str>) -> Vec<Breach> {
             breaches.push(breach("/check", &format!("there is no action `{name}`")));
         }
     }
+    triggers(manifest.triggers.as_ref(), actions, &mut breaches);
     breaches
+}
+
+fn triggers(triggers: Option<&Triggers>, actions: &BTreeSet<&str>, breaches: &mut Vec<Breach>) {
+    let Some(triggers) = triggers else {
+        breaches.push(breach("", "the triggers are missing"));
+        return;
+    };
+    let content = &triggers.content;
+    for (part, name) in [("fetch", &content.fetch), ("preview", &content.preview)] {
+        if !actions.contains(name.as_str()) {
+            breaches.push(breach(
+                &format!("/triggers/content/{part}"),
+                &format!("there is no action `{name}`"),
+            ));
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (index, trigger) in triggers.events.iter().enumerate() {
+        let mut note = |part: &str, reason: &str| {
+            breaches.push(breach(&format!("/triggers/events/{index}/{part}"), reason));
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+        if trigger.name.is_empty() || !trigger.name.chars().all(plain) {
+            note("name", "a trigger's name is made of a-z, _ and .");
+        }
+        if actions.contains(trigger.name.as_str()) || !names.insert(&trigger.name) {
+            note("name", &format!("`{}` is there already", trigger.name));
+        }
+        for (part, text) in [
+            ("title", &trigger.title),
+            ("description", &trigger.description),
+        ] {
+            if text.trim().is_empty() {
+                note(part, &format!("the {part} is empty"));
+            }
+        }
+        if !trigger.docs.starts_with("https://developers.line.biz/") {
+            note("docs", "docs must link to https://developers.line.biz/");
+        }
+        let example = trigger.example.get("type").and_then(Value::as_str);
+        if trigger.event != "*" && example != Some(&trigger.event) {
+            note(
+                "example",
+                "the example is not an event of LINE's type `event`",
+            );
+        }
+    }
 }
 
 /// A section's schema in an action's inputs.
