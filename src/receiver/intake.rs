@@ -8,8 +8,10 @@ use std::sync::{PoisonError, RwLock};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::Clock;
 use super::metrics::Answered;
 use super::queue::NewEvent;
+use crate::catalog::source::definition::ContentActions;
 use crate::digest::sha256;
 use crate::secret::Secret;
 use crate::webhook::signature::{Refusal, Verifier};
@@ -28,26 +30,33 @@ pub struct Channel {
 }
 
 /// The channels behind one address.
-#[derive(Debug)]
 pub struct Intake {
     verifiers: Vec<Verifier>,
     /// By destination, which channel. What is not in it yet is being learnt.
     known: RwLock<HashMap<String, usize>>,
-    terms: Terms,
+    content: ContentActions,
+    now: Clock,
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Intake").finish_non_exhaustive()
+    }
 }
 
 impl Intake {
     /// Channels, each verified with its own secret only. A single one may leave its destination
     /// open, and takes any that is signed with its secret.
     #[must_use]
-    pub fn new(channels: Vec<Channel>, terms: Terms) -> Self {
+    pub fn new(channels: Vec<Channel>, content: ContentActions, now: Clock) -> Self {
         let verifiers = channels.iter().map(|channel| Verifier::new(&channel.secret)).collect();
         let destinations = channels.into_iter().map(|channel| channel.destination);
         let known = destinations.zip(0..).filter_map(|(known, index)| Some((known?, index)));
         Self {
             verifiers,
             known: RwLock::new(known.collect()),
-            terms,
+            content,
+            now,
         }
     }
 
@@ -71,7 +80,8 @@ impl Intake {
             Refusal::Missing => Answered::Unsigned,
             Refusal::Malformed | Refusal::Mismatch => Answered::BadSignature,
         })?;
-        let delivery = webhook::read(body, &self.terms).map_err(|_| Answered::Malformed)?;
+        let terms = Terms::new(&self.content, (self.now)());
+        let delivery = webhook::read(body, &terms).map_err(|_| Answered::Malformed)?;
         let mut events = Vec::with_capacity(delivery.events.len());
         for event in &delivery.events {
             let id = match event.id() {
