@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::catalog::source::definition::{AssetDefinition, AssetKind, Host, Manifest};
+use crate::catalog::source::lint;
 use crate::envelope::{AssetParameters, a_kind_of};
 use crate::error::{Detail, Error, Kind};
 use crate::nearest::nearest;
@@ -22,7 +23,13 @@ pub struct Asset {
     pub hosts: BTreeMap<Host, String>,
     /// How connections are made.
     pub network: Network,
+    /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
+    /// by [`EVERY_ACTION`].
+    pub rate_limits: BTreeMap<String, (u32, u32)>,
 }
+
+/// The name in `rate_limits` that stands for each action by itself.
+pub const EVERY_ACTION: &str = "*";
 
 /// A way to authenticate with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -96,6 +103,7 @@ impl Asset {
             proxy: reader.text("http_proxy").map(Secret::new),
             ca_file: reader.text("ca_file"),
         };
+        let rate_limits = reader.rate_limits();
         let (credentials, missing) = reader.credentials(manifest, &hosts);
         if reader.details.is_empty() {
             Ok(Self {
@@ -103,6 +111,7 @@ impl Asset {
                 missing,
                 hosts,
                 network,
+                rate_limits,
             })
         } else {
             Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(reader.details))
@@ -203,6 +212,37 @@ impl Reader<'_> {
             return None;
         }
         Some(text.trim_end_matches('/').to_owned())
+    }
+
+    /// The asset's own rates: an object, or its JSON text where only text can be given.
+    fn rate_limits(&mut self) -> BTreeMap<String, (u32, u32)> {
+        const NAME: &str = "rate_limits";
+        let given = match self.value(NAME) {
+            None => return BTreeMap::new(),
+            Some(Value::String(text)) => serde_json::from_str(text).ok(),
+            Some(value) => Some(value.clone()),
+        };
+        let Some(Value::Object(given)) = given else {
+            self.wrong(NAME, "an object such as {\"*\": \"200/s\"}");
+            return BTreeMap::new();
+        };
+        let mut rates = BTreeMap::new();
+        for (action, value) in given {
+            if let Some(rate) = value.as_str().and_then(lint::rate) {
+                rates.insert(action, rate);
+            } else {
+                let expected = "a rate: `N/s`, `N/min` or `N/h`";
+                self.details.push(Detail {
+                    expected: Some(expected.to_owned()),
+                    found: Some(a_kind_of(&value).to_owned()),
+                    ..Detail::new(
+                        format!("/asset/{NAME}/{action}"),
+                        format!("must be {expected}"),
+                    )
+                });
+            }
+        }
+        rates
     }
 
     /// The base URLs. Whoever moves `url` (to a sandbox, to a gateway) moves the other hosts along,

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -36,6 +37,7 @@ struct Token {
 #[derive(Debug, Default)]
 pub struct Tokens {
     kept: Mutex<HashMap<Credentials, Arc<Mutex<Option<Token>>>>>,
+    issued: AtomicU64,
 }
 
 impl Tokens {
@@ -61,7 +63,14 @@ impl Tokens {
             return Ok(token.value.clone());
         }
         let token = issue(credentials, transport, now, timeout)?;
+        self.issued.fetch_add(1, Ordering::Relaxed);
         Ok(kept.insert(token).value.clone())
+    }
+
+    /// How many tokens were issued so far.
+    #[must_use]
+    pub fn issued(&self) -> u64 {
+        self.issued.load(Ordering::Relaxed)
     }
 
     /// Forgets a token that LINE no longer takes. One that another call has renewed meanwhile stays.

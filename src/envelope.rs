@@ -375,6 +375,10 @@ pub struct CallReport {
     /// With `all_pages`: whether `max_items` cut the listing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more: Option<bool>,
+    /// How long the call waited for its turn within the rate limit, milliseconds; absent where it
+    /// did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_ms: Option<u64>,
     /// How long the call took, milliseconds.
     pub elapsed_ms: u64,
     /// What may be wrong, though LINE leaves it open.

@@ -27,6 +27,7 @@ pub mod keygen;
 pub mod request;
 pub mod transport;
 pub mod retry;
+pub mod budget;
 pub mod response;
 
 // What LINE sends by itself.

@@ -133,6 +133,18 @@ fn kind(status: u16, said: &str) -> Kind {
     }
 }
 
+/// Whether LINE refuses a request for the rate of requests: of the meanings of 429 the one that goes
+/// away with time alone.
+#[must_use]
+pub fn is_rate_limit(reply: &Reply) -> bool {
+    if reply.status != 429 {
+        return false;
+    }
+    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let said = body.as_ref().and_then(said).unwrap_or_default();
+    kind(reply.status, &said) == Kind::RateLimit
+}
+
 fn details(body: Option<&Value>) -> Vec<Detail> {
     let listed = body
         .and_then(|body| body.get("details"))

@@ -5,6 +5,7 @@
 mod exchange;
 mod files;
 mod follow;
+mod turn;
 
 use std::collections::HashMap;
 use std::io;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::asset::{Asset, Credentials, Network};
 use crate::auth::{self, Tokens};
+use crate::budget::Budgets;
 use crate::catalog::Catalog;
 use crate::catalog::source::definition::{Action, Authorization, Repeat, Validation};
 use crate::catalog::source::lint::SECTIONS;
@@ -68,6 +70,7 @@ pub struct Connector {
     catalog: Catalog,
     runtime: Runtime,
     tokens: Tokens,
+    budgets: Budgets,
     clients: Mutex<HashMap<Network, Arc<Http>>>,
     actions: Mutex<HashMap<String, Arc<Action>>>,
     schemas: Mutex<HashMap<String, Arc<Schema>>>,
@@ -93,6 +96,7 @@ impl Connector {
             catalog,
             runtime,
             tokens: Tokens::default(),
+            budgets: Budgets::default(),
             clients: Mutex::default(),
             actions: Mutex::default(),
             schemas: Mutex::default(),
@@ -222,10 +226,13 @@ impl Connector {
             transport: transport.as_ref(),
             credentials,
             policy: &policy,
+            turns: self.turns(&action, asset, &invocation.options)?,
         };
         let pending = &action.meta.pending;
         let patience = Patience::new((self.runtime.now)(), invocation.options.wait_ms);
-        let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving)?;
+        let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving);
+        report.waited_ms = line.turns.waited_ms();
+        let exchange = exchange?;
         report.attempts = exchange.attempts;
         if let Ok(reply) = &exchange.result {
             report.pending = pending.contains(&reply.status).then_some(true);

@@ -11,6 +11,9 @@ use crate::http::{
 };
 use crate::secret::Secret;
 
+/// How many connections are kept for later calls.
+const MOST_IDLE: usize = 256;
+
 /// How connections are made.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -59,6 +62,9 @@ impl Http {
             .proxy(proxy)
             .tls_config(tls.build())
             .timeout_connect(Some(settings.connect_timeout))
+            // As many as calls can be under way: fewer would close connections between calls.
+            .max_idle_connections(MOST_IDLE)
+            .max_idle_connections_per_host(MOST_IDLE)
             .user_agent(concat!("line-connector/", env!("CARGO_PKG_VERSION")))
             .accept("application/json, */*")
             .build()

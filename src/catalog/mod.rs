@@ -109,6 +109,12 @@ impl Catalog {
         }
     }
 
+    /// Whether there is an action of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.added.contains_key(name) || find(name).is_some()
+    }
+
     /// An action's examples.
     #[must_use]
     pub fn examples(&self, name: &str) -> Vec<Example> {

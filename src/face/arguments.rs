@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::sandbox::RateLimit;
+
 /// The whole LINE Messaging API for automation platforms: one JSON document in, one JSON document
 /// out, each message exactly once.
 #[derive(Debug, Parser)]
@@ -32,6 +34,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Reads an invocation document from standard input, makes the call, writes the output document
     Run(CallArguments),
+    /// Reads an invocation document a line, makes many calls at once, writes an output document a line
+    Serve(ServeArguments),
     /// Lists the actions
     List {
         /// Writes JSON instead of a table.
@@ -52,17 +56,7 @@ pub(crate) enum Command {
         sandbox: bool,
     },
     /// Starts a LINE that lives in memory behind a loopback address, and writes the asset to use
-    Sandbox {
-        /// The address to listen on; port 0 takes a free one.
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-        listen: SocketAddr,
-        /// How many people may be reached in a month.
-        #[arg(long, value_name = "N", default_value_t = 500)]
-        quota: u64,
-        /// How many friends the account has.
-        #[arg(long, value_name = "N", default_value_t = 120)]
-        friends: u64,
-    },
+    Sandbox(SandboxArguments),
     /// Makes a key pair for the assertion way to authenticate
     Keygen {
         /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.
@@ -89,6 +83,57 @@ pub(crate) struct CallArguments {
     pub(crate) sandbox: bool,
     #[command(flatten)]
     pub(crate) asset: AssetFile,
+}
+
+/// Many calls.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArguments {
+    /// The action of documents that name none.
+    pub(crate) action: Option<String>,
+    /// How many calls are made at once.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: u16,
+    /// Answers in the order of the documents instead of as they finish.
+    #[arg(long)]
+    pub(crate) ordered: bool,
+    /// Writes a JSON summary to standard error at the end; on SIGUSR1 it comes in any case.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// The longest line that is taken, bytes.
+    #[arg(long, value_name = "N", default_value_t = 32 * 1024 * 1024)]
+    pub(crate) max_line_bytes: usize,
+    /// Shows each request instead of sending it; needs neither network nor credentials.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Asks the embedded sandbox instead of LINE; needs no credentials.
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    #[command(flatten)]
+    pub(crate) asset: AssetFile,
+}
+
+/// What the sandbox is to be like.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SandboxArguments {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// How many people may be reached in a month.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) quota: u64,
+    /// How many friends the account has.
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    pub(crate) friends: u64,
+    /// How many requests, and how many deliveries, are remembered.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) keep_records: usize,
+    /// Answers 429 above this rate: `200/s` for every endpoint, each by itself, or
+    /// `POST /v2/bot/message/push=200/s` for one. May be repeated; the first that fits holds.
+    #[arg(long, value_name = "LIMIT")]
+    pub(crate) rate_limit: Vec<RateLimit>,
+    /// Answers 429 above LINE's own rates.
+    #[arg(long)]
+    pub(crate) line_rate_limits: bool,
 }
 
 /// Where the asset stands, if not in the document.

@@ -5,15 +5,14 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{self, Arguments, CallArguments, Command};
-use super::files;
+use super::arguments::{self, Arguments, CallArguments, Command, SandboxArguments};
+use super::{files, serve};
 use crate::asset::environment_variable;
 use crate::catalog::Catalog;
 use crate::describe;
@@ -22,7 +21,7 @@ use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::keygen;
 use crate::retry;
 use crate::run::{Connector, Runtime, exit_code};
-use crate::sandbox::{Sandbox, Settings};
+use crate::sandbox::{RateLimit, Sandbox, Settings};
 use crate::secret::Secret;
 
 /// Runs one command line to its end and says how it went.
@@ -40,11 +39,14 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// A command line that makes no sense. Whoever meant to `run` is a platform that waits for its
-/// document.
+/// A command line that makes no sense. Whoever meant to `run` or to `serve` is a platform that waits
+/// for a document.
 fn misused(line: &[OsString], text: &str) -> ExitCode {
     say(text.trim_end());
-    if line.get(1).is_some_and(|command| command == "run") {
+    if line
+        .get(1)
+        .is_some_and(|command| command == "run" || command == "serve")
+    {
         let reason = text
             .lines()
             .next()
@@ -60,15 +62,12 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
     let catalog = || catalog(arguments.actions.as_deref());
     match arguments.command {
         Command::Run(call) => run(catalog()?, call),
+        Command::Serve(arguments) => serve::serve(catalog()?, arguments),
         Command::List { json: true } => Ok(print(&describe::pretty(&describe::list(&catalog()?)))),
         Command::List { json: false } => Ok(print(&table(&catalog()?))),
         Command::Describe { action } => describe(&catalog()?, action.as_deref()),
         Command::Check { asset, sandbox } => check(catalog()?, asset.asset.as_deref(), sandbox),
-        Command::Sandbox {
-            listen,
-            quota,
-            friends,
-        } => serve_sandbox(listen, quota, friends),
+        Command::Sandbox(arguments) => serve_sandbox(arguments),
         Command::Keygen { out } => make_key(out.as_deref()),
         Command::Completions { shell } => {
             arguments::complete(shell, &mut io::stdout().lock());
@@ -118,7 +117,7 @@ fn document(named: bool) -> Result<Invocation, Error> {
     Invocation::from_json(&text)
 }
 
-fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
+pub(super) fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
     match (&invocation.action, named) {
         (Some(inside), Some(named)) if *inside != named => Err(Error::new(
             Kind::InvalidDocument,
@@ -133,7 +132,7 @@ fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(),
 }
 
 /// A connector over the network, or over a sandbox with the sandbox's own asset.
-fn connector(
+pub(super) fn connector(
     catalog: Catalog,
     asset_file: Option<&Path>,
     sandbox: bool,
@@ -290,10 +289,17 @@ fn check(catalog: Catalog, asset_file: Option<&Path>, sandbox: bool) -> Result<E
 }
 
 /// `sandbox`: answers until the process is stopped.
-fn serve_sandbox(listen: SocketAddr, quota: u64, friends: u64) -> Result<ExitCode, Error> {
+fn serve_sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
+    let listen = arguments.listen;
+    let mut rate_limits = arguments.rate_limit;
+    if arguments.line_rate_limits {
+        rate_limits.extend(RateLimit::lines_own());
+    }
     let settings = Settings {
-        quota: Some(quota),
-        friends,
+        quota: Some(arguments.quota),
+        friends: arguments.friends,
+        keep_records: arguments.keep_records,
+        rate_limits,
         ..Settings::default()
     };
     let sandbox = Arc::new(Sandbox::new(settings));
@@ -419,7 +425,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Writes a line for people to standard error.
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 

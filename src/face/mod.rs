@@ -2,4 +2,6 @@
 
 mod arguments;
 mod files;
+mod serve;
+mod signals;
 pub mod cli;

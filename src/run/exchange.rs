@@ -7,18 +7,27 @@ use std::time::Duration;
 use super::Connector;
 use super::files::Saving;
 use super::follow::Patience;
+use super::turn::{self, Turns};
 use crate::asset::{Credentials, Network};
+use crate::budget::Turn;
 use crate::error::{Error, Kind};
 use crate::http::{Failure, Reply, Request, Transport};
+use crate::response;
 use crate::retry::{self, Decision, Policy};
 use crate::secret::Secret;
 use crate::transport::{Http, Settings};
+
+/// How long a pause goes on after the process was asked to end.
+const LONGEST_SLICE: Duration = Duration::from_millis(250);
+/// How many ways to connect are remembered.
+const MOST_CLIENTS: usize = 64;
 
 /// The way to LINE for one call.
 pub(super) struct Line<'a> {
     pub(super) transport: &'a dyn Transport,
     pub(super) credentials: Option<&'a Credentials>,
     pub(super) policy: &'a Policy,
+    pub(super) turns: Turns,
 }
 
 /// How a call went.
@@ -38,10 +47,17 @@ impl Connector {
         mut patience: Option<Patience>,
         saving: &mut Option<Saving<'_>>,
     ) -> Result<Exchange, Error> {
-        let mut before = 0;
+        let mut last: Option<Exchange> = None;
         loop {
-            let mut exchange = self.exchange(&mut request, line, saving)?;
-            exchange.attempts += before;
+            let exchange = match (self.exchange(&mut request, line, saving), last) {
+                // Only asking again found no turn in time: what LINE said before stands.
+                (Err(error), Some(last)) if turn::is_refusal(error.kind) => return Ok(last),
+                (exchange, last) => {
+                    let mut exchange = exchange?;
+                    exchange.attempts += last.map_or(0, |last| last.attempts);
+                    exchange
+                }
+            };
             let waits = matches!(&exchange.result, Ok(reply) if pending.contains(&reply.status));
             let now = (self.runtime.now)();
             match patience
@@ -49,10 +65,9 @@ impl Connector {
                 .filter(|_| waits)
                 .and_then(|patience| patience.next(now))
             {
-                Some(pause) => (self.runtime.sleep)(pause),
-                None => return Ok(exchange),
+                Some(pause) if self.pause(pause) => last = Some(exchange),
+                _ => return Ok(exchange),
             }
-            before = exchange.attempts;
         }
     }
 
@@ -65,7 +80,14 @@ impl Connector {
     ) -> Result<Exchange, Error> {
         let mut attempts = 0;
         let mut renewed = false;
+        let mut last = None;
         loop {
+            let turn = match (self.turn(&line.turns), last) {
+                (Ok(turn), _) => turn,
+                // Only trying again found no turn in time: how the last attempt ended stands.
+                (Err(_), Some(last)) => return Ok(last),
+                (Err(error), None) => return Err(error),
+            };
             let token = match line.credentials {
                 Some(credentials) => Some(self.token(credentials, line, request.timeout)?),
                 None => None,
@@ -75,6 +97,7 @@ impl Connector {
                 Some(saving) => line.transport.download(request, saving),
                 None => line.transport.send(request),
             };
+            end(turn, &result);
             attempts += 1;
             let random = (self.runtime.random)();
             #[expect(
@@ -82,23 +105,37 @@ impl Connector {
                 reason = "any 64 of the random bits do"
             )]
             let random = random as u64;
-            match retry::decide(line.policy, attempts, renewed, &result, random) {
-                Decision::Stop => {
-                    return Ok(Exchange {
-                        result,
-                        attempts,
-                        token,
-                    });
+            let decision = retry::decide(line.policy, attempts, renewed, &result, random);
+            let exchange = Exchange {
+                result,
+                attempts,
+                token,
+            };
+            match decision {
+                Decision::Stop => return Ok(exchange),
+                Decision::Again(pause) => {
+                    (self.runtime.sleep)(pause);
+                    last = Some(exchange);
                 }
-                Decision::Again(pause) => (self.runtime.sleep)(pause),
                 Decision::RenewToken => {
-                    if let (Some(credentials), Some(token)) = (line.credentials, &token) {
+                    if let (Some(credentials), Some(token)) = (line.credentials, &exchange.token) {
                         self.tokens.forget(credentials, token);
                     }
                     renewed = true;
+                    last = None;
                 }
             }
         }
+    }
+
+    /// Lets time pass while nothing is under way, in slices, and says whether to go on after it.
+    pub(super) fn pause(&self, mut pause: Duration) -> bool {
+        while !pause.is_zero() && !self.budgets.is_stopped() {
+            let slice = pause.min(LONGEST_SLICE);
+            (self.runtime.sleep)(slice);
+            pause -= slice;
+        }
+        !self.budgets.is_stopped()
     }
 
     /// A token, asked for again where the endpoint is only out of reach: issuing has no effect that
@@ -134,6 +171,9 @@ impl Connector {
             return Ok(Arc::<Http>::clone(client));
         }
         let client = Arc::new(self.client(network)?);
+        if clients.len() >= MOST_CLIENTS {
+            clients.retain(|_, client| Arc::strong_count(client) > 1);
+        }
         clients.insert(network.clone(), Arc::clone(&client));
         Ok(client)
     }
@@ -156,5 +196,18 @@ impl Connector {
             max_response_bytes: defaults.max_response_bytes,
         })
         .map_err(invalid)
+    }
+}
+
+/// Ends the turn of a request by how it went.
+fn end(turn: Turn<'_>, result: &Result<Reply, Failure>) {
+    match result {
+        Ok(reply) if response::is_rate_limit(reply) => {
+            let asked = reply.headers.get("retry-after");
+            let asked = asked.and_then(|value| value.trim().parse().ok());
+            turn.end_refused(asked.map(Duration::from_secs));
+        }
+        Err(failure) if !failure.maybe_sent => drop(turn),
+        _ => turn.end(),
     }
 }

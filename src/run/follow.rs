@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use super::Connector;
+use super::{Connector, turn};
 use crate::catalog::source::definition::{Action, Pages, Progress};
 use crate::envelope::{CallReport, ErrorReport, Invocation, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
@@ -30,6 +30,12 @@ impl Patience {
             deadline,
             pause: FIRST_PAUSE,
         })
+    }
+
+    /// What is left of the caller's time, milliseconds.
+    fn left_ms(&self, now: SystemTime) -> u64 {
+        let left = self.deadline.duration_since(now).unwrap_or_default();
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The next pause, or nothing where the time is up.
@@ -76,7 +82,10 @@ impl Connector {
             set_parameter(&mut invocation, pages, Value::from(first));
         }
         let mut listing = Listing::new(invocation.options.max_items);
+        let patience = invocation.options.max_wait_ms;
         loop {
+            invocation.options.max_wait_ms =
+                patience.map(|all| all.saturating_sub(listing.waited_ms.unwrap_or_default()));
             let mut output = self.once(invocation.clone());
             if output.error.is_some() {
                 listing.report(&mut output);
@@ -117,8 +126,20 @@ impl Connector {
         };
         let mut last = begun.clone();
         while let Some(pause) = patience.next((self.runtime.now)()) {
-            (self.runtime.sleep)(pause);
-            let answer = self.once(question.clone());
+            if !self.pause(pause) {
+                break;
+            }
+            let mut question = question.clone();
+            question.options.max_wait_ms = Some(patience.left_ms((self.runtime.now)()));
+            let answer = self.once(question);
+            // The work goes on, and only its end cannot be awaited.
+            if answer
+                .error
+                .as_ref()
+                .is_some_and(|error| turn::is_refusal(error.kind))
+            {
+                break;
+            }
             // Right after the beginning LINE may not know of the work yet.
             if answer
                 .error
@@ -201,12 +222,21 @@ fn told(begun: &Output, mut answer: Output) -> Output {
     let asked = answer.meta.take().unwrap_or_default();
     answer.meta = Some(CallReport {
         attempts: own.attempts + asked.attempts,
+        waited_ms: sum(own.waited_ms, asked.waited_ms),
         elapsed_ms: own.elapsed_ms + asked.elapsed_ms,
         ..own
     });
     answer.id.clone_from(&begun.id);
     answer.secrets.extend(begun.secrets.iter().cloned());
     answer
+}
+
+/// Two times, either of which may be absent.
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    [one, other]
+        .into_iter()
+        .flatten()
+        .reduce(|one, other| one + other)
 }
 
 fn failure(phase: &str, answer: &Output) -> Error {
@@ -250,6 +280,7 @@ struct Listing {
     first: Option<Output>,
     pages: u32,
     attempts: u32,
+    waited_ms: Option<u64>,
     elapsed_ms: u64,
     more: bool,
 }
@@ -262,6 +293,7 @@ impl Listing {
             first: None,
             pages: 0,
             attempts: 0,
+            waited_ms: None,
             elapsed_ms: 0,
             more: false,
         }
@@ -277,6 +309,7 @@ impl Listing {
         self.pages += 1;
         if let Some(meta) = &output.meta {
             self.attempts += meta.attempts;
+            self.waited_ms = sum(self.waited_ms, meta.waited_ms);
             self.elapsed_ms += meta.elapsed_ms;
         }
         let body = output.json_body.as_mut().and_then(Value::as_object_mut);
@@ -307,6 +340,7 @@ impl Listing {
         meta.items = Some(self.items.len() as u64);
         meta.more = Some(self.more);
         meta.attempts = self.attempts;
+        meta.waited_ms = self.waited_ms;
         meta.elapsed_ms = self.elapsed_ms;
         if let Some(body) = output.json_body.as_mut().and_then(Value::as_object_mut) {
             body.shift_remove(&pages.next);
@@ -321,6 +355,7 @@ impl Listing {
         meta.pages = Some(self.pages);
         meta.items = Some(self.items.len() as u64);
         meta.attempts += self.attempts;
+        meta.waited_ms = sum(self.waited_ms, meta.waited_ms);
         meta.elapsed_ms += self.elapsed_ms;
     }
 }

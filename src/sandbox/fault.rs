@@ -241,7 +241,7 @@ pub(super) fn apply(
             }
             Effect::Answer(process(turn))
         }
-        FaultKind::RateLimit => too_many("The API rate limit has been exceeded. Try again later."),
+        FaultKind::RateLimit => too_many(super::rate_limit::EXCEEDED),
         FaultKind::MonthlyLimit => too_many(super::account::MONTHLY_LIMIT),
         FaultKind::ConcurrentOperations { message } => too_many(&message),
         FaultKind::Stall { ms } => Effect::Silence(Duration::from_millis(ms)),

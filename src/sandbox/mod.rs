@@ -126,6 +126,7 @@ mod module;
 mod pages;
 mod people;
 mod pnp;
+mod rate_limit;
 mod read_mark;
 mod recipient;
 mod record;
@@ -149,6 +150,7 @@ use serde_json::Value;
 pub use content::{Content, ContentBytes, ContentFate, ContentKind};
 pub use fault::{DropPoint, Fault, FaultKind, When};
 pub use listener::Listener;
+pub use rate_limit::RateLimit;
 pub use record::{Delivery, Record};
 pub use settings::{Audience, Clock, Membership, Pace, Settings, Sleep};
 

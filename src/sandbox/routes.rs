@@ -4,7 +4,7 @@
 use super::exchange::{Answer, BODY_CAP, decode};
 use super::retry_key;
 use super::state::Turn;
-use super::{account, narrowcast, oauth, send};
+use super::{account, narrowcast, oauth, rate_limit, send};
 use super::{aggregation, chats, content, liff, mission, module, people, pnp, read_mark, webhook};
 use super::{audience, coupon, insight, membership, richmenu};
 
@@ -91,6 +91,12 @@ pub(super) fn body_cap(path: &str) -> usize {
     }
 }
 
+/// Every method and path template in the table.
+pub(super) fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = FAMILIES.iter().flat_map(|family| family.iter());
+    all.map(|route| (route.method, route.template))
+}
+
 /// Finds the operation and lets it answer.
 pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
     // Where a literal segment and a placeholder both fit (`richmenu/list`), the literal wins.
@@ -114,6 +120,10 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
     if route.needs_bearer
         && let Err(refusal) = turn.state.tokens.admit(turn.call, turn.now)
     {
+        return refusal;
+    }
+    let endpoint = (route.method, route.template);
+    if let Err(refusal) = rate_limit::admit(turn.state, turn.settings, endpoint, turn.now) {
         return refusal;
     }
     if !route.takes_retry_key && turn.call.headers.get(retry_key::HEADER).is_some() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::content::{self, Content};
+use super::rate_limit::RateLimit;
 use crate::secret::Secret;
 
 /// Tells the time; a test hands in one that it can turn forward.
@@ -83,6 +84,9 @@ pub struct Settings {
     pub accept_unknown_reply_tokens: bool,
     /// How narrowcasts, rich menu batches and audiences advance.
     pub pace: Pace,
+    /// How often endpoints may be called; of several limits that fit a call, the first holds. None
+    /// are kept where this is empty.
+    pub rate_limits: Vec<RateLimit>,
     /// How many requests, and how many deliveries, are remembered; older ones are forgotten.
     pub keep_records: usize,
     /// The clock.
@@ -122,6 +126,7 @@ impl Default for Settings {
             contents: content::samples(),
             accept_unknown_reply_tokens: true,
             pace: Pace::PerPoll,
+            rate_limits: Vec::new(),
             keep_records: 10_000,
             now: Arc::new(SystemTime::now),
             sleep: Arc::new(std::thread::sleep),

@@ -17,6 +17,7 @@ use super::fault::Fault;
 use super::insight::Statistics;
 use super::module::Attached;
 use super::narrowcast::Narrowcast;
+use super::rate_limit::Windows;
 use super::record::{Delivery, Log, Record};
 use super::reply_token::ReplyTokens;
 use super::retry_key::RetryKeys;
@@ -55,6 +56,7 @@ pub(super) struct State {
     pub(super) audiences: Audiences,
     pub(super) coupons: Coupons,
     pub(super) statistics: Statistics,
+    pub(super) windows: Windows,
 }
 
 impl State {
@@ -82,6 +84,7 @@ impl State {
             audiences: Audiences::new(settings),
             coupons: Coupons::default(),
             statistics: Statistics::default(),
+            windows: Windows::default(),
         }
     }
 

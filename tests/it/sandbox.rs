@@ -13,6 +13,7 @@ mod memory;
 mod narrowcasts;
 mod notifications;
 mod people;
+mod rate_limits;
 mod plain_client;
 mod richmenu_users;
 mod richmenus;

@@ -1,0 +1,53 @@
+//! The signals that a face which keeps running obeys: SIGTERM and SIGINT ask for its end, SIGUSR1
+//! for its figures. What follows from them is the face's matter.
+
+use std::io;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Finish what was started and end.
+    Stop,
+    /// Tell the figures.
+    Report,
+}
+
+/// Hands every signal to `obey`, on a thread of its own. A second request for the end is not
+/// handed on: it ends the process at once, as if nobody watched.
+///
+/// # Errors
+///
+/// Where the system takes no handler, or gives no thread.
+#[cfg(unix)]
+pub(crate) fn watch(obey: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+    use signal_hook::iterator::Signals;
+    use signal_hook::low_level::emulate_default_handler;
+
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    thread.spawn(move || {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            if signal == SIGUSR1 {
+                obey(Signal::Report);
+            } else if stopping {
+                let _ends_here = emulate_default_handler(signal);
+            } else {
+                stopping = true;
+                obey(Signal::Stop);
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Where there are no such signals, none comes.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(unix))]
+pub(crate) fn watch(_: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! A call's turn within the rate limits: which budgets it shares, how long it may wait for them, and
+//! what is told where it waits in vain. How budgets work is `budget`'s matter.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Connector;
+use crate::asset::{Asset, Credentials, EVERY_ACTION};
+use crate::budget::{Budget, Rate, Refusal, Turn};
+use crate::catalog::source::definition::Action;
+use crate::catalog::source::lint;
+use crate::envelope::Options;
+use crate::error::{Detail, Error, Kind};
+use crate::nearest::nearest;
+use crate::secret::Secret;
+
+/// The budgets of one call, and what it has waited for them so far.
+pub(super) struct Turns {
+    /// The asset's own first, LINE's last.
+    budgets: Vec<Arc<Budget>>,
+    patience: Option<Duration>,
+    waited: Cell<Duration>,
+}
+
+impl Turns {
+    /// How long the call has waited, where it has.
+    pub(super) fn waited_ms(&self) -> Option<u64> {
+        let waited = u64::try_from(self.waited.get().as_millis()).unwrap_or(u64::MAX);
+        Some(waited).filter(|waited| *waited > 0)
+    }
+}
+
+impl Connector {
+    /// From now on no call waits: not for its turn, and not for work that LINE has only begun. A
+    /// call that would have to ends with [`Kind::ShuttingDown`], or with what is known by then; one
+    /// that is under way goes on.
+    pub fn stop(&self) {
+        self.budgets.stop();
+    }
+
+    /// How many tokens were issued so far.
+    #[must_use]
+    pub fn tokens_issued(&self) -> u64 {
+        self.tokens.issued()
+    }
+
+    /// The budgets that a call shares.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidAsset`] where the asset limits an action that does not exist.
+    pub(super) fn turns(
+        &self,
+        action: &Action,
+        asset: &Asset,
+        options: &Options,
+    ) -> Result<Turns, Error> {
+        let unknown = asset
+            .rate_limits
+            .keys()
+            .filter(|name| *name != EVERY_ACTION && !self.catalog.has(name));
+        let details: Vec<Detail> = unknown.map(|name| self.no_such_action(name)).collect();
+        if !details.is_empty() {
+            return Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(details));
+        }
+        let own = asset
+            .rate_limits
+            .get(&action.name)
+            .or_else(|| asset.rate_limits.get(EVERY_ACTION));
+        let lines = action.meta.rate_limit.as_deref().and_then(lint::rate);
+        let rates = own.copied().into_iter().chain(lines);
+        let budgets = rates.map(|rate| self.budget(action, asset, rate)).collect();
+        Ok(Turns {
+            budgets,
+            patience: options.max_wait_ms.map(Duration::from_millis),
+            waited: Cell::default(),
+        })
+    }
+
+    /// LINE counts by channel and endpoint, whatever the parameters.
+    fn budget(&self, action: &Action, asset: &Asset, (calls, seconds): (u32, u32)) -> Arc<Budget> {
+        let channel = asset.credentials.as_ref().map(Credentials::channel);
+        let base = asset.hosts.get(&action.meta.host).map(String::as_str);
+        let rate = Rate { calls, seconds };
+        let name = format!(
+            "{}\n{}\n{} {}\n{rate}",
+            base.unwrap_or_default(),
+            channel.unwrap_or_default(),
+            action.meta.method.as_str(),
+            action.meta.endpoint,
+        );
+        self.budgets.get(Secret::new(name), rate)
+    }
+
+    fn no_such_action(&self, name: &str) -> Detail {
+        let entries = self.catalog.entries();
+        let known = nearest(name, entries.iter().map(|entry| entry.name.as_str()));
+        Detail {
+            hint: known.map(|known| format!("did you mean `{known}`?")),
+            ..Detail::new(
+                format!("/asset/rate_limits/{name}"),
+                format!("there is no action `{name}`"),
+            )
+        }
+    }
+
+    /// Waits for the turn of one request.
+    pub(super) fn turn<'t>(&self, turns: &'t Turns) -> Result<Turn<'t>, Error> {
+        let begun = Instant::now();
+        let patience = turns
+            .patience
+            .map(|patience| patience.saturating_sub(turns.waited.get()));
+        match self.budgets.turn(&turns.budgets, patience) {
+            Ok(turn) => {
+                turns.waited.set(turns.waited.get() + turn.waited);
+                Ok(turn)
+            }
+            Err(refusal) => {
+                turns.waited.set(turns.waited.get() + begun.elapsed());
+                Err(no_turn(refusal, turns.patience.unwrap_or_default()))
+            }
+        }
+    }
+}
+
+/// Whether an error says that a call got no turn.
+pub(super) fn is_refusal(kind: Kind) -> bool {
+    matches!(kind, Kind::RateBudget | Kind::ShuttingDown)
+}
+
+fn no_turn(refusal: Refusal, patience: Duration) -> Error {
+    let time = patience.as_millis();
+    match refusal {
+        Refusal::Late(rate) => Error::new(
+            Kind::RateBudget,
+            format!("the turn of this call within {rate} did not come within {time} ms"),
+        ),
+        Refusal::TooLate(rate) => Error::new(
+            Kind::RateBudget,
+            format!("the turn of this call within {rate} cannot come within {time} ms"),
+        ),
+        Refusal::Stopped(rate) => Error::new(
+            Kind::ShuttingDown,
+            format!("the process is ending while this call waits for its turn within {rate}"),
+        ),
+    }
+}
