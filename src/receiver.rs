@@ -135,7 +135,15 @@ impl Receiver {
         let (told, inbox) = sync_channel(INBOX);
         let (events, outgoing) = sync_channel(settings.in_flight.max(1));
         let terms = settings.terms(&sink);
-        let writer = Writer::new(queue, terms, inbox, events, Arc::clone(&metrics), Arc::clone(&now), random);
+        let writer = Writer::new(
+            queue,
+            terms,
+            inbox,
+            events,
+            Arc::clone(&metrics),
+            Arc::clone(&now),
+            random,
+        );
         let writer = writer.map_err(|trouble| format!("the queue cannot be used: {trouble}"))?;
         let server = Server::start(settings.limits(), intake, told.clone(), metrics)
             .map_err(|error| format!("it cannot listen on {}: {error}", settings.address))?;
@@ -171,7 +179,13 @@ impl Settings {
             Sink::Hold => 0,
             Sink::Lines { .. } | Sink::Forward(_) => self.in_flight,
         };
-        let answered = matches!(sink, Sink::Lines { answers: Some(_), .. });
+        let answered = matches!(
+            sink,
+            Sink::Lines {
+                answers: Some(_),
+                ..
+            }
+        );
         Terms {
             in_flight,
             attempts: self.attempts,
@@ -207,19 +221,29 @@ fn start_sink(
         // Nothing is ever handed out; the channel's end may go.
         Sink::Hold => Ok(()),
         Sink::Forward(target) => forward::start(target, threads, events, told, now),
-        Sink::Lines { output, answers, complain } => {
+        Sink::Lines {
+            output,
+            answers,
+            complain,
+        } => {
             let answered = answers.is_some();
             if let Some(input) = answers {
                 let (told, ended) = (told.clone(), ended.clone());
-                named("answers", move || lines::listen(input, &told, &ended, complain))?;
+                named("answers", move || {
+                    lines::listen(input, &told, &ended, complain)
+                })?;
             }
             let (told, ended) = (told.clone(), ended.clone());
-            named("lines", move || lines::write(output, answered, &events, &told, &ended))?;
+            named("lines", move || {
+                lines::write(output, answered, &events, &told, &ended)
+            })?;
             Ok(())
         }
     }
 }
 
 fn named(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
 }

@@ -101,7 +101,10 @@ pub(crate) fn start(
 fn request(target: &Target, event: &Outgoing, now: &Clock) -> Request {
     let body = document(event);
     let id = format!("{}-{}", event.channel, event.id);
-    let seconds = (now)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = (now)()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     let mut headers = Headers::new();
     headers.push("Content-Type", "application/json");
     headers.push("Idempotency-Key", id.as_str());
@@ -135,7 +138,9 @@ fn judge(result: &Result<Reply, Failure>) -> Verdict {
     };
     let reason = format!("the platform answered {}", reply.status);
     let after = reply.headers.get("retry-after");
-    let after = after.and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
+    let after = after
+        .and_then(|value| value.trim().parse().ok())
+        .map(Duration::from_secs);
     match reply.status {
         200..=299 => Verdict::Acknowledged,
         // About this event, and it would be said again.
@@ -154,14 +159,21 @@ mod tests {
     fn the_signature_is_that_of_the_specification() {
         // The example of the Standard Webhooks specification's reference libraries.
         let signer = Signer::new(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).unwrap();
-        let signature = signer.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}");
+        let signature = signer.sign(
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            "{\"test\": 2432232314}",
+        );
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert!(Signer::new(&Secret::new("")).is_none());
         assert!(Signer::new(&Secret::new("whsec_***")).is_none());
     }
 
     fn answer(status: u16) -> Verdict {
-        judge(&Ok(Reply { status, ..Reply::default() }))
+        judge(&Ok(Reply {
+            status,
+            ..Reply::default()
+        }))
     }
 
     #[test]
@@ -174,7 +186,10 @@ mod tests {
             assert!(matches!(answer(status), Verdict::Failed(..)), "{status}");
         }
         for status in [429, 503] {
-            assert!(matches!(answer(status), Verdict::Unreachable(..)), "{status}");
+            assert!(
+                matches!(answer(status), Verdict::Unreachable(..)),
+                "{status}"
+            );
         }
     }
 }

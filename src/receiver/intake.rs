@@ -49,9 +49,14 @@ impl Intake {
     /// open, and takes any that is signed with its secret.
     #[must_use]
     pub fn new(channels: Vec<Channel>, content: ContentActions, now: Clock) -> Self {
-        let verifiers = channels.iter().map(|channel| Verifier::new(&channel.secret)).collect();
+        let verifiers = channels
+            .iter()
+            .map(|channel| Verifier::new(&channel.secret))
+            .collect();
         let destinations = channels.into_iter().map(|channel| channel.destination);
-        let known = destinations.zip(0..).filter_map(|(known, index)| Some((known?, index)));
+        let known = destinations
+            .zip(0..)
+            .filter_map(|(known, index)| Some((known?, index)));
         Self {
             verifiers,
             known: RwLock::new(known.collect()),
@@ -71,15 +76,25 @@ impl Intake {
     /// # Errors
     ///
     /// Why it is not taken, or [`Answered::Probe`] where there is nothing to take.
-    pub fn take(&self, body: &[u8], signature: Option<&str>) -> Result<(String, Vec<NewEvent>), Answered> {
+    pub fn take(
+        &self,
+        body: &[u8],
+        signature: Option<&str>,
+    ) -> Result<(String, Vec<NewEvent>), Answered> {
         if signature.is_none() {
-            return Err(if is_probe(body) { Answered::Probe } else { Answered::Unsigned });
+            return Err(if is_probe(body) {
+                Answered::Probe
+            } else {
+                Answered::Unsigned
+            });
         }
         let verifier = self.verifier(body)?;
-        verifier.verify(body, signature).map_err(|refusal| match refusal {
-            Refusal::Missing => Answered::Unsigned,
-            Refusal::Malformed | Refusal::Mismatch => Answered::BadSignature,
-        })?;
+        verifier
+            .verify(body, signature)
+            .map_err(|refusal| match refusal {
+                Refusal::Missing => Answered::Unsigned,
+                Refusal::Malformed | Refusal::Mismatch => Answered::BadSignature,
+            })?;
         let terms = Terms::new(&self.content, (self.now)());
         let delivery = webhook::read(body, &terms).map_err(|_| Answered::Malformed)?;
         let mut events = Vec::with_capacity(delivery.events.len());

@@ -85,7 +85,9 @@ fn read(line: &str) -> Result<(Vec<i64>, Verdict), String> {
     match (answer.ack, answer.nack) {
         (Some(numbers), None) => Ok((numbers.all(), Verdict::Acknowledged)),
         (None, Some(numbers)) => {
-            let reason = answer.reason.unwrap_or_else(|| "the platform said no".to_owned());
+            let reason = answer
+                .reason
+                .unwrap_or_else(|| "the platform said no".to_owned());
             let after = answer.retry_after_ms.map(Duration::from_millis);
             let verdict = match answer.retry {
                 true => Verdict::Failed(reason, after),
@@ -146,7 +148,10 @@ pub(crate) fn listen(
     let mut number = 0_u64;
     loop {
         line.clear();
-        let read_bytes = input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        let read_bytes = input
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line);
         if !matches!(read_bytes, Ok(length) if length > 0) {
             let _ = ended.send(Ended::InputEnded);
             return;
@@ -163,7 +168,9 @@ pub(crate) fn listen(
                     let _ = told.send(Message::Settled(Settlement { sequence, verdict }));
                 }
             }
-            Err(reason) => complain(&format!("line {number} of the answers is ignored: {reason}")),
+            Err(reason) => complain(&format!(
+                "line {number} of the answers is ignored: {reason}"
+            )),
         }
     }
 }
@@ -175,12 +182,31 @@ mod tests {
     #[test]
     fn answers_are_read_and_anything_else_is_told_what_is_expected() {
         assert_eq!(read(r#"{"ack": 7}"#), Ok((vec![7], Verdict::Acknowledged)));
-        assert_eq!(read(r#"{"ack": [7, 8]}"#), Ok((vec![7, 8], Verdict::Acknowledged)));
+        assert_eq!(
+            read(r#"{"ack": [7, 8]}"#),
+            Ok((vec![7, 8], Verdict::Acknowledged))
+        );
         let refused = Verdict::Refused("bad".to_owned());
-        assert_eq!(read(r#"{"nack": 7, "reason": "bad", "retry": false}"#), Ok((vec![7], refused)));
-        let later = Verdict::Failed("the platform said no".to_owned(), Some(Duration::from_millis(5)));
-        assert_eq!(read(r#"{"nack": 7, "retry_after_ms": 5}"#), Ok((vec![7], later)));
-        for wrong in ["{}", "7", "ack 7", r#"{"ack": 1, "nack": 2}"#, r#"{"ack": "1"}"#, r#"{"akc": 1}"#] {
+        assert_eq!(
+            read(r#"{"nack": 7, "reason": "bad", "retry": false}"#),
+            Ok((vec![7], refused))
+        );
+        let later = Verdict::Failed(
+            "the platform said no".to_owned(),
+            Some(Duration::from_millis(5)),
+        );
+        assert_eq!(
+            read(r#"{"nack": 7, "retry_after_ms": 5}"#),
+            Ok((vec![7], later))
+        );
+        for wrong in [
+            "{}",
+            "7",
+            "ack 7",
+            r#"{"ack": 1, "nack": 2}"#,
+            r#"{"ack": "1"}"#,
+            r#"{"akc": 1}"#,
+        ] {
             assert!(read(wrong).unwrap_err().contains("must be"), "{wrong}");
         }
     }

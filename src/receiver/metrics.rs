@@ -67,7 +67,9 @@ const HANDED: [(Handed, &str); 4] = [
 ];
 
 /// The upper bounds of a histogram's buckets, milliseconds.
-const BOUNDS: [u64; 12] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000];
+const BOUNDS: [u64; 12] = [
+    1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000,
+];
 
 /// Durations, sorted into buckets.
 #[derive(Debug, Default)]
@@ -157,29 +159,50 @@ impl Metrics {
     pub fn render(&self) -> String {
         let mut text = String::with_capacity(8 * 1024);
         let name = "line_connector_webhook_requests_total";
-        let _ = writeln!(text, "# HELP {name} Webhook requests by their answer.\n# TYPE {name} counter");
+        let _ = writeln!(
+            text,
+            "# HELP {name} Webhook requests by their answer.\n# TYPE {name} counter"
+        );
         for ((_, label), counter) in ANSWERS.iter().zip(&self.answers) {
             let _ = writeln!(text, "{name}{{result=\"{label}\"}} {}", get(counter));
         }
         let name = "line_connector_events_total";
-        let _ = writeln!(text, "# HELP {name} Events in signed webhooks.\n# TYPE {name} counter");
+        let _ = writeln!(
+            text,
+            "# HELP {name} Events in signed webhooks.\n# TYPE {name} counter"
+        );
         for (label, counter) in [("new", &self.new_events), ("duplicate", &self.duplicates)] {
             let _ = writeln!(text, "{name}{{result=\"{label}\"}} {}", get(counter));
         }
         let name = "line_connector_forwards_total";
-        let _ = writeln!(text, "# HELP {name} Attempts to hand an event over.\n# TYPE {name} counter");
+        let _ = writeln!(
+            text,
+            "# HELP {name} Attempts to hand an event over.\n# TYPE {name} counter"
+        );
         for ((_, label), counter) in HANDED.iter().zip(&self.handed) {
             let _ = writeln!(text, "{name}{{result=\"{label}\"}} {}", get(counter));
         }
         for (name, help, counter) in [
             ("commits_total", "Transactions on the disk.", &self.commits),
-            ("failed_commits_total", "Transactions that failed.", &self.failed_commits),
-            ("evicted_connections_total", "Connections closed to make room.", &self.evicted),
+            (
+                "failed_commits_total",
+                "Transactions that failed.",
+                &self.failed_commits,
+            ),
+            (
+                "evicted_connections_total",
+                "Connections closed to make room.",
+                &self.evicted,
+            ),
         ] {
             plain(&mut text, name, help, "counter", &get(counter).to_string());
         }
         for (name, help, gauge) in [
-            ("events_waiting", "Events not yet acknowledged.", &self.waiting),
+            (
+                "events_waiting",
+                "Events not yet acknowledged.",
+                &self.waiting,
+            ),
             ("events_dead", "Events given up.", &self.dead),
             ("events_in_flight", "Events handed out.", &self.out),
             ("connections", "Open connections.", &self.connections),
@@ -188,9 +211,21 @@ impl Metrics {
             plain(&mut text, name, help, "gauge", &value);
         }
         let histograms = [
-            ("answer", "How long an answer to LINE took.", &self.answer_seconds),
-            ("forward", "How long an attempt to hand an event over took.", &self.attempt_seconds),
-            ("delay", "From an event's acceptance to its acknowledgement.", &self.delay_seconds),
+            (
+                "answer",
+                "How long an answer to LINE took.",
+                &self.answer_seconds,
+            ),
+            (
+                "forward",
+                "How long an attempt to hand an event over took.",
+                &self.attempt_seconds,
+            ),
+            (
+                "delay",
+                "From an event's acceptance to its acknowledgement.",
+                &self.delay_seconds,
+            ),
         ];
         for (name, help, histogram) in histograms {
             histogram.render(&format!("line_connector_{name}_seconds"), help, &mut text);
@@ -201,7 +236,10 @@ impl Metrics {
 
 fn plain(text: &mut String, name: &str, help: &str, kind: &str, value: &str) {
     let name = format!("line_connector_{name}");
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    let _ = writeln!(
+        text,
+        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+    );
 }
 
 #[cfg(test)]

@@ -83,7 +83,9 @@ impl Server {
         let (ready, started) = sync_channel(1);
         let stopped = Arc::clone(&stop);
         let work = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
             let listening = runtime.and_then(|runtime| {
                 let listener = runtime.block_on(TcpListener::bind(limits.address))?;
                 let address = listener.local_addr()?;
@@ -111,7 +113,11 @@ impl Server {
         let builder = std::thread::Builder::new().name("server".to_owned());
         let thread = builder.spawn(work).map_err(|error| error.to_string())?;
         let address = started.recv().map_err(|error| error.to_string())??;
-        Ok(Self { address, stop, thread })
+        Ok(Self {
+            address,
+            stop,
+            thread,
+        })
     }
 
     /// Takes no further connection, lets open requests end, and ends.
@@ -174,7 +180,10 @@ impl Slots {
     /// Closes the connection that is needed least: idle for longest, else reading for longest.
     /// `false` where every one has a complete request.
     fn evict(&mut self) -> bool {
-        let open = self.open.iter().filter(|(_, slot)| slot.doing != Doing::Waiting);
+        let open = self
+            .open
+            .iter()
+            .filter(|(_, slot)| slot.doing != Doing::Waiting);
         let least = open.min_by_key(|(_, slot)| (slot.doing, slot.since));
         let Some(id) = least.map(|(id, _)| *id) else {
             return false;
@@ -220,7 +229,11 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener) {
         let id = {
             let mut slots = shared.slots.borrow_mut();
             let since = slots.tick();
-            let slot = Slot { doing: Doing::Nothing, since, task: None };
+            let slot = Slot {
+                doing: Doing::Nothing,
+                since,
+                task: None,
+            };
             slots.open.insert(since, slot);
             since
         };
@@ -301,7 +314,9 @@ async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Rep
                 return reply(StatusCode::NOT_FOUND, "there is nothing here\n");
             }
             let mut response = reply(StatusCode::METHOD_NOT_ALLOWED, "webhooks are posted\n");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("POST"));
             response
         }
     }
@@ -311,26 +326,39 @@ async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Rep
 fn in_words(answered: Answered) -> Reply {
     let (status, text) = match answered {
         Answered::Accepted | Answered::Probe => (StatusCode::OK, ""),
-        Answered::Unsigned => (StatusCode::UNAUTHORIZED, "there is no x-line-signature header\n"),
+        Answered::Unsigned => (
+            StatusCode::UNAUTHORIZED,
+            "there is no x-line-signature header\n",
+        ),
         Answered::BadSignature => (
             StatusCode::UNAUTHORIZED,
             "the signature does not belong to this body and its channel's secret\n",
         ),
-        Answered::UnknownDestination => {
-            (StatusCode::UNAUTHORIZED, "no channel here has this destination\n")
-        }
-        Answered::Malformed => (StatusCode::BAD_REQUEST, "the body is not a webhook of LINE's\n"),
+        Answered::UnknownDestination => (
+            StatusCode::UNAUTHORIZED,
+            "no channel here has this destination\n",
+        ),
+        Answered::Malformed => (
+            StatusCode::BAD_REQUEST,
+            "the body is not a webhook of LINE's\n",
+        ),
         Answered::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
         Answered::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long\n"),
-        Answered::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "too much is waiting already\n"),
-        Answered::NotStored => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the events could not be made safe in time\n")
-        }
+        Answered::Overloaded => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too much is waiting already\n",
+        ),
+        Answered::NotStored => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the events could not be made safe in time\n",
+        ),
         Answered::NotFound => (StatusCode::NOT_FOUND, "there is nothing here\n"),
     };
     let mut response = reply(status, text);
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if matches!(answered, Answered::TooLarge | Answered::TooSlow) {
         // The rest of the body would be taken for the next request.
@@ -394,7 +422,9 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.shared.held.set(self.shared.held.get() - self.bytes.len());
+        self.shared
+            .held
+            .set(self.shared.held.get() - self.bytes.len());
     }
 }
 
@@ -420,7 +450,9 @@ async fn read(shared: &Rc<Shared>, mut incoming: Incoming) -> Result<Body, Answe
 impl Shared {
     fn evict(&self) -> bool {
         let evicted = self.slots.borrow_mut().evict();
-        self.metrics.evicted.fetch_add(u64::from(evicted), Ordering::Relaxed);
+        self.metrics
+            .evicted
+            .fetch_add(u64::from(evicted), Ordering::Relaxed);
         evicted
     }
 
@@ -454,7 +486,10 @@ impl Shared {
     async fn health(&self) -> Reply {
         match self.store(String::new(), Vec::new(), HEALTHY_WITHIN).await {
             Some(Stored::Safe) => reply(StatusCode::OK, "ok\n"),
-            _ => reply(StatusCode::SERVICE_UNAVAILABLE, "the queue cannot be written\n"),
+            _ => reply(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the queue cannot be written\n",
+            ),
         }
     }
 }

@@ -106,8 +106,15 @@ struct Out {
 #[derive(Debug, PartialEq, Eq)]
 enum Decision {
     Acknowledge,
-    Postpone { due: i64, failures: i64, reason: String },
-    Bury { failures: i64, reason: String },
+    Postpone {
+        due: i64,
+        failures: i64,
+        reason: String,
+    },
+    Bury {
+        failures: i64,
+        reason: String,
+    },
 }
 
 /// Whether the platform is there. While it is not, only one event at a time tries it.
@@ -189,7 +196,9 @@ impl Writer {
             self.round(&mut arrivals);
             self.look_after();
             let done = self.out.is_empty() && self.decided.is_empty();
-            let over = self.stopping.is_some_and(|end| done || Instant::now() >= end);
+            let over = self
+                .stopping
+                .is_some_and(|end| done || Instant::now() >= end);
             if over || !connected {
                 return;
             }
@@ -245,7 +254,10 @@ impl Writer {
 
     /// How many events may be handed out once the decisions are written.
     fn room(&self, now: i64) -> usize {
-        let settled = self.decided.iter().filter(|(one, _)| self.out.contains_key(one));
+        let settled = self
+            .decided
+            .iter()
+            .filter(|(one, _)| self.out.contains_key(one));
         let out = self.out.len() - settled.count();
         if self.stopping.is_some() || now < self.absence.until {
             0
@@ -307,9 +319,10 @@ impl Writer {
         let Some(within) = self.terms.acknowledge_within else {
             return;
         };
-        let late = self.out.iter().filter(|(_, out)| {
-            out.shown.is_some_and(|shown| shown.elapsed() > within)
-        });
+        let late = self
+            .out
+            .iter()
+            .filter(|(_, out)| out.shown.is_some_and(|shown| shown.elapsed() > within));
         let late: Vec<i64> = late.map(|(sequence, _)| *sequence).collect();
         for sequence in late {
             let reason = "no acknowledgement came in time".to_owned();
@@ -355,9 +368,13 @@ impl Writer {
         let metrics = &self.metrics;
         metrics.commits.fetch_add(1, Ordering::Relaxed);
         metrics.new_events.fetch_add(written.new, Ordering::Relaxed);
-        metrics.duplicates.fetch_add(written.duplicates, Ordering::Relaxed);
+        metrics
+            .duplicates
+            .fetch_add(written.duplicates, Ordering::Relaxed);
         let new = i64::try_from(written.new).unwrap_or(0);
-        metrics.waiting.fetch_add(new - written.left, Ordering::Relaxed);
+        metrics
+            .waiting
+            .fetch_add(new - written.left, Ordering::Relaxed);
         metrics.dead.fetch_add(written.died, Ordering::Relaxed);
         for (arrival, stored) in arrivals.drain(..).zip(written.stored) {
             (arrival.answer)(stored);
@@ -370,7 +387,7 @@ impl Writer {
                 failures: event.failures,
                 accepted: event.accepted,
                 since: Instant::now(),
- shown: None,
+                shown: None,
             };
             self.out.insert(event.sequence, out);
             // A sink that has ended says so by itself; the event stays in the queue.
@@ -387,7 +404,9 @@ impl Writer {
             return;
         }
         self.chores = Instant::now();
-        let _ = self.queue.forget(self.millis() - whole_millis(self.terms.remember));
+        let _ = self
+            .queue
+            .forget(self.millis() - whole_millis(self.terms.remember));
         if let Ok(foreign) = self.queue.foreign_changes()
             && foreign != self.foreign
         {
@@ -398,7 +417,9 @@ impl Writer {
 
     fn count(&mut self) -> Result<(), Trouble> {
         let counts = self.queue.counts()?;
-        self.metrics.waiting.store(counts.waiting, Ordering::Relaxed);
+        self.metrics
+            .waiting
+            .store(counts.waiting, Ordering::Relaxed);
         self.metrics.dead.store(counts.dead, Ordering::Relaxed);
         Ok(())
     }
@@ -410,7 +431,11 @@ fn conclude(changes: &Changes<'_>, decided: &[(i64, Decision)]) -> Result<Writte
     for (sequence, decision) in decided {
         match decision {
             Decision::Acknowledge => left += i64::from(changes.acknowledge(*sequence)?),
-            Decision::Postpone { due, failures, reason } => {
+            Decision::Postpone {
+                due,
+                failures,
+                reason,
+            } => {
                 changes.postpone(*sequence, *due, *failures, reason)?;
             }
             Decision::Bury { failures, reason } => {
@@ -529,7 +554,7 @@ mod tests {
             failures,
             accepted: 0,
             since: Instant::now(),
- shown: None,
+            shown: None,
         }
     }
 
@@ -539,12 +564,18 @@ mod tests {
         let failed = Verdict::Failed("500".to_owned(), None);
         let absent = Verdict::Unreachable("refused".to_owned(), None);
         let gives_up = |failures, verdict: &Verdict, now| {
-            matches!(judge(&terms, &out(failures), verdict, now, 0), Decision::Bury { .. })
+            matches!(
+                judge(&terms, &out(failures), verdict, now, 0),
+                Decision::Bury { .. }
+            )
         };
         assert!(gives_up(0, &Verdict::Refused("400".to_owned()), 0));
         assert!(!gives_up(1, &failed, 0));
         assert!(gives_up(2, &failed, 0));
-        assert!(!gives_up(99, &absent, 23 * HOUR), "absence does not count against an event");
+        assert!(
+            !gives_up(99, &absent, 23 * HOUR),
+            "absence does not count against an event"
+        );
         assert!(gives_up(0, &absent, 25 * HOUR));
         assert!(gives_up(0, &failed, 25 * HOUR));
     }
@@ -558,6 +589,9 @@ mod tests {
         }
         let wish = Some(Duration::from_secs(7));
         assert_eq!(asked(wish, Duration::ZERO), Duration::from_secs(7));
-        assert_eq!(asked(Some(Duration::MAX), Duration::ZERO), LONGEST_RETRY_AFTER);
+        assert_eq!(
+            asked(Some(Duration::MAX), Duration::ZERO),
+            LONGEST_RETRY_AFTER
+        );
     }
 }
