@@ -39,4 +39,6 @@ pub mod run;
 // Around it.
 pub mod describe;
 pub mod sandbox;
+#[cfg(feature = "listen")]
+pub mod receiver;
 pub mod face;

@@ -1,5 +1,8 @@
 //! The command line as clap sees it, and nothing else: what the arguments are, not what they do.
 
+#[cfg(feature = "listen")]
+mod listen;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -8,6 +11,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+#[cfg(feature = "listen")]
+pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, QueueFile, Standing};
 
 use crate::sandbox::RateLimit;
 
@@ -65,6 +71,14 @@ pub(crate) enum Command {
     },
     /// Starts a LINE that lives in memory behind a loopback address, and writes the asset to use
     Sandbox(SandboxArguments),
+    /// Receives LINE's webhooks over HTTP, keeps their events safe and hands each to the platform, in
+    /// order per chat
+    #[cfg(feature = "listen")]
+    Listen(Box<ListenArguments>),
+    /// Lists the events of a receiver's queue, replays and drops dead ones
+    #[cfg(feature = "listen")]
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Makes a key pair for the assertion way to authenticate
     Keygen {
         /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.

@@ -74,6 +74,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Describe { action } => describe(&catalog()?, action.as_deref()),
         Command::Check { asset, sandbox } => check(catalog()?, &asset, sandbox),
         Command::Sandbox(arguments) => serve_sandbox(arguments),
+        #[cfg(feature = "listen")]
+        Command::Listen(arguments) => super::listen::listen(catalog()?, &arguments),
+        #[cfg(feature = "listen")]
+        Command::Events(command) => super::events::events(&command),
         Command::Keygen { out } => make_key(out.as_deref()),
         Command::Completions { shell } => {
             arguments::complete(shell, &mut io::stdout().lock());
@@ -205,7 +209,7 @@ fn read_asset(path: &Path) -> Result<Map<String, Value>, Error> {
     clippy::disallowed_methods,
     reason = "the one place where calls meet the real time and the real environment"
 )]
-fn system(catalog: &Catalog) -> Runtime {
+pub(super) fn system(catalog: &Catalog) -> Runtime {
     let mut environment = Map::new();
     for asset in &catalog.manifest().assets {
         for (name, schema) in &asset.inputs.properties {
@@ -223,6 +227,26 @@ fn system(catalog: &Catalog) -> Runtime {
         token_store: None,
         environment,
     }
+}
+
+/// A variable of the environment that is no asset's parameter.
+#[cfg(feature = "listen")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is read in this file alone"
+)]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The real time, for faces that outlive a call.
+#[cfg(feature = "listen")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the real time is met in this file alone"
+)]
+pub(super) fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn catalog(added: Option<&Path>) -> Result<Catalog, Error> {
@@ -470,7 +494,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 /// Writes to standard output. A reader that has gone away wants nothing more, which is no error.
-fn print(text: &str) -> ExitCode {
+pub(super) fn print(text: &str) -> ExitCode {
     let mut output = io::stdout().lock();
     let _ = output
         .write_all(text.as_bytes())

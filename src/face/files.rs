@@ -72,3 +72,25 @@ impl Drop for Partial {
 pub(crate) fn read(path: &str) -> io::Result<Vec<u8>> {
     fs::read(Path::new(path))
 }
+
+/// Makes a file for its owner alone where there is none, and reserves it for this process by a lock
+/// on a file beside it, for as long as the answer is kept.
+#[cfg(feature = "listen")]
+pub(crate) fn reserve(path: &Path) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let lock = options.open(beside)?;
+    lock.try_lock().map_err(|error| match error {
+        fs::TryLockError::Error(error) => error,
+        fs::TryLockError::WouldBlock => io::Error::other("another receiver uses it at this moment"),
+    })?;
+    options.open(path)?;
+    Ok(lock)
+}

@@ -1,0 +1,124 @@
+//! The arguments of `listen` and `events`: what they are, not what they do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+/// The receiver.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListenArguments {
+    /// The file that keeps events until the platform has them; it is made where there is none.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queue: PathBuf,
+    /// A JSON file with a channel's asset, or with an array of them; may be given several times. An
+    /// asset may hold its `destination`, the bot's user ID, too. Without it: the environment's.
+    #[arg(long = "asset", value_name = "FILE")]
+    pub(crate) assets: Vec<PathBuf>,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) address: SocketAddr,
+    /// The path of the webhook URL.
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub(crate) path: String,
+    /// Posts each event to this URL instead of writing it to standard output.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["ack", "hold"])]
+    pub(crate) forward: Option<String>,
+    /// A file with the secret that signs what is posted; without it `LINE_FORWARD_SECRET`.
+    #[arg(long, value_name = "FILE", requires = "forward")]
+    pub(crate) forward_secret_file: Option<PathBuf>,
+    /// A PEM file of certificate authorities to trust for `--forward`, instead of the bundled ones.
+    #[arg(long, value_name = "FILE", requires = "forward")]
+    pub(crate) forward_ca_file: Option<PathBuf>,
+    /// Waits for `{"ack": SEQUENCE}` on standard input, instead of taking a written line for
+    /// acknowledged.
+    #[arg(long, conflicts_with = "hold")]
+    pub(crate) ack: bool,
+    /// Only takes events in; they wait for a later start.
+    #[arg(long)]
+    pub(crate) hold: bool,
+    /// How many events may be with the platform at once, each of another chat.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: u16,
+    /// How long the platform may take for one event, milliseconds.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) timeout_ms: u64,
+    /// How often the platform may fail at one event before it is given up.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(i64).range(1..=1000))]
+    pub(crate) attempts: i64,
+    /// How old an event may get before a failure makes it given up, hours.
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8760))]
+    pub(crate) max_age_hours: u64,
+    /// How long an event waits for earlier ones of its chat, milliseconds.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub(crate) settle_ms: u64,
+    /// How many events may wait before LINE is answered 503.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..))]
+    pub(crate) max_waiting: i64,
+    /// How long the ids of events are remembered, days.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=3650))]
+    pub(crate) remember_days: u64,
+    /// The largest body, bytes.
+    #[arg(long, value_name = "N", default_value_t = 1_048_576, value_parser = clap::value_parser!(u32).range(1..=67_108_864))]
+    pub(crate) max_body_bytes: u32,
+    /// The most connections; over it the one that has been idle for longest is closed. Each needs a
+    /// file descriptor (`ulimit -n`).
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: u32,
+    /// How long a connection may be idle, or take for a request's head, seconds.
+    #[arg(long, value_name = "N", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) idle_seconds: u64,
+}
+
+/// What to do with events in the queue.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Lists events, one line of JSON each
+    List {
+        #[command(flatten)]
+        queue: QueueFile,
+        /// Which events.
+        #[arg(long, value_enum, default_value_t = Standing::Dead)]
+        state: Standing,
+        /// The most events.
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        limit: u32,
+        /// Shows what the events say, too.
+        #[arg(long)]
+        with_event: bool,
+    },
+    /// Lets dead events wait again, to be handed over
+    Replay(Chosen),
+    /// Removes dead events for good
+    Drop(Chosen),
+}
+
+/// Where the queue is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct QueueFile {
+    /// The queue's file; the receiver may be running.
+    #[arg(long = "queue", value_name = "FILE")]
+    pub(crate) path: PathBuf,
+}
+
+/// Which dead events.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Chosen {
+    #[command(flatten)]
+    pub(crate) queue: QueueFile,
+    /// Their sequence numbers.
+    #[arg(value_name = "SEQUENCE", required_unless_present = "all")]
+    pub(crate) sequences: Vec<i64>,
+    /// All dead events.
+    #[arg(long, conflicts_with = "sequences")]
+    pub(crate) all: bool,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Standing {
+    /// Not yet acknowledged.
+    Waiting,
+    /// Given up.
+    Dead,
+}

@@ -1,0 +1,249 @@
+//! The webhook receiver: `server` takes requests, `intake` verifies them, `writer` makes their
+//! events safe in the `queue` and hands them out, `lines` or `forward` bring them to the platform.
+//! It reads no configuration and prints nothing; what it needs of the world is handed in.
+
+pub mod forward;
+pub mod intake;
+mod lines;
+pub mod metrics;
+pub mod queue;
+mod server;
+mod writer;
+
+use std::io::{BufRead, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver as Inbox, Sender, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use forward::Target;
+use intake::Intake;
+use metrics::Metrics;
+use queue::{Outgoing, Queue};
+use server::{Limits, Server};
+use writer::{Message, Terms, Writer};
+
+/// How many messages may wait for the writer. Past it, LINE is asked to come again.
+const INBOX: usize = 1024;
+
+/// The time.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How the receiver works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The path of webhooks.
+    pub path: String,
+    /// The largest body, bytes.
+    pub max_body_bytes: usize,
+    /// The most connections at once. Over it the one that has been idle for longest is closed.
+    pub max_connections: usize,
+    /// How long a connection may take for a request's head, and be idle between requests.
+    pub idle: Duration,
+    /// How many events may be with the platform at once; each is of another chat.
+    pub in_flight: usize,
+    /// How many failures an event may have before it is given up.
+    pub attempts: i64,
+    /// How old an event may get before a failure makes it given up.
+    pub max_age: Duration,
+    /// How long an event waits for earlier ones of its chat.
+    pub settle: Duration,
+    /// How long a line may wait for its acknowledgement.
+    pub acknowledge_within: Duration,
+    /// How many events may wait before LINE is refused.
+    pub max_waiting: i64,
+    /// How long the ids of events are remembered.
+    pub remember: Duration,
+    /// How long what is out may take to be settled when the receiver stops.
+    pub grace: Duration,
+}
+
+/// Where events go.
+pub enum Sink {
+    /// Nowhere: they wait.
+    Hold,
+    /// As lines of JSON; acknowledged by lines that come back, if there is anything to read.
+    Lines {
+        /// Where lines go.
+        output: Box<dyn Write + Send>,
+        /// Where acknowledgements come from.
+        answers: Option<Box<dyn BufRead + Send>>,
+        /// Tells people about answers that make no sense.
+        complain: fn(&str),
+    },
+    /// As POSTs.
+    Forward(Target),
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Sink")
+    }
+}
+
+/// Why the receiver should end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked it to.
+    Asked,
+    /// Nobody reads its lines any more.
+    OutputClosed,
+    /// Nobody will acknowledge anything any more.
+    InputEnded,
+}
+
+/// A receiver at work.
+pub struct Receiver {
+    server: Server,
+    told: SyncSender<Message>,
+    writer: JoinHandle<()>,
+    grace: Duration,
+}
+
+impl std::fmt::Debug for Receiver {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}
+
+impl Receiver {
+    /// Starts it. `ended` hears of a sink that can no longer work.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot: the queue, the address, or a thread.
+    pub fn start(
+        settings: Settings,
+        queue: Queue,
+        intake: Arc<Intake>,
+        sink: Sink,
+        now: Clock,
+        random: fn() -> u128,
+        ended: &Sender<Ended>,
+    ) -> Result<Self, String> {
+        let metrics = Arc::new(Metrics::default());
+        let (told, inbox) = sync_channel(INBOX);
+        let (events, outgoing) = sync_channel(settings.in_flight.max(1));
+        let terms = settings.terms(&sink);
+        let writer = Writer::new(
+            queue,
+            terms,
+            inbox,
+            events,
+            Arc::clone(&metrics),
+            Arc::clone(&now),
+            random,
+        );
+        let writer = writer.map_err(|trouble| format!("the queue cannot be used: {trouble}"))?;
+        let server = Server::start(settings.limits(), intake, told.clone(), metrics)
+            .map_err(|error| format!("it cannot listen on {}: {error}", settings.address))?;
+        let unstarted = |error: std::io::Error| format!("a thread cannot be started: {error}");
+        start_sink(sink, settings.in_flight, outgoing, &told, &now, ended).map_err(unstarted)?;
+        let writer = named("writer", move || writer.run()).map_err(unstarted)?;
+        Ok(Self {
+            server,
+            told,
+            writer,
+            grace: settings.grace,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// Takes no further request, answers those that are open, lets what is out be settled within the
+    /// grace, and closes the queue.
+    pub fn stop(self) {
+        self.server.stop();
+        let _ = self.told.send(Message::Stop(self.grace));
+        let _ = self.writer.join();
+    }
+}
+
+impl Settings {
+    fn terms(&self, sink: &Sink) -> Terms {
+        let in_flight = match sink {
+            Sink::Hold => 0,
+            Sink::Lines { .. } | Sink::Forward(_) => self.in_flight,
+        };
+        let answered = matches!(
+            sink,
+            Sink::Lines {
+                answers: Some(_),
+                ..
+            }
+        );
+        Terms {
+            in_flight,
+            attempts: self.attempts,
+            max_age: self.max_age,
+            settle: self.settle,
+            acknowledge_within: answered.then_some(self.acknowledge_within),
+            max_waiting: self.max_waiting,
+            remember: self.remember,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            address: self.address,
+            path: self.path.clone(),
+            max_body_bytes: self.max_body_bytes,
+            max_connections: self.max_connections,
+            idle: self.idle,
+            body_within: Duration::from_secs(5),
+        }
+    }
+}
+
+fn start_sink(
+    sink: Sink,
+    threads: usize,
+    events: Inbox<Outgoing>,
+    told: &SyncSender<Message>,
+    now: &Clock,
+    ended: &Sender<Ended>,
+) -> std::io::Result<()> {
+    match sink {
+        // Nothing is ever handed out; the channel's end may go.
+        Sink::Hold => Ok(()),
+        Sink::Forward(target) => forward::start(target, threads, events, told, now),
+        Sink::Lines {
+            output,
+            answers,
+            complain,
+        } => {
+            let answered = answers.is_some();
+            if let Some(input) = answers {
+                let (told, ended) = (told.clone(), ended.clone());
+                named("answers", move || {
+                    lines::listen(input, &told, &ended, complain)
+                })?;
+            }
+            let (told, ended) = (told.clone(), ended.clone());
+            named("lines", move || {
+                lines::write(output, answered, &events, &told, &ended)
+            })?;
+            Ok(())
+        }
+    }
+}
+
+fn named(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+}

@@ -1,0 +1,597 @@
+//! The one thread that owns the queue. It takes in what the server and the sink say, writes all that
+//! waits in one transaction, and only then answers: to LINE that events are safe, to the sink which
+//! events are next. What a failed delivery means for its event is decided here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use super::Clock;
+use super::metrics::{Handed, Metrics};
+use super::queue::{Changes, NewEvent, Outgoing, Queue, Trouble};
+
+/// How many messages one transaction takes in.
+const GROUP: usize = 512;
+/// How often things are looked after that nobody asks for.
+const CHORES: Duration = Duration::from_secs(1);
+/// The first pause after a failure; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause of one event.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// The longest pause while the platform cannot be reached.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(15);
+/// The longest pause that the platform may ask for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// What the writer is told.
+pub(crate) enum Message {
+    /// A verified webhook.
+    Arrival(Arrival),
+    /// How handing an event out went.
+    Settled(Settlement),
+    /// This event has been written out: the time for its acknowledgement runs.
+    Shown(i64),
+    /// Hand out nothing more; end when what is out is settled, or after this time.
+    Stop(Duration),
+}
+
+/// A verified webhook, and whom to tell that its events are safe.
+pub(crate) struct Arrival {
+    pub(crate) channel: String,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) answer: Box<dyn FnOnce(Stored) + Send>,
+}
+
+/// What became of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// Its events are on the disk, or were before.
+    Safe,
+    /// The queue holds as much as it may.
+    Full,
+    /// They could not be written.
+    Failed,
+}
+
+/// How handing one event out went.
+#[derive(Debug)]
+pub(crate) struct Settlement {
+    pub(crate) sequence: i64,
+    pub(crate) verdict: Verdict,
+}
+
+/// What the platform said about one event, or that it said nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It has it.
+    Acknowledged,
+    /// It will never take it.
+    Refused(String),
+    /// It failed at it, and asked for a pause or not.
+    Failed(String, Option<Duration>),
+    /// It is not there, or asked for patience with everything.
+    Unreachable(String, Option<Duration>),
+}
+
+/// How the writer judges.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// How many events may be out at once; each is of another chat.
+    pub(crate) in_flight: usize,
+    /// How many failures an event may have.
+    pub(crate) attempts: i64,
+    /// How old an event may get while handing it over fails.
+    pub(crate) max_age: Duration,
+    /// How long an event waits for earlier ones of its chat.
+    pub(crate) settle: Duration,
+    /// How long an acknowledgement may take, where it does not come with the attempt.
+    pub(crate) acknowledge_within: Option<Duration>,
+    /// How many events may wait.
+    pub(crate) max_waiting: i64,
+    /// How long ids are remembered.
+    pub(crate) remember: Duration,
+}
+
+/// An event that is handed out.
+struct Out {
+    failures: i64,
+    accepted: i64,
+    since: Instant,
+    shown: Option<Instant>,
+}
+
+/// What is to be written about an event that was out.
+#[derive(Debug, PartialEq, Eq)]
+enum Decision {
+    Acknowledge,
+    Postpone {
+        due: i64,
+        failures: i64,
+        reason: String,
+    },
+    Bury {
+        failures: i64,
+        reason: String,
+    },
+}
+
+/// Whether the platform is there. While it is not, only one event at a time tries it.
+#[derive(Default)]
+struct Absence {
+    failures: u32,
+    until: i64,
+}
+
+/// The writer's state.
+pub(crate) struct Writer {
+    queue: Queue,
+    terms: Terms,
+    inbox: Receiver<Message>,
+    sink: SyncSender<Outgoing>,
+    metrics: Arc<Metrics>,
+    now: Clock,
+    random: fn() -> u128,
+    out: HashMap<i64, Out>,
+    /// Decisions that are not on the disk yet.
+    decided: Vec<(i64, Decision)>,
+    absence: Absence,
+    foreign: i64,
+    chores: Instant,
+    stopping: Option<Instant>,
+}
+
+/// What one transaction brought.
+struct Written {
+    stored: Vec<Stored>,
+    new: u64,
+    duplicates: u64,
+    left: i64,
+    died: i64,
+    out: Vec<Outgoing>,
+}
+
+impl Writer {
+    /// A writer over an open queue. `sink` must have room for `terms.in_flight` events.
+    ///
+    /// # Errors
+    ///
+    /// Where the queue cannot be read or written.
+    pub(crate) fn new(
+        mut queue: Queue,
+        terms: Terms,
+        inbox: Receiver<Message>,
+        sink: SyncSender<Outgoing>,
+        metrics: Arc<Metrics>,
+        now: Clock,
+        random: fn() -> u128,
+    ) -> Result<Self, Trouble> {
+        queue.take_back()?;
+        let mut writer = Self {
+            foreign: queue.foreign_changes()?,
+            queue,
+            terms,
+            inbox,
+            sink,
+            metrics,
+            now,
+            random,
+            out: HashMap::new(),
+            decided: Vec::new(),
+            absence: Absence::default(),
+            chores: Instant::now(),
+            stopping: None,
+        };
+        writer.count()?;
+        Ok(writer)
+    }
+
+    /// Works until it is stopped, or until nobody is left who could tell it anything.
+    pub(crate) fn run(mut self) {
+        let mut arrivals = Vec::new();
+        loop {
+            let connected = self.collect(&mut arrivals);
+            self.miss();
+            self.round(&mut arrivals);
+            self.look_after();
+            let done = self.out.is_empty() && self.decided.is_empty();
+            let over = self
+                .stopping
+                .is_some_and(|end| done || Instant::now() >= end);
+            if over || !connected {
+                return;
+            }
+        }
+    }
+
+    /// Waits for a message, then takes those that are there already. `false` where none can come.
+    fn collect(&mut self, arrivals: &mut Vec<Arrival>) -> bool {
+        let mut message = match self.inbox.recv_timeout(self.patience()) {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        };
+        for _ in 0..GROUP {
+            match message {
+                Message::Arrival(arrival) => arrivals.push(arrival),
+                Message::Settled(settlement) => self.settle(settlement),
+                Message::Shown(sequence) => {
+                    if let Some(out) = self.out.get_mut(&sequence) {
+                        out.shown = Some(Instant::now());
+                    }
+                }
+                Message::Stop(grace) => self.stopping = Some(Instant::now() + grace),
+            }
+            match self.inbox.try_recv() {
+                Ok(next) => message = next,
+                Err(_) => break,
+            }
+        }
+        true
+    }
+
+    /// How long to wait for a message: until an event is due, if one may be handed out.
+    fn patience(&self) -> Duration {
+        if self.stopping.is_some() || !self.decided.is_empty() {
+            return Duration::from_millis(50);
+        }
+        let now = self.millis();
+        let wanted = match self.queue.next_due() {
+            _ if self.room(self.absence.until.max(now)) == 0 => None,
+            Ok(due) => due.map(|due| due.max(self.absence.until)),
+            Err(_) => None,
+        };
+        let pause = wanted.map_or(CHORES, |due| {
+            Duration::from_millis(u64::try_from(due - now).unwrap_or(0))
+        });
+        pause.min(CHORES)
+    }
+
+    fn millis(&self) -> i64 {
+        super::millis((self.now)())
+    }
+
+    /// How many events may be handed out once the decisions are written.
+    fn room(&self, now: i64) -> usize {
+        let settled = self
+            .decided
+            .iter()
+            .filter(|(one, _)| self.out.contains_key(one));
+        let out = self.out.len() - settled.count();
+        if self.stopping.is_some() || now < self.absence.until {
+            0
+        } else if self.absence.failures > 0 {
+            usize::from(out == 0)
+        } else {
+            self.terms.in_flight.saturating_sub(out)
+        }
+    }
+
+    /// Takes note of a verdict. One that is late, about an event that is no longer out, counts only
+    /// if it acknowledges.
+    fn settle(&mut self, settlement: Settlement) {
+        let Settlement { sequence, verdict } = settlement;
+        let now = self.millis();
+        if self.decided.iter().any(|(known, _)| *known == sequence) {
+            return;
+        }
+        let Some(out) = self.out.get(&sequence) else {
+            if verdict == Verdict::Acknowledged {
+                self.decided.push((sequence, Decision::Acknowledge));
+            }
+            return;
+        };
+        let took = out.since.elapsed();
+        let spread = u32::try_from((self.random)() & 0xffff).unwrap_or(0);
+        let decision = judge(&self.terms, out, &verdict, now, spread);
+        let age = Duration::from_millis(u64::try_from(now - out.accepted).unwrap_or(0));
+        let handed = match (&decision, &verdict) {
+            (Decision::Acknowledge, _) => Handed::Acknowledged,
+            (Decision::Bury { .. }, _) => Handed::Dead,
+            (_, Verdict::Unreachable(..)) => Handed::Unreachable,
+            _ => Handed::Failed,
+        };
+        self.metrics.handed(handed, took);
+        if handed == Handed::Acknowledged {
+            self.metrics.delayed(age);
+        }
+        self.notice(&verdict, now, spread);
+        self.decided.push((sequence, decision));
+    }
+
+    /// Whether the platform is there, by its latest answer or silence.
+    fn notice(&mut self, verdict: &Verdict, now: i64, spread: u32) {
+        let Verdict::Unreachable(_, after) = verdict else {
+            self.absence = Absence::default();
+            return;
+        };
+        if now < self.absence.until {
+            return;
+        }
+        self.absence.failures = self.absence.failures.saturating_add(1);
+        let own = pause(self.absence.failures, LONGEST_ABSENCE, spread);
+        self.absence.until = now + whole_millis(asked(*after, own));
+    }
+
+    /// Gives up waiting for acknowledgements that should have come.
+    fn miss(&mut self) {
+        let Some(within) = self.terms.acknowledge_within else {
+            return;
+        };
+        let late = self
+            .out
+            .iter()
+            .filter(|(_, out)| out.shown.is_some_and(|shown| shown.elapsed() > within));
+        let late: Vec<i64> = late.map(|(sequence, _)| *sequence).collect();
+        for sequence in late {
+            let reason = "no acknowledgement came in time".to_owned();
+            let verdict = Verdict::Failed(reason, Some(Duration::ZERO));
+            self.settle(Settlement { sequence, verdict });
+        }
+    }
+
+    /// One transaction, and what follows from it.
+    fn round(&mut self, arrivals: &mut Vec<Arrival>) {
+        let now = self.millis();
+        let room = self.room(now);
+        let due = || matches!(self.queue.next_due(), Ok(Some(due)) if due <= now);
+        if arrivals.is_empty() && self.decided.is_empty() && (room == 0 || !due()) {
+            return;
+        }
+        let waiting = self.metrics.waiting.load(Ordering::Relaxed);
+        let (terms, decided) = (&self.terms, &self.decided);
+        let written = self.queue.write(|changes| {
+            let mut written = conclude(changes, decided)?;
+            for arrival in arrivals.iter() {
+                let stored = take_in(changes, arrival, terms, now, waiting, &mut written)?;
+                written.stored.push(stored);
+            }
+            if room > 0 {
+                written.out = changes.hand_out(now, i64::try_from(room).unwrap_or(i64::MAX))?;
+            }
+            Ok(written)
+        });
+        match written {
+            Ok(written) => self.publish(written, arrivals),
+            Err(_) => {
+                self.metrics.failed_commits.fetch_add(1, Ordering::Relaxed);
+                for arrival in arrivals.drain(..) {
+                    (arrival.answer)(Stored::Failed);
+                }
+            }
+        }
+    }
+
+    /// Tells everybody what is now on the disk.
+    fn publish(&mut self, written: Written, arrivals: &mut Vec<Arrival>) {
+        let metrics = &self.metrics;
+        metrics.commits.fetch_add(1, Ordering::Relaxed);
+        metrics.new_events.fetch_add(written.new, Ordering::Relaxed);
+        metrics
+            .duplicates
+            .fetch_add(written.duplicates, Ordering::Relaxed);
+        let new = i64::try_from(written.new).unwrap_or(0);
+        metrics
+            .waiting
+            .fetch_add(new - written.left, Ordering::Relaxed);
+        metrics.dead.fetch_add(written.died, Ordering::Relaxed);
+        for (arrival, stored) in arrivals.drain(..).zip(written.stored) {
+            (arrival.answer)(stored);
+        }
+        for (sequence, _) in self.decided.drain(..) {
+            self.out.remove(&sequence);
+        }
+        for event in written.out {
+            let out = Out {
+                failures: event.failures,
+                accepted: event.accepted,
+                since: Instant::now(),
+                shown: None,
+            };
+            self.out.insert(event.sequence, out);
+            // A sink that has ended says so by itself; the event stays in the queue.
+            let _ = self.sink.send(event);
+        }
+        let out = i64::try_from(self.out.len()).unwrap_or(0);
+        self.metrics.out.store(out, Ordering::Relaxed);
+    }
+
+    /// Forgets old ids, a few at a time, and counts anew where another process has replayed or
+    /// dropped events. Trouble here is trouble everywhere, and shows with the next event.
+    fn look_after(&mut self) {
+        if self.chores.elapsed() < CHORES {
+            return;
+        }
+        self.chores = Instant::now();
+        let _ = self
+            .queue
+            .forget(self.millis() - whole_millis(self.terms.remember));
+        if let Ok(foreign) = self.queue.foreign_changes()
+            && foreign != self.foreign
+        {
+            self.foreign = foreign;
+            let _ = self.count();
+        }
+    }
+
+    fn count(&mut self) -> Result<(), Trouble> {
+        let counts = self.queue.counts()?;
+        self.metrics
+            .waiting
+            .store(counts.waiting, Ordering::Relaxed);
+        self.metrics.dead.store(counts.dead, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Writes what was decided about events that were out.
+fn conclude(changes: &Changes<'_>, decided: &[(i64, Decision)]) -> Result<Written, Trouble> {
+    let (mut left, mut died) = (0, 0);
+    for (sequence, decision) in decided {
+        match decision {
+            Decision::Acknowledge => left += i64::from(changes.acknowledge(*sequence)?),
+            Decision::Postpone {
+                due,
+                failures,
+                reason,
+            } => {
+                changes.postpone(*sequence, *due, *failures, reason)?;
+            }
+            Decision::Bury { failures, reason } => {
+                died += i64::from(changes.bury(*sequence, *failures, reason)?);
+            }
+        }
+    }
+    Ok(Written {
+        stored: Vec::new(),
+        new: 0,
+        duplicates: 0,
+        left: left + died,
+        died,
+        out: Vec::new(),
+    })
+}
+
+/// Takes in one arrival, unless the queue is full.
+fn take_in(
+    changes: &Changes<'_>,
+    arrival: &Arrival,
+    terms: &Terms,
+    now: i64,
+    waiting: i64,
+    written: &mut Written,
+) -> Result<Stored, Trouble> {
+    let new = i64::try_from(written.new).unwrap_or(i64::MAX);
+    if !arrival.events.is_empty() && waiting.saturating_add(new) >= terms.max_waiting {
+        return Ok(Stored::Full);
+    }
+    let due = now + whole_millis(terms.settle);
+    for event in &arrival.events {
+        match changes.add(&arrival.channel, event, now, due)? {
+            true => written.new += 1,
+            false => written.duplicates += 1,
+        }
+    }
+    Ok(Stored::Safe)
+}
+
+/// What a verdict means for its event.
+fn judge(terms: &Terms, out: &Out, verdict: &Verdict, now: i64, spread: u32) -> Decision {
+    let too_old = now - out.accepted > whole_millis(terms.max_age);
+    match verdict {
+        Verdict::Acknowledged => Decision::Acknowledge,
+        Verdict::Refused(reason) => Decision::Bury {
+            failures: out.failures + 1,
+            reason: reason.clone(),
+        },
+        Verdict::Failed(reason, after) => {
+            let failures = out.failures + 1;
+            let reason = reason.clone();
+            if too_old || failures >= terms.attempts {
+                return Decision::Bury { failures, reason };
+            }
+            let count = u32::try_from(failures).unwrap_or(u32::MAX);
+            let own = pause(count, LONGEST_PAUSE, spread);
+            Decision::Postpone {
+                due: now + whole_millis(asked(*after, own)),
+                failures,
+                reason,
+            }
+        }
+        // The absence itself delays the next attempt; the event keeps its turn.
+        Verdict::Unreachable(reason, _) => match too_old {
+            true => Decision::Bury {
+                failures: out.failures,
+                reason: reason.clone(),
+            },
+            false => Decision::Postpone {
+                due: now,
+                failures: out.failures,
+                reason: reason.clone(),
+            },
+        },
+    }
+}
+
+/// The pause that the platform asked for, within reason, or our own.
+fn asked(after: Option<Duration>, own: Duration) -> Duration {
+    after.map_or(own, |after| after.min(LONGEST_RETRY_AFTER))
+}
+
+/// The pause after the `failures`th failure in a row: it doubles up to `longest`, and lies between
+/// half and all of that.
+fn pause(failures: u32, longest: Duration, spread: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(20);
+    let bound = FIRST_PAUSE.saturating_mul(1 << doublings).min(longest);
+    bound / 2 + (bound / 2) * (spread & 0xffff) / 0xffff
+}
+
+fn whole_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn terms() -> Terms {
+        Terms {
+            in_flight: 4,
+            attempts: 3,
+            max_age: Duration::from_hours(24),
+            settle: Duration::ZERO,
+            acknowledge_within: None,
+            max_waiting: 100,
+            remember: Duration::from_hours(24),
+        }
+    }
+
+    fn out(failures: i64) -> Out {
+        Out {
+            failures,
+            accepted: 0,
+            since: Instant::now(),
+            shown: None,
+        }
+    }
+
+    #[test]
+    fn an_event_is_given_up_when_refused_failed_too_often_or_too_old() {
+        let terms = terms();
+        let failed = Verdict::Failed("500".to_owned(), None);
+        let absent = Verdict::Unreachable("refused".to_owned(), None);
+        let gives_up = |failures, verdict: &Verdict, now| {
+            matches!(
+                judge(&terms, &out(failures), verdict, now, 0),
+                Decision::Bury { .. }
+            )
+        };
+        assert!(gives_up(0, &Verdict::Refused("400".to_owned()), 0));
+        assert!(!gives_up(1, &failed, 0));
+        assert!(gives_up(2, &failed, 0));
+        assert!(
+            !gives_up(99, &absent, 23 * HOUR),
+            "absence does not count against an event"
+        );
+        assert!(gives_up(0, &absent, 25 * HOUR));
+        assert!(gives_up(0, &failed, 25 * HOUR));
+    }
+
+    #[test]
+    fn pauses_double_within_their_bounds_and_a_wish_is_granted_within_reason() {
+        for (failures, bound) in [(1, 500), (2, 1_000), (3, 2_000), (40, 300_000)] {
+            let bound = Duration::from_millis(bound);
+            assert_eq!(pause(failures, LONGEST_PAUSE, 0), bound / 2);
+            assert_eq!(pause(failures, LONGEST_PAUSE, 0xffff), bound);
+        }
+        let wish = Some(Duration::from_secs(7));
+        assert_eq!(asked(wish, Duration::ZERO), Duration::from_secs(7));
+        assert_eq!(
+            asked(Some(Duration::MAX), Duration::ZERO),
+            LONGEST_RETRY_AFTER
+        );
+    }
+}
