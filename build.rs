@@ -67,9 +67,9 @@ fn main() -> ExitCode {
 /// A release binary on Linux stands at a fixed address: its tables then need no relocation, which
 /// otherwise is a third of what starting it costs. Its libraries stay where the system puts them.
 fn fix_address() {
-    let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
-    let linux = target("OS") == "linux" && target("ENV") == "gnu";
-    if linux && env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+    let is = |name: &str, value: &str| env::var_os(name).is_some_and(|known| known == value);
+    let linux = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu");
+    if linux && is("PROFILE", "release") {
         println!("cargo::rustc-link-arg-bins=-no-pie");
     }
 }

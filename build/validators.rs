@@ -209,15 +209,12 @@ impl Generator<'_> {
         let is_object = schema.get("type").is_some_and(|name| name == "object");
         let mut arms = String::new();
         for branch in branches {
-            match type_chosen_by(branch).filter(|_| is_object) {
-                Some(name) => {
-                    let verdict = self.call(file, &branch["then"], "v")?;
-                    let _ = writeln!(arms, "        Some({name:?}) => {verdict},");
-                }
-                None => {
-                    let verdict = self.call(file, branch, "v")?;
-                    require(lines, &verdict);
-                }
+            if let Some(name) = type_chosen_by(branch).filter(|_| is_object) {
+                let verdict = self.call(file, &branch["then"], "v")?;
+                let _ = writeln!(arms, "        Some({name:?}) => {verdict},");
+            } else {
+                let verdict = self.call(file, branch, "v")?;
+                require(lines, &verdict);
             }
         }
         if !arms.is_empty() {
@@ -229,6 +226,7 @@ impl Generator<'_> {
         Ok(())
     }
 
+    /// One walk over the properties; required ones leave a bit each.
     fn object(
         &mut self,
         file: &str,
@@ -238,13 +236,48 @@ impl Generator<'_> {
         if !OBJECT.iter().any(|keyword| schema.contains_key(*keyword)) {
             return Ok(());
         }
-        let none = Map::new();
-        let properties = schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .unwrap_or(&none);
         let required = schema.get("required").map_or(Ok(&[][..]), items)?;
-        let mut names: Vec<&str> = properties.keys().map(String::as_str).collect();
+        if required.len() > 63 {
+            return Err("`required` names more than 63 properties".to_owned());
+        }
+        let arms = self.properties(file, schema, required)?;
+        let names = match schema.get("propertyNames") {
+            Some(names) => self.call(file, names, "&Value::from(key.as_str())")? + " && ",
+            None => String::new(),
+        };
+        let most = match schema.get("maxProperties") {
+            Some(most) => format!("object.len() <= {most} && "),
+            None => String::new(),
+        };
+        let all = (1_u64 << required.len()) - 1;
+        let _ = write!(
+            lines,
+            "    if let Value::Object(object) = v {{
+        let mut seen = 0_u64;
+        let fits = {most}object.iter().all(|(key, part)| {names}match key.as_str() {{
+{arms}        }});
+        if !fits || seen != {all} {{
+            return false;
+        }}
+    }}
+",
+        );
+        Ok(())
+    }
+
+    /// What each property is judged by, as the arms of a `match` on its name.
+    fn properties(
+        &mut self,
+        file: &str,
+        schema: &Map<String, Value>,
+        required: &[Value],
+    ) -> Result<String, String> {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let mut names: Vec<&str> = properties
+            .into_iter()
+            .flat_map(Map::keys)
+            .map(String::as_str)
+            .collect();
         for name in required {
             let name = text(name)?;
             if !names.contains(&name) {
@@ -253,40 +286,17 @@ impl Generator<'_> {
         }
         let mut arms = String::new();
         for name in names {
-            let place = required.iter().position(|required| required == name);
-            let seen = place.map_or(String::new(), |place| format!("seen |= 1 << {place}; "));
-            let other = match properties.get(name) {
+            let bit = required.iter().position(|required| required == name);
+            let seen = bit.map_or(String::new(), |bit| format!("seen |= 1 << {bit}; "));
+            let verdict = match properties.and_then(|properties| properties.get(name)) {
                 Some(schema) => self.call(file, schema, "part")?,
                 None => self.other(file, schema)?,
             };
-            let _ = writeln!(arms, "            {name:?} => {{ {seen}{other} }}");
+            let _ = writeln!(arms, "            {name:?} => {{ {seen}{verdict} }}");
         }
         let other = self.other(file, schema)?;
         let _ = writeln!(arms, "            _ => {other},");
-        let names = match schema.get("propertyNames") {
-            Some(names) => self.call(file, names, "&Value::from(key.as_str())")?,
-            None => "true".to_owned(),
-        };
-        let most = schema
-            .get("maxProperties")
-            .map_or(String::new(), |most| format!("object.len() <= {most} && "));
-        let all = if required.is_empty() {
-            String::new()
-        } else if required.len() < 64 {
-            format!(" && seen == {}", (1_u64 << required.len()) - 1)
-        } else {
-            return Err("`required` names more than 63 properties".to_owned());
-        };
-        let (counter, key) = if required.is_empty() {
-            ("", "key")
-        } else {
-            ("        let mut seen = 0_u64;\n", "key")
-        };
-        let _ = write!(
-            lines,
-            "    if let Value::Object(object) = v {{\n{counter}        let fits = {most}object.iter().all(|({key}, part)| {names} && match {key}.as_str() {{\n{arms}        }});\n        if !(fits{all}) {{\n            return false;\n        }}\n    }}\n",
-        );
-        Ok(())
+        Ok(arms)
     }
 
     /// The verdict on a property that `properties` does not name.

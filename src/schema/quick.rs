@@ -21,6 +21,7 @@ pub fn accepts(action: &str, inputs: &Value) -> Option<bool> {
 #[allow(
     clippy::all,
     clippy::pedantic,
+    unused_mut,
     unused_parens,
     unused_variables,
     reason = "written by the build script"
