@@ -68,7 +68,7 @@ def main():
     text = markdown(measured)
     print(text, end="")
     if options.json:
-        write_json(options.json, measured)
+        write_json(options.json, measured, figures(measured))
     if options.update_readme:
         report.rewrite(cold.README, text, BEGIN, END)
 
@@ -176,9 +176,9 @@ def cells(measured, row):
     return [row.client, f"{row.first_us:,.0f}", first, f"{row.per_second:,.0f}", then]
 
 
-def write_json(path, measured):
-    """Writes the report as JSON."""
-    judged = [dataclasses.asdict(one) for one in figures(measured)]
+def write_json(path, measured, judged):
+    """Writes a report and its figures as JSON."""
+    judged = [dataclasses.asdict(one) for one in judged]
     with open(path, "w", encoding="utf-8") as file:
         json.dump({**dataclasses.asdict(measured), "figures": judged}, file, ensure_ascii=False, indent=2)
         file.write("\n")

@@ -1,14 +1,18 @@
 //! A webhook of five events: verified, read into the connector's events, written as JSON; beside
-//! minimal programs that verify and only parse. `cargo bench --bench webhook`; the figures are
-//! bodies, so five times as many events.
+//! minimal programs that verify and only parse. `cargo bench --bench webhook` shows a table;
+//! `webhook.py` runs it beside LINE's SDKs. It measures no receiver and no network.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a benchmark that cannot go on has nothing to measure"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "a bench prints what it measured, and nobody but its runner reads it"
+)]
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -22,16 +26,8 @@ use serde::Deserialize;
 
 const SECRET: &str = "8c570fa6dd201bb328f1c1eac23a96d8";
 
-/// As LINE writes it: one line, no spaces.
-const BODY: &str = concat!(
-    r#"{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":["#,
-    r#"{"type":"message","message":{"type":"text","id":"444573844083572737","quoteToken":"q3Plxr4AgKd0yA7c4nW6yMoG1l_oPkJS6BhPCDsQkS5MzUl1hmJ8","markAsReadToken":"30yhdy232jYd38hd73ndy9","text":"Hello, is the red one in size 42 still there? I would like to pick it up this evening."},"webhookEventId":"01HMQGW40RZJPJM3RAJP7BHC2Q","deliveryContext":{"isRedelivery":false},"timestamp":1705891467176,"source":{"type":"user","userId":"U4af4980629f0b5a3c3d6b8a1d2e3f405"},"replyToken":"85cbe770fa8b4f45bbe077b1d4be4a36","mode":"active"},"#,
-    r#"{"type":"message","message":{"type":"text","id":"444573844083572738","quoteToken":"q3Plxr4AgKd0yA7c4nW6yMoG1l_oPkJS6BhPCDsQkS5MzUl1hmJ8","markAsReadToken":"30yhdy232jYd38hd73ndy9","text":"@All @example Good Morning!! (love)","emojis":[{"index":29,"length":6,"productId":"5ac1bfd5040ab15980c9b435","emojiId":"001"}],"mention":{"mentionees":[{"index":0,"length":4,"type":"all"},{"index":5,"length":8,"userId":"U0047556f2e40dba2456887320ba7c76d","type":"user","isSelf":false}]}},"webhookEventId":"01HMQGW40RZJPJM3RAJP7BHC2R","deliveryContext":{"isRedelivery":false},"timestamp":1705891467177,"source":{"type":"group","groupId":"Ca56f94637c40dba2456887320ba7c76d","userId":"U4af4980629f0b5a3c3d6b8a1d2e3f405"},"replyToken":"38ef843bde154d9b91c21320ffd17a0f","mode":"active"},"#,
-    r#"{"type":"message","message":{"type":"image","id":"354718705033693859","quoteToken":"q3Plxr4AgKd0yA7c4nW6yMoG1l_oPkJS6BhPCDsQkS5MzUl1hmJ8","markAsReadToken":"30yhdy232jYd38hd73ndy9","contentProvider":{"type":"line"},"imageSet":{"id":"E005D41A7288F41B65593ED38FF6E9834B046AB36A37921A56BC236F13A91855","index":1,"total":2}},"webhookEventId":"01HMQGW40RZJPJM3RAJP7BHC2S","deliveryContext":{"isRedelivery":false},"timestamp":1705891467178,"source":{"type":"user","userId":"U4af4980629f0b5a3c3d6b8a1d2e3f405"},"replyToken":"7840b71058e24a5d91f9b5726c7512c9","mode":"active"},"#,
-    r#"{"type":"postback","postback":{"data":"movieId=1234&actionId=101","params":{"datetime":"2017-12-25T01:00"}},"webhookEventId":"01HMQGW40RZJPJM3RAJP7BHC2T","deliveryContext":{"isRedelivery":true},"timestamp":1705891467179,"source":{"type":"user","userId":"U4af4980629f0b5a3c3d6b8a1d2e3f405"},"replyToken":"b60d432864f44d079f6d8efe86cf404b","mode":"active"},"#,
-    r#"{"type":"follow","follow":{"isUnblocked":false},"webhookEventId":"01HMQGW40RZJPJM3RAJP7BHC2V","deliveryContext":{"isRedelivery":false},"timestamp":1705891467180,"source":{"type":"user","userId":"U4af4980629f0b5a3c3d6b8a1d2e3f405"},"replyToken":"bd10a5a6e0a648fbb1a1ae0ba6b8c1f2","mode":"active"}"#,
-    r"]}",
-);
+/// Five events as LINE writes them: one line, no spaces.
+const BODY: &str = include_str!("inputs/webhook.json");
 
 /// What a minimal receiver knows of an event: who, what, when, in what kind of message.
 #[derive(Deserialize)]
@@ -92,75 +88,104 @@ fn signature() -> String {
 }
 
 /// What every receiver must do, with ring and base64 and nothing of the connector's.
-fn verify(key: &hmac::Key, signature: &str) {
+fn verify(key: &hmac::Key, signature: &str) -> &'static [u8] {
+    let body = black_box(BODY).as_bytes();
     let tag = encoding::from_base64(signature).unwrap();
-    hmac::verify(key, black_box(BODY).as_bytes(), &tag).unwrap();
+    hmac::verify(key, body, &tag).unwrap();
+    body
 }
 
-/// Each run drops what it made, as a receiver does: kept results would measure fresh memory.
-fn counted<'a, 'b>(bencher: Bencher<'a, 'b>) -> Bencher<'a, 'b> {
-    // Events, and the bytes that they come in.
-    bencher
-        .counter(ItemsCount::new(5_u32))
-        .counter(BytesCount::of_str(BODY))
-}
-
-#[divan::bench]
-fn a_verify_only(bencher: Bencher<'_, '_>) {
-    let (key, signature) = (key(), signature());
-    counted(bencher).bench_local(|| verify(&key, &signature));
-}
-
-#[divan::bench]
-fn b_verify_and_parse_minimal_types(bencher: Bencher<'_, '_>) {
-    let (key, signature) = (key(), signature());
-    counted(bencher).bench_local(|| {
-        verify(&key, &signature);
-        black_box(&serde_json::from_slice::<Minimal<'_>>(black_box(BODY).as_bytes()).unwrap());
-    });
-}
-
-#[divan::bench]
-fn c_verify_and_parse_value(bencher: Bencher<'_, '_>) {
-    let (key, signature) = (key(), signature());
-    counted(bencher).bench_local(|| {
-        verify(&key, &signature);
-        black_box(
-            &serde_json::from_slice::<serde_json::Value>(black_box(BODY).as_bytes()).unwrap(),
-        );
-    });
-}
-
-#[divan::bench]
-fn d_connector_verify_and_read(bencher: Bencher<'_, '_>) {
-    let (verifier, signature) = (Verifier::new(&Secret::new(SECRET)), signature());
-    let triggers = Catalog::embedded().triggers();
-    let terms = Terms::new(
-        &triggers.content,
-        SystemTime::UNIX_EPOCH + Duration::from_hours(1),
-    );
-    counted(bencher).bench_local(|| {
-        let body = black_box(BODY).as_bytes();
-        verifier.verify(body, Some(&signature)).unwrap();
-        black_box(&webhook::read(body, &terms).unwrap());
-    });
-}
-
-#[divan::bench]
-fn e_connector_verify_read_and_write(bencher: Bencher<'_, '_>) {
-    let (verifier, signature) = (Verifier::new(&Secret::new(SECRET)), signature());
-    let triggers = Catalog::embedded().triggers();
-    let terms = Terms::new(
-        &triggers.content,
-        SystemTime::UNIX_EPOCH + Duration::from_hours(1),
-    );
-    counted(bencher).bench_local(|| {
-        let body = black_box(BODY).as_bytes();
-        verifier.verify(body, Some(&signature)).unwrap();
-        black_box(&serde_json::to_string(&webhook::read(body, &terms).unwrap()).unwrap());
-    });
-}
+/// What is measured, by name.
+const WAYS: [&str; 5] = [
+    "verify",
+    "verify, parse minimal types",
+    "verify, parse into Value",
+    "connector: verify, read",
+    "connector: verify, read, write",
+];
 
 fn main() {
-    divan::main();
+    let arguments: Vec<String> = std::env::args().collect();
+    let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match given.as_slice() {
+        [_, "--measure", way, seconds, ..] => measure(way, seconds),
+        [_, "--repeat", way, count, ..] => repeat(way, count),
+        _ => divan::main(),
+    }
+}
+
+/// How many bodies a second one core does once warm, as JSON.
+fn measure(way: &str, seconds: &str) {
+    let seconds = Duration::from_secs_f64(seconds.parse().unwrap());
+    prepared(way, |once| {
+        // As long again to warm up, as for its peers.
+        per_second(seconds, once);
+        let bodies = per_second(seconds, once);
+        println!("{{\"bodies_per_second\": {bodies}}}");
+    });
+}
+
+/// Does it so many times, for who counts instructions.
+fn repeat(way: &str, count: &str) {
+    let count: u32 = count.parse().unwrap();
+    prepared(way, |once| (0..count).for_each(|_| once()));
+}
+
+/// Does it for so long; says how many times a second.
+fn per_second(time: Duration, once: &dyn Fn()) -> f64 {
+    let (start, mut count) = (Instant::now(), 0_u32);
+    while start.elapsed() < time {
+        for _ in 0..100 {
+            once();
+        }
+        count += 100;
+    }
+    f64::from(count) / start.elapsed().as_secs_f64()
+}
+
+/// Hands one way of handling a body to whoever measures it. Each run drops what it made, as a
+/// receiver does: kept results would measure fresh memory.
+fn prepared(way: &str, measure: impl FnOnce(&dyn Fn())) {
+    let (key, signature) = (key(), signature());
+    let verifier = Verifier::new(&Secret::new(SECRET));
+    let triggers = Catalog::embedded().triggers();
+    let received = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
+    let terms = Terms::new(&triggers.content, received);
+    let verified = || {
+        let body = black_box(BODY).as_bytes();
+        verifier.verify(body, Some(&signature)).unwrap();
+        body
+    };
+    match WAYS.iter().position(|known| *known == way) {
+        Some(0) => measure(&|| {
+            verify(&key, &signature);
+        }),
+        Some(1) => measure(&|| {
+            let body = verify(&key, &signature);
+            black_box(&serde_json::from_slice::<Minimal<'_>>(body).unwrap());
+        }),
+        Some(2) => measure(&|| {
+            let body = verify(&key, &signature);
+            black_box(&serde_json::from_slice::<serde_json::Value>(body).unwrap());
+        }),
+        Some(3) => measure(&|| {
+            black_box(&webhook::read(verified(), &terms).unwrap());
+        }),
+        Some(4) => measure(&|| {
+            let delivery = webhook::read(verified(), &terms).unwrap();
+            black_box(&serde_json::to_string(&delivery).unwrap());
+        }),
+        _ => panic!("one of {WAYS:?}"),
+    }
+}
+
+/// Bodies, with the events and the bytes that they come in.
+#[divan::bench(args = WAYS)]
+fn bodies(bencher: Bencher<'_, '_>, way: &str) {
+    prepared(way, |once| {
+        bencher
+            .counter(ItemsCount::new(5_u32))
+            .counter(BytesCount::of_str(BODY))
+            .bench_local(once);
+    });
 }

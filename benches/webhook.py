@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Measures verifying and reading webhooks on one core: ours beside minimal programs and LINE's SDKs.
+
+`README.md` in this folder says how to run it and how to read what it prints.
+"""
+
+import argparse
+import base64
+import hashlib
+import hmac
+import os
+import random
+import statistics
+import sys
+from dataclasses import dataclass, field
+
+import builds
+import cold
+import documents
+import peers
+import report
+import validation
+from errors import Unavailable
+
+BODY = os.path.join(documents.INPUTS, "webhook.json")
+EVENTS = 5
+# The one that `webhook.rs` signs with too.
+SECRET = "8c570fa6dd201bb328f1c1eac23a96d8"
+# What the bench calls its ways, as a table shows them.
+WAYS = {
+    "line-connector: into its events": "connector: verify, read",
+    "line-connector: and written as JSON": "connector: verify, read, write",
+    "minimal Rust: verify only": "verify",
+    "minimal Rust: into minimal types": "verify, parse minimal types",
+    "minimal Rust: into `serde_json::Value`": "verify, parse into Value",
+}
+OURS, _, _, MINIMAL, _ = WAYS
+NODE_SDK, PYTHON_SDK = "LINE Node SDK", "LINE Python SDK"
+BEGIN, END = "<!-- webhook: begin -->", "<!-- webhook: end -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The median of one client."""
+
+    client: str
+    rounds: int
+    events_per_second: float
+
+
+@dataclass
+class Report:
+    """All of one run."""
+
+    conditions: str
+    rows: list[Row] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, client, to):
+        """How many times as many events one client does; None where either is missing."""
+        found = {row.client: row.events_per_second for row in self.rows}
+        return found[client] / found[to] if client in found and to in found else None
+
+
+def main():
+    """Measures, prints, and writes what was asked for."""
+    options = arguments()
+    try:
+        measured = measure(options)
+    except Unavailable as reason:
+        raise SystemExit(f"cannot measure: {reason}") from reason
+    text = markdown(measured)
+    print(text, end="")
+    if options.json:
+        validation.write_json(options.json, measured, figures(measured))
+    if options.update_readme:
+        report.rewrite(cold.README, text, BEGIN, END)
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=cold.positive, default=5, help="rounds to measure (5)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long each repeats (1)")
+    parser.add_argument("--no-sdks", action="store_true", help="without LINE's SDKs")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
+    parser.add_argument("--update-readme", action="store_true", help="put the table into README.md")
+    return parser.parse_args()
+
+
+def measure(options):
+    """The whole run: processes of all clients in turn, in an order that changes."""
+    measured = Report(conditions=report.conditions(options.rounds))
+    bench = builds.bench("webhook")
+    commands = {client: [bench, "--measure", way] for client, way in WAYS.items()}
+    if not options.no_sdks:
+        commands |= sdks(measured)
+    cold.warn_if_busy()
+    samples = {client: [] for client in commands}
+    order = random.Random(0)
+    for number in range(options.rounds):
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+        for client in order.sample(list(commands), len(commands)):
+            taken = validation.run([*pinned(), *commands[client], str(options.seconds)])
+            samples[client].append(taken["bodies_per_second"] * EVENTS)
+    for client, taken in samples.items():
+        measured.rows.append(Row(client, len(taken), statistics.median(taken)))
+    return measured
+
+
+def pinned():
+    """One core, where the system can say so: Node's collector would use another."""
+    return ["taskset", "--cpu-list", "0"] if sys.platform == "linux" else []
+
+
+def sdks(measured):
+    """The commands of LINE's SDKs; the reasons of those that cannot be had go into the report."""
+    with open(BODY, "rb") as file:
+        signed = hmac.new(SECRET.encode(), file.read(), hashlib.sha256).digest()
+    given = [BODY, SECRET, base64.b64encode(signed).decode()]
+    commands = {}
+    for client, prepare in ((NODE_SDK, node_sdk), (PYTHON_SDK, python_sdk)):
+        try:
+            command, version = prepare()
+        except Unavailable as reason:
+            cold.skip(measured.skipped, client, str(reason))
+            continue
+        commands[client] = [*command, *given]
+        measured.conditions += f", {version}"
+    return commands
+
+
+def node_sdk():
+    """The Node SDK's program, and what to call its version."""
+    node, modules = peers.node(), peers.node_modules(peers.NODE_SDK)
+    script = os.path.join(peers.FOLDER, "webhook.mjs")
+    return [node, script, modules], f"Node {peers.version([node])}, {peers.NODE_SDK[0]}"
+
+
+def python_sdk():
+    """The Python SDK's program, and what to call its version."""
+    script = os.path.join(peers.FOLDER, "webhook.py")
+    return [peers.python(peers.PYTHON_SDK), script], peers.PYTHON_SDK[0]
+
+
+def figures(measured):
+    """The figure of the design that applies."""
+    ratio = measured.ratio(OURS, MINIMAL)
+    ahead = [measured.ratio(OURS, sdk) for sdk in (NODE_SDK, PYTHON_SDK)]
+    return [
+        report.at_least("verify, parse, normalise", 0.7, ratio, "× minimal types"),
+        report.at_least("beside LINE's Node SDK", 1, ahead[0], "×"),
+        report.at_least("beside LINE's Python SDK", 1, ahead[1], "×"),
+    ]
+
+
+def markdown(measured):
+    """The whole report, readable on a terminal and in the README alike."""
+    body = [
+        [row.client, f"{row.events_per_second:,.0f}", f"{measured.ratio(row.client, MINIMAL):.3f}"]
+        for row in measured.rows
+    ]
+    judged = [[one.what, one.limit, one.measured, report.VERDICTS[one.met]] for one in figures(measured)]
+    parts = [
+        f"{measured.conditions}. Medians, bodies of {EVENTS} events; × is the ratio to minimal types.",
+        report.table(["", "events a second", "×"], body),
+        "#### Figures of the design",
+        report.table(["", "to reach", "here", "met"], judged),
+    ]
+    parts += [f"Not measured: {client} ({reason})." for client, reason in measured.skipped.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    main()
