@@ -1,6 +1,11 @@
 //! The webhook receiver: `server` takes requests, `intake` verifies them, `writer` makes their
 //! events safe in the `queue` and hands them out, `lines` or `forward` bring them to the platform.
 //! It reads no configuration and prints nothing; what it needs of the world is handed in.
+//!
+//! The promise, whenever the process dies: an event that LINE was answered 200 for is on the disk or
+//! was handed over, and one whose acknowledgement is on the disk is never handed out again. One that
+//! was out, its acknowledgement not yet on the disk, comes again with the same id and a higher
+//! `attempt`; an event with attempt 1 surely never came before.
 
 pub mod forward;
 pub mod intake;
@@ -64,8 +69,6 @@ pub struct Settings {
     pub max_waiting: i64,
     /// How long the ids of events are remembered.
     pub remember: Duration,
-    /// How long what is out may take to be settled when the receiver stops.
-    pub grace: Duration,
 }
 
 /// Where events go.
@@ -107,7 +110,6 @@ pub struct Receiver {
     server: Server,
     told: SyncSender<Message>,
     writer: JoinHandle<()>,
-    grace: Duration,
 }
 
 impl std::fmt::Debug for Receiver {
@@ -154,7 +156,6 @@ impl Receiver {
             server,
             told,
             writer,
-            grace: settings.grace,
         })
     }
 
@@ -165,10 +166,10 @@ impl Receiver {
     }
 
     /// Takes no further request, answers those that are open, lets what is out be settled within the
-    /// grace, and closes the queue.
-    pub fn stop(self) {
+    /// grace, and closes the queue. What was said about events before is written in any case.
+    pub fn stop(self, grace: Duration) {
         self.server.stop();
-        let _ = self.told.send(Message::Stop(self.grace));
+        let _ = self.told.send(Message::Stop(grace));
         let _ = self.writer.join();
     }
 }

@@ -30,6 +30,8 @@ use crate::transport::{self, Http};
 
 /// How long what is out may take to be settled at the end, where no time-out bounds it.
 const GRACE: Duration = Duration::from_secs(5);
+/// What is added to a time-out that does bound it.
+const MARGIN: Duration = Duration::from_secs(1);
 /// The first pause after a destination could not be learnt; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest such pause.
@@ -94,7 +96,12 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
         std::thread::spawn(move || learn(&connector, &intake, unknown));
     }
     let reason = end.recv().unwrap_or(Ended::Asked);
-    receiver.stop();
+    receiver.stop(match (reason, &arguments.forward) {
+        (Ended::Asked, Some(_)) => Duration::from_millis(arguments.timeout_ms) + MARGIN,
+        (Ended::Asked, None) => GRACE,
+        // Nobody is left who could settle anything.
+        (Ended::InputEnded | Ended::OutputClosed, _) => Duration::ZERO,
+    });
     Ok(match reason {
         Ended::Asked | Ended::InputEnded => ExitCode::Accepted,
         Ended::OutputClosed => {
@@ -120,10 +127,6 @@ fn settings(arguments: &ListenArguments) -> Settings {
         acknowledge_within: timeout,
         max_waiting: arguments.max_waiting,
         remember: days * u32::try_from(arguments.remember_days).unwrap_or(u32::MAX),
-        grace: match arguments.forward {
-            Some(_) => timeout + Duration::from_secs(1),
-            None => GRACE,
-        },
     }
 }
 

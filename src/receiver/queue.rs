@@ -2,9 +2,14 @@
 //! ids of all that came lately. It knows no clock and hands nothing to anybody; when to write, and
 //! what follows a delivery, is the `writer`'s matter.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, TransactionBehavior, params};
+mod changes;
+
 use std::path::Path;
 use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+pub use changes::Changes;
 
 /// Marks the file as ours (`PRAGMA application_id`): "LINE".
 const APPLICATION: i64 = 0x4c49_4e45;
@@ -309,200 +314,6 @@ fn outgoing(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outgoing> {
         accepted: row.get(6)?,
         body: row.get(7)?,
     })
-}
-
-/// The changes of one transaction.
-#[derive(Debug)]
-pub struct Changes<'t>(&'t rusqlite::Transaction<'t>);
-
-impl Changes<'_> {
-    fn statement(&self, text: &str) -> Result<CachedStatement<'_>, Trouble> {
-        Ok(self.0.prepare_cached(text)?)
-    }
-
-    /// Takes an event in, `due` to be handed out from then on. `false` where it came before.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn add(
-        &self,
-        channel: &str,
-        event: &NewEvent,
-        accepted: i64,
-        due: i64,
-    ) -> Result<bool, Trouble> {
-        let new = self
-            .statement("INSERT OR IGNORE INTO seen (channel, id, at) VALUES (?1, ?2, ?3)")?
-            .execute(params![channel, event.id, accepted])?;
-        if new == 0 {
-            return Ok(false);
-        }
-        let sequence = self.0.last_insert_rowid();
-        let place = self.place(channel, &event.chat, event.time, sequence)?;
-        self.statement(
-            "INSERT INTO event (seq, channel, id, chat, time, accepted, place, due, attempts, failures, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9)",
-        )?
-        .execute(params![
-            sequence, channel, event.id, event.chat, event.time, accepted, place, due, event.body
-        ])?;
-        Ok(true)
-    }
-
-    /// The place of an event that joins its chat. It goes before the one that is next where LINE's
-    /// timestamp says so and that one has never been handed out.
-    fn place(&self, channel: &str, chat: &str, time: i64, sequence: i64) -> Result<i64, Trouble> {
-        let front: Option<(i64, i64, i64)> = self
-            .statement(
-                "SELECT seq, time, attempts FROM event
-                 WHERE channel = ?1 AND chat = ?2 AND place BETWEEN 1 AND 2",
-            )?
-            .query_row(params![channel, chat], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let Some((front, front_time, attempts)) = front else {
-            return Ok(place::NEXT);
-        };
-        if attempts > 0 || (front_time, front) <= (time, sequence) {
-            return Ok(place::BEHIND);
-        }
-        self.move_to(front, place::BEHIND)?;
-        Ok(place::NEXT)
-    }
-
-    fn move_to(&self, sequence: i64, place: i64) -> Result<(), Trouble> {
-        self.statement("UPDATE event SET place = ?2 WHERE seq = ?1")?
-            .execute(params![sequence, place])?;
-        Ok(())
-    }
-
-    /// Hands out up to `limit` events that are due at `now`, no two of one chat. That each has been
-    /// handed out is written before anybody sees it: an attempt numbered 1 is surely the first.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn hand_out(&self, now: i64, limit: i64) -> Result<Vec<Outgoing>, Trouble> {
-        let mut statement = self.statement(
-            "SELECT seq, channel, id, chat, attempts + 1, failures, accepted, body FROM event
-             WHERE place BETWEEN 1 AND 2 AND place = 1 AND due <= ?1 ORDER BY due LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![now, limit], outgoing)?;
-        let events: Vec<Outgoing> = rows.collect::<Result<_, _>>()?;
-        for event in &events {
-            self.statement("UPDATE event SET place = ?2, attempts = ?3 WHERE seq = ?1")?
-                .execute(params![event.sequence, place::OUT, event.attempt])?;
-        }
-        Ok(events)
-    }
-
-    /// An event was acknowledged: it goes, and its chat's next one may follow. `false` where it was
-    /// not waiting for that.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn acknowledge(&self, sequence: i64) -> Result<bool, Trouble> {
-        let chat = self
-            .statement(
-                "DELETE FROM event WHERE seq = ?1 AND place BETWEEN 1 AND 2 AND attempts > 0
-                 RETURNING channel, chat",
-            )?
-            .query_row([sequence], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        self.follow(chat)
-    }
-
-    /// An event is to be handed out again, from `due` on.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn postpone(
-        &self,
-        sequence: i64,
-        due: i64,
-        failures: i64,
-        reason: &str,
-    ) -> Result<(), Trouble> {
-        self.statement(
-            "UPDATE event SET place = 1, due = ?2, failures = ?3, reason = ?4
-             WHERE seq = ?1 AND place BETWEEN 1 AND 2",
-        )?
-        .execute(params![sequence, due, failures, reason])?;
-        Ok(())
-    }
-
-    /// An event is given up, and its chat's next one may follow.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn bury(&self, sequence: i64, failures: i64, reason: &str) -> Result<bool, Trouble> {
-        let chat = self
-            .statement(
-                "UPDATE event SET place = 3, failures = ?2, reason = ?3
-                 WHERE seq = ?1 AND place BETWEEN 1 AND 2 RETURNING channel, chat",
-            )?
-            .query_row(params![sequence, failures, reason], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        self.follow(chat)
-    }
-
-    /// Makes the earliest event of a chat its next one.
-    fn follow(&self, chat: Option<(String, String)>) -> Result<bool, Trouble> {
-        let Some((channel, chat)) = chat else {
-            return Ok(false);
-        };
-        self.statement(
-            "UPDATE event SET place = 1 WHERE seq = (SELECT seq FROM event
-             WHERE channel = ?1 AND chat = ?2 AND place = 0 ORDER BY time, seq LIMIT 1)",
-        )?
-        .execute(params![channel, chat])?;
-        Ok(true)
-    }
-
-    /// A dead event waits again as if it had just been accepted, but for its place in its chat, which
-    /// LINE's timestamp decides. `false` where there is no such dead event.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn replay(&self, sequence: i64, now: i64) -> Result<bool, Trouble> {
-        let found: Option<(String, String, i64)> = self
-            .statement("SELECT channel, chat, time FROM event WHERE seq = ?1 AND place = 3")?
-            .query_row([sequence], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let Some((channel, chat, time)) = found else {
-            return Ok(false);
-        };
-        let place = self.place(&channel, &chat, time, sequence)?;
-        self.statement(
-            "UPDATE event SET place = ?2, accepted = ?3, due = ?3, failures = 0, reason = NULL
-             WHERE seq = ?1",
-        )?
-        .execute(params![sequence, place, now])?;
-        Ok(true)
-    }
-
-    /// A dead event goes for good; its id stays remembered. `false` where there is no such dead
-    /// event.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn drop_dead(&self, sequence: i64) -> Result<bool, Trouble> {
-        let gone = self
-            .statement("DELETE FROM event WHERE seq = ?1 AND place = ?2")?
-            .execute(params![sequence, place::DEAD])?;
-        Ok(gone == 1)
-    }
 }
 
 #[cfg(test)]

@@ -49,3 +49,6 @@ mod sandbox;
 mod webhook;
 // From the user through `webhook` and an action back to the user.
 mod round_trip;
+// `listen` and `events`: webhooks from LINE to the platform, whatever breaks in between.
+#[cfg(feature = "listen")]
+mod listen;

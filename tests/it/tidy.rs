@@ -76,7 +76,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("rsa", &["keygen.rs"]),
-    ("rusqlite", &["receiver/queue.rs"]),
+    (
+        "rusqlite",
+        &["receiver/queue.rs", "receiver/queue/changes.rs"],
+    ),
     ("rustix", &["face/token_files.rs"]),
     ("rustls", &["transport.rs"]),
     ("serde_saphyr", &["catalog/source/read.rs"]),
