@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Proves and measures `listen` at large: killed at work, under load, among hostile clients.
+
+`README.md` in this folder says how to run it and how to read what it prints.
+"""
+
+import argparse
+import dataclasses
+import json
+import random
+import resource
+import signal
+import sys
+import tempfile
+
+import builds
+import cold
+import listen_hostile
+import listen_kills
+import listen_throughput
+import report
+from errors import Unavailable
+
+BEGIN, END = "<!-- listen: begin -->", "<!-- listen: end -->"
+
+
+def main():
+    """Runs the sections that were asked for, prints them, and fails where a promise was broken."""
+    options = arguments()
+    if sys.platform != "linux":
+        raise SystemExit("only Linux tells what this relies on")
+    # Being asked to end is an end like any other: what was started stops, the folder goes.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    raise_file_limit()
+    results = {}
+    try:
+        connector = builds.connector()
+        cold.warn_if_busy()
+        with tempfile.TemporaryDirectory(prefix="listen-", dir=options.folder) as folder:
+            for name, section in SECTIONS.items():
+                if getattr(options, name) or not any(getattr(options, each) for each in SECTIONS):
+                    print(f"{name} …", file=sys.stderr)
+                    results[name] = section(connector, folder, options)
+    except Unavailable as reason:
+        raise SystemExit(f"cannot measure: {reason}") from reason
+    text = "\n\n".join([report.conditions(1) + ".", *map(markdown, results.values())]) + "\n"
+    print(text, end="")
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            measured = {name: dataclasses.asdict(result) for name, result in results.items()}
+            json.dump(measured, file, ensure_ascii=False, indent=2)
+            file.write("\n")
+    if options.update_readme:
+        report.rewrite(cold.README, text, BEGIN, END)
+    return 0 if all(result.good() for result in results.values()) else 1
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    count = cold.positive
+    parser.add_argument("--kills", action="store_true", help="only this section (and others so named)")
+    parser.add_argument("--throughput", action="store_true", help="only this section")
+    parser.add_argument("--hostile", action="store_true", help="only this section")
+    parser.add_argument("--events", type=count, default=100_000, help="events under kills (100000)")
+    parser.add_argument("--times", type=count, default=60, help="how often it is killed (60)")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--seconds", type=count, default=10, help="how long each load lasts (10)")
+    parser.add_argument("--no-sdks", action="store_true", help="leave LINE's SDKs out")
+    parser.add_argument("--idle", type=count, default=10_000, help="idle connections (10000)")
+    parser.add_argument("--folder", help="where queues stand (the system's temporary folder)")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
+    parser.add_argument("--update-readme", action="store_true", help="put the tables into README.md")
+    return parser.parse_args()
+
+
+def raise_file_limit():
+    """As many open files as the system grants; what is started inherits it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def kills(connector, folder, options):
+    """Killed at work."""
+    return listen_kills.run(connector, folder, options.events, options.times, options.seed)
+
+
+def throughput(connector, folder, options):
+    """Under load."""
+    return listen_throughput.run(connector, folder, options.seconds, not options.no_sdks)
+
+
+def hostile(connector, folder, options):
+    """Among hostile clients."""
+    return listen_hostile.run(connector, folder, options.idle)
+
+
+SECTIONS = {"kills": kills, "throughput": throughput, "hostile": hostile}
+
+
+def markdown(result):
+    """A section, readable on a terminal and in the README alike."""
+    return f"#### {result.TITLE}\n\n{result.text()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
