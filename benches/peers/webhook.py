@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """LINE's Python SDK as its users write it: `webhook.py BODY SECRET SIGNATURE SECONDS`.
 
 Verifies a body and parses it into the SDK's events; writes how many a second it does once warm.
@@ -36,46 +35,3 @@ def main():
 
 if __name__ == "__main__":
     main()
-=======
-"""LINE's Python SDK as a receiver of webhooks, as small as it can be: Python's own threading server,
-the SDK's parser, 200. It prints its port. What it answers 200 is nowhere but in memory.
-"""
-
-import os
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-from linebot.v3 import WebhookParser
-from linebot.v3.exceptions import InvalidSignatureError
-
-PARSER = WebhookParser(os.environ["SECRET"])
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers webhooks over kept connections."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode("utf-8")
-        try:
-            PARSER.parse(body, self.headers.get("X-Line-Signature", ""))
-            self.send_response(200)
-        except InvalidSignatureError:
-            self.send_response(401)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    """With room for all of the load's connections at once."""
-
-    request_queue_size = 1024
-
-
-server = Server(("127.0.0.1", 0), Handler)
-print(server.server_address[1], flush=True)
-server.serve_forever()
->>>>>>> c3161a9e4e06f8882d564dafb6b792b63f68eba2
