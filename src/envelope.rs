@@ -422,7 +422,9 @@ impl Output {
             let quoted = Value::from(secret.expose()).to_string();
             let bare = &quoted[1..quoted.len() - 1];
             // A shorter value is likelier to be part of an ordinary word than to be found by it.
-            if bare.len() >= 6 && text.contains(bare) {
+            // Looking for its beginning is quicker, and nearly always enough.
+            let start = &bare[..bare.floor_char_boundary(16)];
+            if bare.len() >= 6 && text.contains(start) && text.contains(bare) {
                 text = text.replace(bare, REDACTED);
             }
         }

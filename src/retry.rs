@@ -38,15 +38,15 @@ pub struct Policy {
     pub renewable: bool,
 }
 
-/// What follows the `attempt`th attempt (from 1). `random` is uniform over its type and spreads the
-/// pauses of many callers.
+/// What follows the `attempt`th attempt (from 1). `random` gives what is uniform over its type
+/// and spreads the pauses of many callers.
 #[must_use]
 pub fn decide(
     policy: &Policy,
     attempt: u32,
     renewed: bool,
     result: &Result<Reply, Failure>,
-    random: u64,
+    random: impl FnOnce() -> u64,
 ) -> Decision {
     let repeatable = match result {
         // A 401 comes before LINE looks at the request, so it may be sent again whatever it does.
@@ -72,7 +72,12 @@ pub fn decide(
 
 /// The pause doubles with each attempt and lies between half and all of its bound. A `Retry-After`
 /// in seconds is kept to, within the longest pause.
-fn pause(policy: &Policy, attempt: u32, result: &Result<Reply, Failure>, random: u64) -> Duration {
+fn pause(
+    policy: &Policy,
+    attempt: u32,
+    result: &Result<Reply, Failure>,
+    random: impl FnOnce() -> u64,
+) -> Duration {
     let asked = result
         .as_ref()
         .ok()
@@ -87,7 +92,7 @@ fn pause(policy: &Policy, attempt: u32, result: &Result<Reply, Failure>, random:
         .min(policy.max_backoff);
     let half = bound / 2;
     let spread = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX).max(1);
-    half + Duration::from_nanos(random % spread)
+    half + Duration::from_nanos(random() % spread)
 }
 
 /// The retry key that belongs to an idempotency key: the same for the same channel, action and key,
@@ -147,7 +152,7 @@ mod tests {
 
     fn repeats(repeat: Repeat, result: impl Into<Attempt>) -> bool {
         matches!(
-            decide(&policy(repeat), 1, false, &result.into().0, 7),
+            decide(&policy(repeat), 1, false, &result.into().0, || 7),
             Decision::Again(_)
         )
     }
@@ -191,12 +196,18 @@ mod tests {
     #[test]
     fn attempts_end_and_a_token_is_renewed_once() {
         let keyed = policy(Repeat::Keyed);
-        assert_eq!(decide(&keyed, 3, false, &Ok(reply(500)), 7), Decision::Stop);
         assert_eq!(
-            decide(&keyed, 1, false, &Ok(reply(401)), 7),
+            decide(&keyed, 3, false, &Ok(reply(500)), || 7),
+            Decision::Stop
+        );
+        assert_eq!(
+            decide(&keyed, 1, false, &Ok(reply(401)), || 7),
             Decision::RenewToken
         );
-        assert_eq!(decide(&keyed, 2, true, &Ok(reply(401)), 7), Decision::Stop);
+        assert_eq!(
+            decide(&keyed, 2, true, &Ok(reply(401)), || 7),
+            Decision::Stop
+        );
     }
 
     #[test]
@@ -215,7 +226,7 @@ mod tests {
         ] {
             for random in [0, 1, u64::MAX / 3, u64::MAX] {
                 let Decision::Again(pause) =
-                    decide(&keyed, attempt, false, &Ok(reply(500)), random)
+                    decide(&keyed, attempt, false, &Ok(reply(500)), || random)
                 else {
                     panic!("attempt {attempt} should repeat");
                 };
@@ -233,7 +244,7 @@ mod tests {
         };
         asked.headers.push("Retry-After", "3");
         let result = Ok(asked);
-        let decision = decide(&policy(Repeat::Safe), 1, false, &result, 0);
+        let decision = decide(&policy(Repeat::Safe), 1, false, &result, || 0);
         assert_eq!(decision, Decision::Again(Duration::from_secs(3)));
     }
 

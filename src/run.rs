@@ -5,6 +5,7 @@
 mod exchange;
 mod files;
 mod follow;
+mod known;
 mod turn;
 
 use std::collections::HashMap;
@@ -20,7 +21,6 @@ pub use crate::auth::{Hold, Store};
 use crate::budget::Budgets;
 use crate::catalog::Catalog;
 use crate::catalog::source::definition::{Action, Authorization, Repeat, Validation};
-use crate::catalog::source::lint::SECTIONS;
 use crate::envelope::{
     AssetParameters, CallReport, ErrorReport, FileReport, Invocation, Options, Output,
     PlannedRequest,
@@ -36,9 +36,10 @@ use crate::secret::{REDACTED, Secret};
 use crate::transport::Http;
 
 use exchange::{Exchange, Line};
-use files::Saving;
 pub use files::{CreateFile, NewFile};
+use files::{Saving, digest};
 use follow::Patience;
+use known::Known;
 
 /// Reads a file by its path.
 pub type ReadFile = Box<dyn Fn(&str) -> io::Result<Vec<u8>> + Send + Sync>;
@@ -77,7 +78,7 @@ pub struct Connector {
     budgets: Budgets,
     assets: RwLock<Vec<(AssetParameters, Arc<Asset>)>>,
     clients: Mutex<HashMap<Network, Arc<Http>>>,
-    actions: Mutex<HashMap<String, Arc<Action>>>,
+    actions: Mutex<HashMap<String, Arc<Known>>>,
     schemas: Mutex<HashMap<String, Arc<Schema>>>,
 }
 
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Connector {
 
 /// A call that has passed every check and only waits to be sent.
 struct Prepared {
-    action: Arc<Action>,
+    action: Arc<Known>,
     request: Request,
 }
 
@@ -148,7 +149,7 @@ impl Connector {
     /// # Errors
     ///
     /// [`Kind::InvalidInputs`] where the action cannot do what they ask for.
-    fn followed(&self, invocation: &Invocation) -> Result<Option<Arc<Action>>, Error> {
+    fn followed(&self, invocation: &Invocation) -> Result<Option<Arc<Known>>, Error> {
         let options = &invocation.options;
         let all_pages = options.all_pages == Some(true);
         if !all_pages && options.wait_ms.is_none() && options.save_to.is_none() {
@@ -301,12 +302,15 @@ impl Connector {
     ) -> Result<Prepared, Error> {
         let action = self.look_up(invocation.action.as_deref())?;
         let inputs = std::mem::take(&mut invocation.inputs);
-        let mut inputs = request::bind(inputs, |section| {
-            self.catalog.section_properties(&action, section)
-        })?;
+        let mut inputs = request::bind(inputs, |section| action.section(section))?;
         report.warnings = self.validate(&action, &inputs, &invocation.options)?;
-        self.digest(&action, &mut inputs)?;
+        digest(&action, &mut inputs)?;
         let parts = self.parts(&action, &inputs)?;
+        // Only between parts, so that no other call asks for random bits.
+        let boundary = match parts.as_slice() {
+            [] => String::new(),
+            _ => format!("line-connector-{:032x}", (self.runtime.random)()),
+        };
         report.retry_key = self.retry_key(&action, &inputs, asset, &invocation.options);
         let base = asset
             .hosts
@@ -318,13 +322,13 @@ impl Connector {
             retry_key: report.retry_key.as_deref(),
             timeout: self.timeout(&invocation.options),
             parts,
-            boundary: &format!("line-connector-{:032x}", (self.runtime.random)()),
+            boundary: &boundary,
         };
         let request = request::build(&action, &inputs, around)?;
         Ok(Prepared { action, request })
     }
 
-    fn look_up(&self, name: Option<&str>) -> Result<Arc<Action>, Error> {
+    fn look_up(&self, name: Option<&str>) -> Result<Arc<Known>, Error> {
         let name = name.ok_or_else(|| {
             Error::new(Kind::InvalidDocument, "no action is named").with_details(vec![Detail {
                 hint: Some("or name it on the command line: `run ACTION`".to_owned()),
@@ -342,12 +346,13 @@ impl Connector {
     }
 
     /// An action, parsed once.
-    fn action(&self, name: &str) -> Option<Arc<Action>> {
+    fn action(&self, name: &str) -> Option<Arc<Known>> {
         let mut actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(action) = actions.get(name) {
             return Some(Arc::clone(action));
         }
-        let action = Arc::new(self.catalog.action(name)?);
+        let action = Known::new(&self.catalog, self.catalog.action(name)?);
+        let action = Arc::new(action);
         actions.insert(name.to_owned(), Arc::clone(&action));
         Some(action)
     }
@@ -452,9 +457,9 @@ impl Connector {
             return Vec::new();
         };
         let mut secrets = Vec::new();
-        for section in SECTIONS {
+        for (section, properties) in action.sections() {
             let inside = invocation.inputs.get(section).and_then(Value::as_object);
-            for (name, schema) in self.catalog.section_properties(&action, section).iter() {
+            for (name, schema) in properties {
                 if schema.get("writeOnly") != Some(&Value::Bool(true)) {
                     continue;
                 }

@@ -1,25 +1,25 @@
 //! The only place that opens a client socket: HTTP/1.1 through ureq, TLS by rustls. It sends one
 //! request once; repeating it is `retry`'s matter, and no redirect is followed.
 
-use std::collections::HashMap;
+mod connections;
+
 use std::io::{self, Read};
-use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::http::{
     Failure, FailureKind, Headers, Method, Receiver, Reply, Request, Transport, unkept,
 };
 use crate::secret::Secret;
+use connections::Agents;
 
-/// How long the addresses of a host name are good.
-const NAME_KEPT: Duration = Duration::from_secs(30);
-/// How many connections are kept for later calls.
-const MOST_IDLE: usize = 256;
+/// How much of an answer is read at once: at least its whole head.
+const INPUT_BYTES: usize = 64 * 1024;
+/// How much of a request is sent at once.
+const OUTPUT_BYTES: usize = 32 * 1024;
+/// How many connections a call keeps for later ones: to that many hosts.
+const MOST_IDLE: usize = 8;
 
 /// How connections are made.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct Settings {
 /// HTTP over the network. Connections are kept and shared by all calls.
 #[derive(Debug)]
 pub struct Http {
-    agent: ureq::Agent,
+    agents: Agents,
     settings: Settings,
 }
 
@@ -62,63 +62,22 @@ impl Http {
         if let Some(pem) = &settings.authorities {
             tls = tls.root_certs(roots(pem)?);
         }
-        let agent = ureq::Agent::config_builder()
+        let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(proxy)
             .tls_config(tls.build())
             .timeout_connect(Some(settings.connect_timeout))
-            // As many as calls can be under way: fewer would close connections between calls.
             .max_idle_connections(MOST_IDLE)
-            .max_idle_connections_per_host(MOST_IDLE)
+            .input_buffer_size(INPUT_BYTES)
+            .output_buffer_size(OUTPUT_BYTES)
+            .max_idle_connections_per_host(1)
             .user_agent(concat!("line-connector/", env!("CARGO_PKG_VERSION")))
             .accept("application/json, */*")
             .build();
-        let agent = ureq::Agent::with_parts(agent, DefaultConnector::default(), Names::default());
-        Ok(Self { agent, settings })
-    }
-}
-
-/// Where hosts are. The client asks before every request, also where a connection is kept, and the
-/// system would be asked on a thread of its own each time: what it said is good for a while.
-#[derive(Debug, Default)]
-struct Names {
-    system: DefaultResolver,
-    known: Mutex<HashMap<String, (Instant, Vec<SocketAddr>)>>,
-}
-
-impl Names {
-    fn known(&self, host: &str) -> Option<Vec<SocketAddr>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, addresses) = known.get(host)?;
-        (since.elapsed() < NAME_KEPT).then(|| addresses.clone())
-    }
-}
-
-impl Resolver for Names {
-    fn resolve(
-        &self,
-        uri: &ureq::http::Uri,
-        config: &ureq::config::Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let parts = uri.scheme().zip(uri.authority());
-        let host = parts.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
-        let host = host.unwrap_or_default();
-        let known = host.parse().map(|address| vec![address]);
-        if let Some(known) = known.ok().or_else(|| self.known(&host)) {
-            let mut addresses = self.empty();
-            for address in known {
-                addresses.push(address);
-            }
-            return Ok(addresses);
-        }
-        let addresses = self.system.resolve(uri, config, timeout)?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (since, _)| since.elapsed() < NAME_KEPT);
-        known.insert(host, (Instant::now(), addresses.to_vec()));
-        Ok(addresses)
+        let agents = Agents::new(config);
+        Ok(Self { agents, settings })
     }
 }
 
@@ -139,13 +98,15 @@ fn roots(pem: &[u8]) -> Result<RootCerts, String> {
 
 impl Transport for Http {
     fn send(&self, request: &Request) -> Result<Reply, Failure> {
-        let (mut reply, body) = self.head(request, Patience::Whole)?;
+        let agent = self.agents.lend();
+        let (mut reply, body) = self.head(&agent, request, Patience::Whole)?;
         reply.body = self.whole(body)?;
         Ok(reply)
     }
 
     fn download(&self, request: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
-        let (mut reply, mut body) = self.head(request, Patience::EachPause)?;
+        let agent = self.agents.lend();
+        let (mut reply, mut body) = self.head(&agent, request, Patience::EachPause)?;
         if reply.status != 200 {
             reply.body = self.whole(body)?;
             return Ok(reply);
@@ -176,7 +137,12 @@ enum Patience {
 
 impl Http {
     /// Sends a request and reads the head of its answer.
-    fn head(&self, request: &Request, patience: Patience) -> Result<(Reply, ureq::Body), Failure> {
+    fn head(
+        &self,
+        agent: &ureq::Agent,
+        request: &Request,
+        patience: Patience,
+    ) -> Result<(Reply, ureq::Body), Failure> {
         let mut builder = ureq::http::Request::builder()
             .method(request.method.as_str())
             .uri(&request.url);
@@ -192,11 +158,11 @@ impl Http {
             Method::Post | Method::Put => builder
                 .body(request.body.as_slice())
                 .map_err(unbuildable)
-                .and_then(|built| self.run(built, request.timeout, patience)),
+                .and_then(|built| self.run(agent, built, request.timeout, patience)),
             Method::Get | Method::Delete => builder
                 .body(())
                 .map_err(unbuildable)
-                .and_then(|built| self.run(built, request.timeout, patience)),
+                .and_then(|built| self.run(agent, built, request.timeout, patience)),
         }?;
         let (parts, body) = response.into_parts();
         let mut headers = Headers::new();
@@ -227,11 +193,12 @@ impl Http {
 
     fn run(
         &self,
+        agent: &ureq::Agent,
         request: ureq::http::Request<impl ureq::AsSendBody>,
         timeout: Duration,
         patience: Patience,
     ) -> Result<ureq::http::Response<ureq::Body>, Failure> {
-        let request = self.agent.configure_request(request);
+        let request = agent.configure_request(request);
         let request = match patience {
             Patience::Whole => request.timeout_global(Some(timeout)),
             Patience::EachPause => request
@@ -240,9 +207,7 @@ impl Http {
                 .timeout_per_read(Some(timeout)),
         };
         let request = request.build();
-        self.agent
-            .run(request)
-            .map_err(|error| self.failure(&error))
+        agent.run(request).map_err(|error| self.failure(&error))
     }
 
     /// What an error of the client means for the caller.

@@ -102,12 +102,11 @@ impl Connector {
             };
             end(turn, &result);
             attempts += 1;
-            let random = (self.runtime.random)();
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "any 64 of the random bits do"
             )]
-            let random = random as u64;
+            let random = || (self.runtime.random)() as u64;
             let decision = retry::decide(line.policy, attempts, renewed, &result, random);
             let exchange = Exchange {
                 result,

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::Connector;
+use super::known::Known;
 use crate::binary::{self, Part};
 use crate::catalog::source::definition::{Action, Binary};
 use crate::catalog::source::lint;
@@ -113,38 +114,38 @@ impl Connector {
         }
         Ok(parts)
     }
+}
 
-    /// Puts the form that LINE wants in the place of values that people know in another.
-    pub(super) fn digest(&self, action: &Action, inputs: &mut Value) -> Result<(), Error> {
-        let declared = self.catalog.section_properties(action, "json_body");
-        for (name, _) in declared
-            .iter()
-            .filter(|(_, schema)| is_phone_number(schema))
-        {
-            let Some(value) = inputs
-                .pointer_mut("/json_body")
-                .and_then(|body| body.get_mut(name))
-            else {
-                continue;
-            };
-            let digest = value
-                .as_str()
-                .and_then(digest::of_phone_number)
-                .ok_or_else(|| {
-                    Error::new(Kind::InvalidInputs, "the phone number cannot be used").with_details(
-                        vec![Detail {
-                            expected: Some("a number such as +81 80-0000-1234".to_owned()),
-                            ..Detail::new(
-                                format!("/json_body/{name}"),
-                                "is not a phone number with `+` and country code, nor its SHA-256",
-                            )
-                        }],
-                    )
-                })?;
-            *value = Value::from(digest);
-        }
-        Ok(())
+/// Puts the form that LINE wants in the place of values that people know in another.
+pub(super) fn digest(action: &Known, inputs: &mut Value) -> Result<(), Error> {
+    let declared = action.section("json_body");
+    for (name, _) in declared
+        .iter()
+        .filter(|(_, schema)| is_phone_number(schema))
+    {
+        let Some(value) = inputs
+            .pointer_mut("/json_body")
+            .and_then(|body| body.get_mut(name))
+        else {
+            continue;
+        };
+        let digest = value
+            .as_str()
+            .and_then(digest::of_phone_number)
+            .ok_or_else(|| {
+                Error::new(Kind::InvalidInputs, "the phone number cannot be used").with_details(
+                    vec![Detail {
+                        expected: Some("a number such as +81 80-0000-1234".to_owned()),
+                        ..Detail::new(
+                            format!("/json_body/{name}"),
+                            "is not a phone number with `+` and country code, nor its SHA-256",
+                        )
+                    }],
+                )
+            })?;
+        *value = Value::from(digest);
     }
+    Ok(())
 }
 
 fn is_phone_number(schema: &Value) -> bool {

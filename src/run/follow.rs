@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
+use super::known::Known;
 use super::{Connector, turn};
-use crate::catalog::source::definition::{Action, Pages, Progress};
+use crate::catalog::source::definition::{Pages, Progress};
 use crate::envelope::{CallReport, ErrorReport, Invocation, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::request;
@@ -52,24 +53,14 @@ impl Patience {
 }
 
 impl Connector {
-    /// Brings the inputs into sections, so that more can be added to them.
-    fn in_sections(&self, action: &Action, invocation: &mut Invocation) -> Result<(), Error> {
-        let inputs = std::mem::take(&mut invocation.inputs);
-        let bound = request::bind(inputs, |section| {
-            self.catalog.section_properties(action, section)
-        })?;
-        invocation.inputs = bound.as_object().cloned().unwrap_or_default();
-        Ok(())
-    }
-
     /// Every page of a listing, merged into the first one's output.
     pub(super) fn all_pages(
         &self,
-        action: &Action,
+        action: &Known,
         pages: &Pages,
         mut invocation: Invocation,
     ) -> Output {
-        if let Err(error) = self.in_sections(action, &mut invocation) {
+        if let Err(error) = in_sections(action, &mut invocation) {
             return Output {
                 id: invocation.id,
                 ..Output::from(&error)
@@ -106,7 +97,7 @@ impl Connector {
     /// Waits for the end of work that an action has begun, and answers how it ended.
     pub(super) fn wait(
         &self,
-        action: &Action,
+        action: &Known,
         progress: &Progress,
         mut invocation: Invocation,
         begun: Output,
@@ -169,12 +160,12 @@ impl Connector {
     /// The call that asks how far the work has come.
     fn question(
         &self,
-        action: &Action,
+        action: &Known,
         progress: &Progress,
         invocation: &mut Invocation,
         begun: &Output,
     ) -> Result<Invocation, Error> {
-        self.in_sections(action, invocation)?;
+        in_sections(action, invocation)?;
         let known = json!({"inputs": invocation.inputs, "output": begun});
         let mut inputs = Map::new();
         for (place, source) in &progress.inputs {
@@ -199,6 +190,14 @@ impl Connector {
         question.options.attempts = invocation.options.attempts;
         Ok(question)
     }
+}
+
+/// Brings the inputs into sections, so that more can be added to them.
+fn in_sections(action: &Known, invocation: &mut Invocation) -> Result<(), Error> {
+    let inputs = std::mem::take(&mut invocation.inputs);
+    let bound = request::bind(inputs, |section| action.section(section))?;
+    invocation.inputs = bound.as_object().cloned().unwrap_or_default();
+    Ok(())
 }
 
 /// An option that the action cannot follow.

@@ -99,7 +99,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         "unicode_segmentation",
         &["schema/count.rs", "sandbox/judge/count.rs"],
     ),
-    ("ureq", &["transport.rs"]),
+    ("ureq", &["transport.rs", "transport/connections.rs"]),
     ("url", &["request.rs", "webhook/postback.rs"]),
     ("uuid", &["retry.rs", "sandbox/crypto.rs"]),
 ];

@@ -1,0 +1,282 @@
+//! Connections for many calls at once. Each call under way has an agent to itself, so that calls
+//! meet at no lock while one of them looks after its connection; and a connection asks the system
+//! no more than it has to. Where hosts are is remembered here too.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ureq::config::Config;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, DefaultConnector, LazyBuffers, NextTimeout, Transport,
+    time,
+};
+use ureq::{Agent, Error};
+
+/// How long the addresses of a host name are good.
+const NAME_KEPT: Duration = Duration::from_secs(30);
+/// How long an agent that no call needs keeps its connections.
+const AGENT_KEPT: Duration = Duration::from_secs(15);
+/// To how much a socket's timeouts are rounded up: a call ends at most that much too late.
+const STEP: Duration = Duration::from_millis(100);
+
+/// The agents of one way to connect.
+#[derive(Debug)]
+pub(super) struct Agents {
+    config: Config,
+    ways: Ways,
+    /// Those that no call uses, with the time since when, the longest first.
+    idle: Mutex<VecDeque<(Instant, Agent)>>,
+}
+
+impl Agents {
+    /// Agents with this configuration. Nothing is connected yet.
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            ways: Ways::default(),
+            idle: Mutex::default(),
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<(Instant, Agent)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An agent for one call: the one used last, whose connection is likeliest to be open.
+    pub(super) fn lend(&self) -> Lent<'_> {
+        let idle = self.idle().pop_back().map(|(_, agent)| agent);
+        let agent = idle.unwrap_or_else(|| {
+            Agent::with_parts(self.config.clone(), self.ways.clone(), self.ways.clone())
+        });
+        Lent {
+            agents: self,
+            agent,
+        }
+    }
+}
+
+/// An agent that goes back when its call has ended.
+pub(super) struct Lent<'a> {
+    agents: &'a Agents,
+    agent: Agent,
+}
+
+impl Deref for Lent<'_> {
+    type Target = Agent;
+
+    fn deref(&self) -> &Agent {
+        &self.agent
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut idle = self.agents.idle();
+        idle.push_back((now, self.agent.clone()));
+        // One at a time is enough: no more come than go.
+        let old = idle.pop_front_if(|(since, _)| now.duration_since(*since) >= AGENT_KEPT);
+        drop(idle);
+        drop(old);
+    }
+}
+
+/// What the agents share: how to connect, with one set of certificates, and where hosts are.
+#[derive(Debug, Clone, Default)]
+struct Ways {
+    connector: Arc<DefaultConnector>,
+    names: Arc<Names>,
+}
+
+impl Connector for Ways {
+    type Out = Connection;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<()>,
+    ) -> Result<Option<Connection>, Error> {
+        let inner = self.connector.connect(details, chained)?;
+        let (input, output) = (
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(inner.map(|inner| Connection {
+            inner,
+            buffers: LazyBuffers::new(input, output),
+            held: 0,
+            used: false,
+        }))
+    }
+}
+
+impl Resolver for Ways {
+    fn resolve(
+        &self,
+        uri: &ureq::http::Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        self.names.resolve(uri, config, timeout)
+    }
+}
+
+/// A connection that sends the head and the body of a request together, sets its socket's timeouts
+/// only where they differ noticeably, and is probed once between two requests.
+#[derive(Debug)]
+struct Connection {
+    inner: Box<dyn Transport>,
+    buffers: LazyBuffers,
+    /// How much of the output waits to be sent: at the latest until an answer is awaited.
+    held: usize,
+    /// Whether an answer came over it since it was last asked whether it is open.
+    used: bool,
+}
+
+impl Connection {
+    /// Sends what waits.
+    fn send(&mut self, timeout: NextTimeout) -> Result<(), Error> {
+        let held = std::mem::take(&mut self.held);
+        let mut waiting = &self.buffers.output()[..held];
+        while !waiting.is_empty() {
+            let room = self.inner.buffers().output();
+            let (now, later) = waiting.split_at(waiting.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.inner.transmit_output(now.len(), rounded(timeout))?;
+            waiting = later;
+        }
+        Ok(())
+    }
+}
+
+impl Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.held += amount;
+        // A body comes in pieces as large as there is room.
+        if self.held > self.buffers.output().len() / 2 {
+            self.send(timeout)?;
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.used = true;
+        self.send(timeout)?;
+        if self.inner.buffers().input().is_empty() {
+            self.inner.await_input(rounded(timeout))?;
+        }
+        let came = self.inner.buffers().input();
+        let room = self.buffers.input_append_buf();
+        let amount = came.len().min(room.len());
+        room[..amount].copy_from_slice(&came[..amount]);
+        self.buffers.input_appended(amount);
+        self.inner.buffers().input_consume(amount);
+        Ok(amount > 0)
+    }
+
+    /// The client asks when it puts a connection away, and again before it uses it: the latter is
+    /// enough to find one that was closed.
+    fn is_open(&mut self) -> bool {
+        let put_away = std::mem::take(&mut self.used);
+        self.held == 0
+            && self.inner.buffers().input().is_empty()
+            && (put_away || self.inner.is_open())
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+impl Buffers for Connection {
+    fn output(&mut self) -> &mut [u8] {
+        &mut self.buffers.output()[self.held..]
+    }
+
+    fn input(&self) -> &[u8] {
+        self.buffers.input()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.buffers.input_append_buf()
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        let (tmp, output) = self.buffers.tmp_and_output();
+        (tmp, &mut output[self.held..])
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.buffers.input_appended(amount);
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.buffers.input_consume(amount);
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.buffers.can_use_input()
+    }
+}
+
+/// A socket's timeout is set by a call of the system wherever it differs from the last one, and of
+/// a call's time a little less is left at each step.
+fn rounded(timeout: NextTimeout) -> NextTimeout {
+    let after = match timeout.after {
+        time::Duration::Exact(after) if after > STEP => {
+            let steps = after.as_millis().div_ceil(STEP.as_millis());
+            let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+            time::Duration::Exact(STEP.saturating_mul(steps))
+        }
+        after => after,
+    };
+    NextTimeout { after, ..timeout }
+}
+
+/// Where hosts are. The client asks before every request, also where a connection is kept, and the
+/// system would be asked on a thread of its own each time: what it said is good for a while.
+#[derive(Debug, Default)]
+struct Names {
+    system: DefaultResolver,
+    known: Mutex<HashMap<String, (Instant, Vec<SocketAddr>)>>,
+}
+
+impl Names {
+    fn known(&self, host: &str) -> Option<Vec<SocketAddr>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, addresses) = known.get(host)?;
+        (since.elapsed() < NAME_KEPT).then(|| addresses.clone())
+    }
+
+    fn resolve(
+        &self,
+        uri: &ureq::http::Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let parts = uri.scheme().zip(uri.authority());
+        let host = parts.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
+        let host = host.unwrap_or_default();
+        let known = host.parse().map(|address| vec![address]);
+        if let Some(known) = known.ok().or_else(|| self.known(&host)) {
+            let mut addresses = self.system.empty();
+            for address in known {
+                addresses.push(address);
+            }
+            return Ok(addresses);
+        }
+        let addresses = self.system.resolve(uri, config, timeout)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (since, _)| since.elapsed() < NAME_KEPT);
+        known.insert(host, (Instant::now(), addresses.to_vec()));
+        Ok(addresses)
+    }
+}
