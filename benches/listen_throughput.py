@@ -193,13 +193,13 @@ def forward(connector, folder, load, seconds, name):
 
 def node():
     """A server over LINE's SDK for Node."""
-    script = os.path.join(peers.FOLDER, "webhook.mjs")
+    script = os.path.join(peers.FOLDER, "webhook_server.mjs")
     return [peers.node(), script, peers.node_modules(peers.NODE_SDK)]
 
 
 def python():
     """A server over LINE's SDK for Python."""
-    return [peers.python(peers.PYTHON_SDK), os.path.join(peers.FOLDER, "webhook.py")]
+    return [peers.python(peers.PYTHON_SDK), os.path.join(peers.FOLDER, "webhook_server.py")]
 
 
 SDKS = {f"{NODE_SDK}, in memory": node, f"{PYTHON_SDK}, in memory": python}
