@@ -1051,7 +1051,7 @@ fn slow_and_silent_clients_are_not_waited_for_without_end() {
     let post = "POST / HTTP/1.1\r\nHost: x\r\n";
     let slow_body = connect(&format!("{post}Content-Length: 100\r\n\r\n{{"));
     // A byte now and then does not buy more time.
-    let mut drip = connect(post);
+    let drip = connect(post);
     let mut dripped = drip.try_clone().unwrap();
     std::thread::spawn(move || {
         while dripped.write_all(b"X").is_ok() {
