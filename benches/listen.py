@@ -43,7 +43,8 @@ def main():
                     results[name] = section(connector, folder, options)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
-    text = "\n\n".join([report.conditions(1) + ".", *map(markdown, results.values())]) + "\n"
+    machine = report.conditions(1).rpartition(", ")[0]
+    text = "\n\n".join([f"{machine}.", *map(markdown, results.values())]) + "\n"
     print(text, end="")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
