@@ -7,6 +7,7 @@
 import argparse
 import dataclasses
 import json
+import os
 import random
 import resource
 import signal
@@ -32,6 +33,7 @@ def main():
     # Being asked to end is an end like any other: what was started stops, the folder goes.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     raise_file_limit()
+    load = os.getloadavg()[0]
     results = {}
     try:
         connector = builds.connector()
@@ -44,7 +46,7 @@ def main():
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
     machine = report.conditions(1).rpartition(", ")[0]
-    text = "\n\n".join([f"{machine}.", *map(markdown, results.values())]) + "\n"
+    text = "\n\n".join([f"{machine}; load {load:.1f} before it began.", *map(markdown, results.values())]) + "\n"
     print(text, end="")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
