@@ -34,7 +34,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     raise_file_limit()
     load = os.getloadavg()[0]
-    results = {}
+    results, skipped = {}, {}
     try:
         connector = builds.connector()
         cold.warn_if_busy()
@@ -42,11 +42,16 @@ def main():
             for name, section in SECTIONS.items():
                 if getattr(options, name) or not any(getattr(options, each) for each in SECTIONS):
                     print(f"{name} …", file=sys.stderr)
-                    results[name] = section(connector, folder, options)
+                    try:
+                        results[name] = section(connector, folder, options)
+                    except Unavailable as reason:
+                        skipped[name] = str(reason)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
     machine = report.conditions(1).rpartition(", ")[0]
-    text = "\n\n".join([f"{machine}; load {load:.1f} before it began.", *map(markdown, results.values())]) + "\n"
+    parts = [f"{machine}; load {load:.1f} before it began.", *map(markdown, results.values())]
+    parts += [f"Not measured: {name} ({reason})." for name, reason in skipped.items()]
+    text = "\n\n".join(parts) + "\n"
     print(text, end="")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
@@ -55,7 +60,7 @@ def main():
             file.write("\n")
     if options.update_readme:
         report.rewrite(cold.README, text, BEGIN, END)
-    return 0 if all(result.good() for result in results.values()) else 1
+    return 0 if not skipped and all(result.good() for result in results.values()) else 1
 
 
 def arguments():
