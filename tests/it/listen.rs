@@ -242,7 +242,10 @@ fn a_signed_webhook_becomes_a_line() {
     let (_folder, queue) = place();
     let listening = Listening::start(&queue, &[]);
     let sent = text("01A", 7, 1_700_000_000_123);
-    assert_eq!(send(listening.address, &[sent.clone()]), Some(200));
+    assert_eq!(
+        send(listening.address, std::slice::from_ref(&sent)),
+        Some(200)
+    );
     let line = listening.line();
     assert_eq!(line["id"], "01A");
     assert_eq!(line["destination"], BOT);
