@@ -352,14 +352,13 @@ impl Writer {
             }
             Ok(written)
         });
-        match written {
-            Ok(written) => self.publish(written, arrivals),
-            Err(_) => {
-                self.metrics.failed_commits.fetch_add(1, Ordering::Relaxed);
-                for arrival in arrivals.drain(..) {
-                    (arrival.answer)(Stored::Failed);
-                }
-            }
+        if let Ok(written) = written {
+            self.publish(written, arrivals);
+            return;
+        }
+        self.metrics.failed_commits.fetch_add(1, Ordering::Relaxed);
+        for arrival in arrivals.drain(..) {
+            (arrival.answer)(Stored::Failed);
         }
     }
 
@@ -468,9 +467,10 @@ fn take_in(
     }
     let due = now + whole_millis(terms.settle);
     for event in &arrival.events {
-        match changes.add(&arrival.channel, event, now, due)? {
-            true => written.new += 1,
-            false => written.duplicates += 1,
+        if changes.add(&arrival.channel, event, now, due)? {
+            written.new += 1;
+        } else {
+            written.duplicates += 1;
         }
     }
     Ok(Stored::Safe)
@@ -500,16 +500,14 @@ fn judge(terms: &Terms, out: &Out, verdict: &Verdict, now: i64, spread: u32) -> 
             }
         }
         // The absence itself delays the next attempt; the event keeps its turn.
-        Verdict::Unreachable(reason, _) => match too_old {
-            true => Decision::Bury {
-                failures: out.failures,
-                reason: reason.clone(),
-            },
-            false => Decision::Postpone {
-                due: now,
-                failures: out.failures,
-                reason: reason.clone(),
-            },
+        Verdict::Unreachable(reason, _) if too_old => Decision::Bury {
+            failures: out.failures,
+            reason: reason.clone(),
+        },
+        Verdict::Unreachable(reason, _) => Decision::Postpone {
+            due: now,
+            failures: out.failures,
+            reason: reason.clone(),
         },
     }
 }
