@@ -106,7 +106,7 @@ impl Connector {
         else {
             return begun;
         };
-        let question = match self.question(action, progress, &mut invocation, &begun) {
+        let question = match question(action, progress, &mut invocation, &begun) {
             Ok(question) => question,
             Err(error) => {
                 return Output {
@@ -156,40 +156,6 @@ impl Connector {
         }
         last
     }
-
-    /// The call that asks how far the work has come.
-    fn question(
-        &self,
-        action: &Known,
-        progress: &Progress,
-        invocation: &mut Invocation,
-        begun: &Output,
-    ) -> Result<Invocation, Error> {
-        in_sections(action, invocation)?;
-        let known = json!({"inputs": invocation.inputs, "output": begun});
-        let mut inputs = Map::new();
-        for (place, source) in &progress.inputs {
-            let value = known.pointer(source).filter(|value| !value.is_null()).ok_or_else(|| {
-                Error::new(
-                    Kind::UnexpectedStatus,
-                    format!("LINE's answer lacks {source}, without which its end cannot be asked for"),
-                )
-                .with_outcome(Outcome::Unknown)
-            })?;
-            let (section, name) = place.split_once('/').unwrap_or(("parameters", place));
-            let members = inputs.entry(section).or_insert_with(|| json!({}));
-            members[name] = value.clone();
-        }
-        let mut question = Invocation {
-            action: Some(progress.action.clone()),
-            asset: invocation.asset.clone(),
-            inputs,
-            ..Invocation::default()
-        };
-        question.options.timeout_ms = invocation.options.timeout_ms;
-        question.options.attempts = invocation.options.attempts;
-        Ok(question)
-    }
 }
 
 /// Brings the inputs into sections, so that more can be added to them.
@@ -198,6 +164,43 @@ fn in_sections(action: &Known, invocation: &mut Invocation) -> Result<(), Error>
     let bound = request::bind(inputs, |section| action.section(section))?;
     invocation.inputs = bound.as_object().cloned().unwrap_or_default();
     Ok(())
+}
+
+/// The call that asks how far the work has come.
+fn question(
+    action: &Known,
+    progress: &Progress,
+    invocation: &mut Invocation,
+    begun: &Output,
+) -> Result<Invocation, Error> {
+    in_sections(action, invocation)?;
+    let known = json!({"inputs": invocation.inputs, "output": begun});
+    let mut inputs = Map::new();
+    for (place, source) in &progress.inputs {
+        let value =
+            known
+                .pointer(source)
+                .filter(|value| !value.is_null())
+                .ok_or_else(|| {
+                    Error::new(
+                Kind::UnexpectedStatus,
+                format!("LINE's answer lacks {source}, without which its end cannot be asked for"),
+            )
+            .with_outcome(Outcome::Unknown)
+                })?;
+        let (section, name) = place.split_once('/').unwrap_or(("parameters", place));
+        let members = inputs.entry(section).or_insert_with(|| json!({}));
+        members[name] = value.clone();
+    }
+    let mut question = Invocation {
+        action: Some(progress.action.clone()),
+        asset: invocation.asset.clone(),
+        inputs,
+        ..Invocation::default()
+    };
+    question.options.timeout_ms = invocation.options.timeout_ms;
+    question.options.attempts = invocation.options.attempts;
+    Ok(question)
 }
 
 /// An option that the action cannot follow.
