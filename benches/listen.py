@@ -7,6 +7,7 @@
 import argparse
 import dataclasses
 import json
+import os
 import random
 import resource
 import signal
@@ -32,7 +33,8 @@ def main():
     # Being asked to end is an end like any other: what was started stops, the folder goes.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     raise_file_limit()
-    results = {}
+    load = os.getloadavg()[0]
+    results, skipped = {}, {}
     try:
         connector = builds.connector()
         cold.warn_if_busy()
@@ -40,10 +42,16 @@ def main():
             for name, section in SECTIONS.items():
                 if getattr(options, name) or not any(getattr(options, each) for each in SECTIONS):
                     print(f"{name} …", file=sys.stderr)
-                    results[name] = section(connector, folder, options)
+                    try:
+                        results[name] = section(connector, folder, options)
+                    except Unavailable as reason:
+                        skipped[name] = str(reason)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
-    text = "\n\n".join([report.conditions(1) + ".", *map(markdown, results.values())]) + "\n"
+    machine = report.conditions(1).rpartition(", ")[0]
+    parts = [f"{machine}; load {load:.1f} before it began.", *map(markdown, results.values())]
+    parts += [f"Not measured: {name} ({reason})." for name, reason in skipped.items()]
+    text = "\n\n".join(parts) + "\n"
     print(text, end="")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
@@ -52,7 +60,7 @@ def main():
             file.write("\n")
     if options.update_readme:
         report.rewrite(cold.README, text, BEGIN, END)
-    return 0 if all(result.good() for result in results.values()) else 1
+    return 0 if not skipped and all(result.good() for result in results.values()) else 1
 
 
 def arguments():

@@ -129,9 +129,9 @@ def peak_mib(pid):
 class Platform:
     """A process of its own that takes what is posted to it and writes a line for each post."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, slow=0):
         self.posts = os.path.join(folder, "posts")
-        command = [sys.executable, os.path.join(builds.BENCHES, "platform_sink.py"), self.posts]
+        command = [sys.executable, os.path.join(builds.BENCHES, "platform_sink.py"), self.posts, str(slow)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
 

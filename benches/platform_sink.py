@@ -1,9 +1,10 @@
-"""The platform that `listen --forward` posts to: `platform_sink.py FILE` prints its port and answers
-every POST 200 over kept connections. For each it writes to FILE: when it came, when it was answered
-(seconds of the system's monotonic clock), its path, its `webhook-id` and `attempt`.
+"""The platform that `listen --forward` posts to: `platform_sink.py FILE [SLOW]` prints its port and
+answers every POST 200 over kept connections. For each it writes to FILE: when it came, when it was
+answered (seconds of the system's monotonic clock), its path, its `webhook-id` and `attempt`.
 
-One post in ten is answered a few milliseconds later, so that a receiver that hands out a chat's next
-event too early is seen. A GET answers `[POSTS, IDS]`, so far.
+A share of SLOW (0 to 1) takes up to two seconds, so that chats have events that wait; and a tenth a
+few milliseconds, so that handing out a chat's next event too early is seen. Without SLOW all are
+answered at once. A GET answers `[POSTS, IDS]`, so far.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import signal
 import sys
 import time
 
+SLOW = float(sys.argv[2]) if len(sys.argv) > 2 else 0
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -67,8 +69,10 @@ class Connection(asyncio.Protocol):
             self.transport.write(answer % (len(counts), counts))
             return
         arguments = (time.monotonic(), first[1], head, body)
-        if random.random() < 0.1:
-            asyncio.get_running_loop().call_later(0.005 * random.random(), self.answer, *arguments)
+        chance = random.random() / SLOW if SLOW else float("inf")
+        seconds = 2 * chance if chance < 1 else 0.005 * random.random() if SLOW and chance < 0.1 / SLOW else 0
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, self.answer, *arguments)
         else:
             self.answer(*arguments)
 

@@ -418,9 +418,13 @@ impl Output {
         let mut text = serde_json::to_string(self).unwrap_or_else(|error| {
             format!("{{\"error\":{{\"kind\":\"internal\",\"message\":\"{error}\"}}}}")
         });
-        for secret in &self.secrets {
-            let quoted = Value::from(secret.expose()).to_string();
-            let bare = &quoted[1..quoted.len() - 1];
+        for (index, secret) in self.secrets.iter().enumerate() {
+            if self.secrets[..index].contains(secret) {
+                continue;
+            }
+            let quoted = serde_json::to_string(secret.expose()).unwrap_or_default();
+            let bare = quoted.get(1..quoted.len().saturating_sub(1));
+            let bare = bare.unwrap_or_default();
             // A shorter value is likelier to be part of an ordinary word than to be found by it.
             // Looking for its beginning is quicker, and nearly always enough.
             let start = &bare[..bare.floor_char_boundary(16)];

@@ -126,11 +126,11 @@ impl Receiver {
     ///
     /// Why it cannot: the queue, the address, or a thread.
     pub fn start(
-        settings: Settings,
+        settings: &Settings,
         queue: Queue,
         intake: Arc<Intake>,
         sink: Sink,
-        now: Clock,
+        now: &Clock,
         random: fn() -> u128,
         ended: &Sender<Ended>,
     ) -> Result<Self, String> {
@@ -144,14 +144,14 @@ impl Receiver {
             inbox,
             events,
             Arc::clone(&metrics),
-            Arc::clone(&now),
+            Arc::clone(now),
             random,
         );
         let writer = writer.map_err(|trouble| format!("the queue cannot be used: {trouble}"))?;
         let server = Server::start(settings.limits(), intake, told.clone(), metrics)
             .map_err(|error| format!("it cannot listen on {}: {error}", settings.address))?;
         let unstarted = |error: std::io::Error| format!("a thread cannot be started: {error}");
-        start_sink(sink, settings.in_flight, outgoing, &told, &now, ended).map_err(unstarted)?;
+        start_sink(sink, settings.in_flight, outgoing, &told, now, ended).map_err(unstarted)?;
         let writer = named("writer", move || writer.run()).map_err(unstarted)?;
         Ok(Self {
             server,
@@ -232,12 +232,12 @@ fn start_sink(
             if let Some(input) = answers {
                 let (told, ended) = (told.clone(), ended.clone());
                 named("answers", move || {
-                    lines::listen(input, &told, &ended, complain)
+                    lines::listen(input, &told, &ended, complain);
                 })?;
             }
             let (told, ended) = (told.clone(), ended.clone());
             named("lines", move || {
-                lines::write(output, answered, &events, &told, &ended)
+                lines::write(output, answered, &events, &told, &ended);
             })?;
             Ok(())
         }

@@ -320,7 +320,8 @@ fn body(
         )),
         (Some(json), None) => {
             headers.push("Content-Type", "application/json");
-            Ok(json.to_string().into_bytes())
+            serde_json::to_vec(json)
+                .map_err(|_| misplaced("/json_body".to_owned(), "cannot be written as JSON"))
         }
         (None, Some(Value::String(text))) => {
             headers.push("Content-Type", "text/plain; charset=utf-8");

@@ -456,20 +456,13 @@ impl Connector {
         let Some(action) = action else {
             return Vec::new();
         };
-        let mut secrets = Vec::new();
-        for (section, properties) in action.sections() {
-            let inside = invocation.inputs.get(section).and_then(Value::as_object);
-            for (name, schema) in properties {
-                if schema.get("writeOnly") != Some(&Value::Bool(true)) {
-                    continue;
-                }
-                let value = inside
-                    .and_then(|members| members.get(name))
-                    .or_else(|| invocation.inputs.get(name));
-                secrets.extend(value.and_then(Value::as_str).map(Secret::new));
-            }
-        }
-        secrets
+        let inputs = &invocation.inputs;
+        let values = action.secrets().iter().filter_map(|(section, name)| {
+            let inside = inputs.get(*section).and_then(Value::as_object);
+            let value = inside.and_then(|members| members.get(name));
+            value.or_else(|| inputs.get(name))?.as_str()
+        });
+        values.map(Secret::new).collect()
     }
 }
 

@@ -16,8 +16,8 @@ use connections::Agents;
 
 /// How much of an answer is read at once: at least its whole head.
 const INPUT_BYTES: usize = 64 * 1024;
-/// How much of a request is sent at once.
-const OUTPUT_BYTES: usize = 32 * 1024;
+/// How much of a request is sent at once; half of it holds the longest header.
+const OUTPUT_BYTES: usize = 64 * 1024;
 /// How many connections a call keeps for later ones: to that many hosts.
 const MOST_IDLE: usize = 8;
 

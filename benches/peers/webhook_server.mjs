@@ -1,5 +1,5 @@
 // LINE's Node SDK as a receiver of webhooks, as small as it can be: node's own server, the SDK's
-// check of the signature, the body parsed, 200. `webhook.mjs SDK_FOLDER` prints its port. What it
+// check of the signature, the body parsed, 200. `webhook_server.mjs SDK_FOLDER` prints its port. What it
 // answers 200 is nowhere but in memory.
 
 import { createServer } from "node:http";

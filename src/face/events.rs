@@ -139,9 +139,10 @@ fn change(
             .iter()
             .zip(results.map_err(|trouble| about(path, &trouble))?)
         {
-            match found {
-                true => count += 1,
-                false => absent.push(*sequence),
+            if found {
+                count += 1;
+            } else {
+                absent.push(*sequence);
             }
         }
     }

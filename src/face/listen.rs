@@ -77,11 +77,11 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
         .map_err(|error| Error::new(Kind::Usage, format!("signals cannot be watched: {error}")))?;
     let (settings, sink) = (settings(arguments), sink(arguments)?);
     let receiver = Receiver::start(
-        settings,
+        &settings,
         queue,
         Arc::clone(&intake),
         sink,
-        clock,
+        &clock,
         retry::random,
         &ended,
     );

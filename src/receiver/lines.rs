@@ -90,9 +90,10 @@ fn read(line: &str) -> Result<(Vec<i64>, Verdict), String> {
                 .reason
                 .unwrap_or_else(|| "the platform said no".to_owned());
             let after = answer.retry_after_ms.map(Duration::from_millis);
-            let verdict = match answer.retry {
-                true => Verdict::Failed(reason, after),
-                false => Verdict::Refused(reason),
+            let verdict = if answer.retry {
+                Verdict::Failed(reason, after)
+            } else {
+                Verdict::Refused(reason)
             };
             Ok((numbers.all(), verdict))
         }
@@ -125,12 +126,13 @@ pub(crate) fn write(
             return;
         }
         for sequence in written {
-            let message = match answered {
-                true => Message::Shown(sequence),
-                false => Message::Settled(Settlement {
+            let message = if answered {
+                Message::Shown(sequence)
+            } else {
+                Message::Settled(Settlement {
                     sequence,
                     verdict: Verdict::Acknowledged,
-                }),
+                })
             };
             let _ = told.send(message);
         }

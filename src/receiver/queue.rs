@@ -1,4 +1,4 @@
-//! The durable queue: one SQLite file that holds the events that wait, those that are dead, and the
+//! The durable queue: one `SQLite` file that holds the events that wait, those that are dead, and the
 //! ids of all that came lately. It knows no clock and hands nothing to anybody; when to write, and
 //! what follows a delivery, is the `writer`'s matter.
 
@@ -49,7 +49,7 @@ CREATE INDEX IF NOT EXISTS behind ON event (channel, chat, time, seq) WHERE plac
 CREATE INDEX IF NOT EXISTS dead ON event (place) WHERE place = 3;
 ";
 
-/// Why the queue could not do something: SQLite's words, which quote no content.
+/// Why the queue could not do something: the database's words, which quote no content.
 #[derive(Debug, Clone)]
 pub struct Trouble(pub String);
 
@@ -476,6 +476,10 @@ mod tests {
         let (folder, mut queue) = queue();
         let other = Queue::open(&folder.path().join("queue")).unwrap();
         let before = other.foreign_changes().unwrap();
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is of one lifetime, the closure of any"
+        )]
         queue.write(|changes| changes.touch()).unwrap();
         assert_ne!(other.foreign_changes().unwrap(), before);
     }

@@ -98,16 +98,14 @@ pub(crate) fn judge(
             }
         }
         // The absence itself delays the next attempt; the event keeps its turn.
-        Verdict::Unreachable(reason, _) => match too_old {
-            true => Decision::Bury {
-                failures,
-                reason: reason.clone(),
-            },
-            false => Decision::Postpone {
-                due: now,
-                failures,
-                reason: reason.clone(),
-            },
+        Verdict::Unreachable(reason, _) if too_old => Decision::Bury {
+            failures,
+            reason: reason.clone(),
+        },
+        Verdict::Unreachable(reason, _) => Decision::Postpone {
+            due: now,
+            failures,
+            reason: reason.clone(),
         },
     }
 }

@@ -307,14 +307,13 @@ impl Writer {
             Ok(written)
         });
         self.failing = written.is_err();
-        match written {
-            Ok(written) => self.publish(written, arrivals),
-            Err(_) => {
-                self.metrics.failed_commits.fetch_add(1, Ordering::Relaxed);
-                for arrival in arrivals.drain(..) {
-                    (arrival.answer)(Stored::Failed);
-                }
-            }
+        if let Ok(written) = written {
+            self.publish(written, arrivals);
+            return;
+        }
+        self.metrics.failed_commits.fetch_add(1, Ordering::Relaxed);
+        for arrival in arrivals.drain(..) {
+            (arrival.answer)(Stored::Failed);
         }
     }
 
@@ -427,9 +426,10 @@ fn take_in(
     }
     let due = now + whole_millis(terms.settle);
     for event in &arrival.events {
-        match changes.add(&arrival.channel, event, now, due)? {
-            true => written.new += 1,
-            false => written.duplicates += 1,
+        if changes.add(&arrival.channel, event, now, due)? {
+            written.new += 1;
+        } else {
+            written.duplicates += 1;
         }
     }
     Ok(Stored::Safe)

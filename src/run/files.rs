@@ -118,11 +118,7 @@ impl Connector {
 
 /// Puts the form that LINE wants in the place of values that people know in another.
 pub(super) fn digest(action: &Known, inputs: &mut Value) -> Result<(), Error> {
-    let declared = action.section("json_body");
-    for (name, _) in declared
-        .iter()
-        .filter(|(_, schema)| is_phone_number(schema))
-    {
+    for name in action.phone_numbers() {
         let Some(value) = inputs
             .pointer_mut("/json_body")
             .and_then(|body| body.get_mut(name))
@@ -146,10 +142,6 @@ pub(super) fn digest(action: &Known, inputs: &mut Value) -> Result<(), Error> {
         *value = Value::from(digest);
     }
     Ok(())
-}
-
-fn is_phone_number(schema: &Value) -> bool {
-    schema.get("x-digest").and_then(Value::as_str) == Some("e164-sha256")
 }
 
 /// Of a file that the action does not declare nothing is known, so none fits.

@@ -13,6 +13,8 @@ use crate::catalog::source::lint::SECTIONS;
 pub(super) struct Known {
     action: Action,
     sections: Vec<(&'static str, Map<String, Value>)>,
+    secrets: Vec<(&'static str, String)>,
+    phone_numbers: Vec<String>,
 }
 
 impl Known {
@@ -20,24 +22,40 @@ impl Known {
     pub(super) fn new(catalog: &Catalog, action: Action) -> Self {
         let properties = |section| catalog.section_properties(&action, section).into_owned();
         let sections = SECTIONS.map(|section| (section, properties(section)));
+        let marked = |key: &str, mark: &Value| {
+            let properties = sections.iter().flat_map(|(section, properties)| {
+                properties.iter().map(|property| (*section, property))
+            });
+            let marked = properties.filter(|(_, (_, schema))| schema.get(key) == Some(mark));
+            let names = marked.map(|(section, (name, _))| (section, name.clone()));
+            names.collect::<Vec<_>>()
+        };
+        let numbers = marked("x-digest", &Value::from("e164-sha256")).into_iter();
+        let numbers = numbers.filter(|(section, _)| *section == "json_body");
         Self {
+            secrets: marked("writeOnly", &Value::Bool(true)),
+            phone_numbers: numbers.map(|(_, name)| name).collect(),
             sections: sections.into(),
             action,
         }
     }
 
-    /// What each section declares.
-    pub(super) fn sections(&self) -> impl Iterator<Item = (&'static str, &Map<String, Value>)> {
-        self.sections
-            .iter()
-            .map(|(section, properties)| (*section, properties))
-    }
-
     /// What a section declares.
     pub(super) fn section(&self, name: &str) -> Cow<'_, Map<String, Value>> {
-        self.sections()
+        let mut sections = self.sections.iter();
+        sections
             .find(|(section, _)| *section == name)
             .map_or_else(Cow::default, |(_, properties)| Cow::Borrowed(properties))
+    }
+
+    /// The inputs that hold secrets: section and name.
+    pub(super) fn secrets(&self) -> &[(&'static str, String)] {
+        &self.secrets
+    }
+
+    /// The members of the JSON body that are phone numbers, and travel as digests.
+    pub(super) fn phone_numbers(&self) -> &[String] {
+        &self.phone_numbers
     }
 }
 

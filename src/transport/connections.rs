@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration as Left;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, LazyBuffers, NextTimeout, Transport,
-    time,
 };
 use ureq::{Agent, Error};
 
@@ -231,10 +231,10 @@ impl Buffers for Connection {
 /// a call's time a little less is left at each step.
 fn rounded(timeout: NextTimeout) -> NextTimeout {
     let after = match timeout.after {
-        time::Duration::Exact(after) if after > STEP => {
+        Left::Exact(after) if after > STEP => {
             let steps = after.as_millis().div_ceil(STEP.as_millis());
             let steps = u32::try_from(steps).unwrap_or(u32::MAX);
-            time::Duration::Exact(STEP.saturating_mul(steps))
+            Left::Exact(STEP.saturating_mul(steps))
         }
         after => after,
     };

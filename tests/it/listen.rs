@@ -242,7 +242,10 @@ fn a_signed_webhook_becomes_a_line() {
     let (_folder, queue) = place();
     let listening = Listening::start(&queue, &[]);
     let sent = text("01A", 7, 1_700_000_000_123);
-    assert_eq!(send(listening.address, &[sent.clone()]), Some(200));
+    assert_eq!(
+        send(listening.address, std::slice::from_ref(&sent)),
+        Some(200)
+    );
     let line = listening.line();
     assert_eq!(line["id"], "01A");
     assert_eq!(line["destination"], BOT);
@@ -1051,7 +1054,7 @@ fn slow_and_silent_clients_are_not_waited_for_without_end() {
     let post = "POST / HTTP/1.1\r\nHost: x\r\n";
     let slow_body = connect(&format!("{post}Content-Length: 100\r\n\r\n{{"));
     // A byte now and then does not buy more time.
-    let mut drip = connect(post);
+    let drip = connect(post);
     let mut dripped = drip.try_clone().unwrap();
     std::thread::spawn(move || {
         while dripped.write_all(b"X").is_ok() {
@@ -1076,4 +1079,40 @@ fn slow_and_silent_clients_are_not_waited_for_without_end() {
     assert_eq!(listening.metric(slow), 1);
     assert_eq!(listening.ids(1), ["01A"]);
     assert_eq!(listening.terminate(), (0, Vec::new()));
+}
+
+#[test]
+fn where_nobody_reads_the_lines_it_ends_and_keeps_the_events() {
+    let (_folder, queue) = place();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
+        .args(["listen", "--address", "127.0.0.1:0", "--ack", "--queue"])
+        .arg(&queue)
+        .env_clear()
+        .envs([("LINE_CLIENT_ID", "1"), ("LINE_CLIENT_SECRET", SECRET)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut line = String::new();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    errors.read_line(&mut line).unwrap();
+    let document: Value = serde_json::from_str(&line).unwrap();
+    let url = document["listening"].as_str().unwrap();
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    assert_eq!(
+        send(address.parse().unwrap(), &[text("01A", 1, 1)]),
+        Some(200)
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let mut said = String::new();
+    errors.read_to_string(&mut said).unwrap();
+    assert!(said.contains("nobody reads standard output"), "{said}");
+    let (_, waiting) = events("list", &queue, &["--state", "waiting"]);
+    assert_eq!(
+        (waiting.len(), &waiting[0]["attempts"]),
+        (1, &json!(1)),
+        "it had been tried"
+    );
 }
