@@ -13,6 +13,7 @@ mod lines;
 pub mod metrics;
 pub mod queue;
 mod server;
+mod verdict;
 mod writer;
 
 use std::io::{BufRead, Write};

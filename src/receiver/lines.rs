@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 
 use super::Ended;
 use super::queue::Outgoing;
-use super::writer::{Message, Settlement, Verdict};
+use super::verdict::Verdict;
+use super::writer::{Message, Settlement};
 
 /// The longest line that is taken from the platform, bytes.
 const LONGEST_LINE: u64 = 64 * 1024;

@@ -472,6 +472,19 @@ mod tests {
     }
 
     #[test]
+    fn a_touch_really_writes() {
+        let (folder, mut queue) = queue();
+        let other = Queue::open(&folder.path().join("queue")).unwrap();
+        let before = other.foreign_changes().unwrap();
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is of one lifetime, the closure of any"
+        )]
+        queue.write(|changes| changes.touch()).unwrap();
+        assert_ne!(other.foreign_changes().unwrap(), before);
+    }
+
+    #[test]
     fn a_transaction_that_fails_leaves_nothing() {
         let (_folder, mut queue) = queue();
         let failed = queue.write(|changes| {

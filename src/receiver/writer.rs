@@ -1,6 +1,7 @@
 //! The one thread that owns the queue. It takes in what the server and the sink say, writes all that
 //! waits in one transaction, and only then answers: to LINE that events are safe, to the sink which
-//! events are next. What a failed delivery means for its event is decided here.
+//! events are next. What a failed delivery means for its event is `verdict`'s
+//! matter.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,20 +12,12 @@ use std::time::{Duration, Instant};
 use super::Clock;
 use super::metrics::{Handed, Metrics};
 use super::queue::{Changes, NewEvent, Outgoing, Queue, Trouble};
+use super::verdict::{self, Absence, Decision, Verdict, whole_millis};
 
 /// How many messages one transaction takes in.
 const GROUP: usize = 512;
 /// How often things are looked after that nobody asks for.
 const CHORES: Duration = Duration::from_secs(1);
-/// The first pause after a failure; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause of one event.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// The longest pause while the platform cannot be reached.
-const LONGEST_ABSENCE: Duration = Duration::from_secs(15);
-/// The longest pause that the platform may ask for.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
-
 /// What the writer is told.
 pub(crate) enum Message {
     /// A verified webhook.
@@ -62,19 +55,6 @@ pub(crate) struct Settlement {
     pub(crate) verdict: Verdict,
 }
 
-/// What the platform said about one event, or that it said nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It has it.
-    Acknowledged,
-    /// It will never take it.
-    Refused(String),
-    /// It failed at it, and asked for a pause or not.
-    Failed(String, Option<Duration>),
-    /// It is not there, or asked for patience with everything.
-    Unreachable(String, Option<Duration>),
-}
-
 /// How the writer judges.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
@@ -102,28 +82,6 @@ struct Out {
     shown: Option<Instant>,
 }
 
-/// What is to be written about an event that was out.
-#[derive(Debug, PartialEq, Eq)]
-enum Decision {
-    Acknowledge,
-    Postpone {
-        due: i64,
-        failures: i64,
-        reason: String,
-    },
-    Bury {
-        failures: i64,
-        reason: String,
-    },
-}
-
-/// Whether the platform is there. While it is not, only one event at a time tries it.
-#[derive(Default)]
-struct Absence {
-    failures: u32,
-    until: i64,
-}
-
 /// The writer's state.
 pub(crate) struct Writer {
     queue: Queue,
@@ -140,6 +98,8 @@ pub(crate) struct Writer {
     foreign: i64,
     chores: Instant,
     stopping: Option<Instant>,
+    /// Whether the last transaction failed.
+    failing: bool,
 }
 
 /// What one transaction brought.
@@ -182,6 +142,7 @@ impl Writer {
             absence: Absence::default(),
             chores: Instant::now(),
             stopping: None,
+            failing: false,
         };
         writer.count()?;
         Ok(writer)
@@ -233,7 +194,8 @@ impl Writer {
 
     /// How long to wait for a message: until an event is due, if one may be handed out.
     fn patience(&self) -> Duration {
-        if self.stopping.is_some() || !self.decided.is_empty() {
+        // What is due stays due while it cannot be written: trying again at once would only spin.
+        if self.stopping.is_some() || self.failing || !self.decided.is_empty() {
             return Duration::from_millis(50);
         }
         let now = self.millis();
@@ -284,7 +246,13 @@ impl Writer {
         };
         let took = out.since.elapsed();
         let spread = u32::try_from((self.random)() & 0xffff).unwrap_or(0);
-        let decision = judge(&self.terms, out, &verdict, now, spread);
+        let decision = verdict::judge(
+            &self.terms,
+            (out.failures, out.accepted),
+            &verdict,
+            now,
+            spread,
+        );
         let age = Duration::from_millis(u64::try_from(now - out.accepted).unwrap_or(0));
         let handed = match (&decision, &verdict) {
             (Decision::Acknowledge, _) => Handed::Acknowledged,
@@ -296,22 +264,8 @@ impl Writer {
         if handed == Handed::Acknowledged {
             self.metrics.delayed(age);
         }
-        self.notice(&verdict, now, spread);
+        self.absence.notice(&verdict, now, spread);
         self.decided.push((sequence, decision));
-    }
-
-    /// Whether the platform is there, by its latest answer or silence.
-    fn notice(&mut self, verdict: &Verdict, now: i64, spread: u32) {
-        let Verdict::Unreachable(_, after) = verdict else {
-            self.absence = Absence::default();
-            return;
-        };
-        if now < self.absence.until {
-            return;
-        }
-        self.absence.failures = self.absence.failures.saturating_add(1);
-        let own = pause(self.absence.failures, LONGEST_ABSENCE, spread);
-        self.absence.until = now + whole_millis(asked(*after, own));
     }
 
     /// Gives up waiting for acknowledgements that should have come.
@@ -352,6 +306,7 @@ impl Writer {
             }
             Ok(written)
         });
+        self.failing = written.is_err();
         if let Ok(written) = written {
             self.publish(written, arrivals);
             return;
@@ -452,7 +407,8 @@ fn conclude(changes: &Changes<'_>, decided: &[(i64, Decision)]) -> Result<Writte
     })
 }
 
-/// Takes in one arrival, unless the queue is full.
+/// Takes in one arrival, unless the queue is full. One without events only asks whether the disk
+/// takes anything.
 fn take_in(
     changes: &Changes<'_>,
     arrival: &Arrival,
@@ -461,8 +417,11 @@ fn take_in(
     waiting: i64,
     written: &mut Written,
 ) -> Result<Stored, Trouble> {
+    if arrival.events.is_empty() {
+        return changes.touch().map(|()| Stored::Safe);
+    }
     let new = i64::try_from(written.new).unwrap_or(i64::MAX);
-    if !arrival.events.is_empty() && waiting.saturating_add(new) >= terms.max_waiting {
+    if waiting.saturating_add(new) >= terms.max_waiting {
         return Ok(Stored::Full);
     }
     let due = now + whole_millis(terms.settle);
@@ -476,64 +435,11 @@ fn take_in(
     Ok(Stored::Safe)
 }
 
-/// What a verdict means for its event.
-fn judge(terms: &Terms, out: &Out, verdict: &Verdict, now: i64, spread: u32) -> Decision {
-    let too_old = now - out.accepted > whole_millis(terms.max_age);
-    match verdict {
-        Verdict::Acknowledged => Decision::Acknowledge,
-        Verdict::Refused(reason) => Decision::Bury {
-            failures: out.failures + 1,
-            reason: reason.clone(),
-        },
-        Verdict::Failed(reason, after) => {
-            let failures = out.failures + 1;
-            let reason = reason.clone();
-            if too_old || failures >= terms.attempts {
-                return Decision::Bury { failures, reason };
-            }
-            let count = u32::try_from(failures).unwrap_or(u32::MAX);
-            let own = pause(count, LONGEST_PAUSE, spread);
-            Decision::Postpone {
-                due: now + whole_millis(asked(*after, own)),
-                failures,
-                reason,
-            }
-        }
-        // The absence itself delays the next attempt; the event keeps its turn.
-        Verdict::Unreachable(reason, _) if too_old => Decision::Bury {
-            failures: out.failures,
-            reason: reason.clone(),
-        },
-        Verdict::Unreachable(reason, _) => Decision::Postpone {
-            due: now,
-            failures: out.failures,
-            reason: reason.clone(),
-        },
-    }
-}
-
-/// The pause that the platform asked for, within reason, or our own.
-fn asked(after: Option<Duration>, own: Duration) -> Duration {
-    after.map_or(own, |after| after.min(LONGEST_RETRY_AFTER))
-}
-
-/// The pause after the `failures`th failure in a row: it doubles up to `longest`, and lies between
-/// half and all of that.
-fn pause(failures: u32, longest: Duration, spread: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(20);
-    let bound = FIRST_PAUSE.saturating_mul(1 << doublings).min(longest);
-    bound / 2 + (bound / 2) * (spread & 0xffff) / 0xffff
-}
-
-fn whole_millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::mpsc::sync_channel;
 
-    const HOUR: i64 = 3_600_000;
+    use super::*;
 
     fn terms() -> Terms {
         Terms {
@@ -547,49 +453,43 @@ mod tests {
         }
     }
 
-    fn out(failures: i64) -> Out {
-        Out {
-            failures,
-            accepted: 0,
-            since: Instant::now(),
-            shown: None,
-        }
-    }
-
     #[test]
-    fn an_event_is_given_up_when_refused_failed_too_often_or_too_old() {
-        let terms = terms();
-        let failed = Verdict::Failed("500".to_owned(), None);
-        let absent = Verdict::Unreachable("refused".to_owned(), None);
-        let gives_up = |failures, verdict: &Verdict, now| {
-            matches!(
-                judge(&terms, &out(failures), verdict, now, 0),
-                Decision::Bury { .. }
-            )
+    fn a_disk_that_takes_nothing_is_tried_again_without_haste_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue");
+        let mut queue = Queue::open(&path).unwrap();
+        let event = NewEvent {
+            id: "a".to_owned(),
+            chat: "c".to_owned(),
+            time: 1,
+            body: "{}".to_owned(),
         };
-        assert!(gives_up(0, &Verdict::Refused("400".to_owned()), 0));
-        assert!(!gives_up(1, &failed, 0));
-        assert!(gives_up(2, &failed, 0));
+        queue
+            .write(|changes| changes.add("U1", &event, 0, 0))
+            .unwrap();
+        let disk = rusqlite::Connection::open(&path).unwrap();
+        disk.execute_batch(
+            "CREATE TRIGGER full BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'full'); END",
+        )
+        .unwrap();
+        let (told, inbox) = sync_channel(4);
+        let (sink, events) = sync_channel(4);
+        let metrics = Arc::new(Metrics::default());
+        let now: Clock = Arc::new(|| std::time::UNIX_EPOCH + Duration::from_secs(1));
+        let counted = Arc::clone(&metrics);
+        let writer = Writer::new(queue, terms(), inbox, sink, counted, now, || 0).unwrap();
+        let writer = std::thread::spawn(move || writer.run());
+        let nothing = events.recv_timeout(Duration::from_millis(400));
         assert!(
-            !gives_up(99, &absent, 23 * HOUR),
-            "absence does not count against an event"
+            nothing.is_err(),
+            "it is not handed out before that is written"
         );
-        assert!(gives_up(0, &absent, 25 * HOUR));
-        assert!(gives_up(0, &failed, 25 * HOUR));
-    }
-
-    #[test]
-    fn pauses_double_within_their_bounds_and_a_wish_is_granted_within_reason() {
-        for (failures, bound) in [(1, 500), (2, 1_000), (3, 2_000), (40, 300_000)] {
-            let bound = Duration::from_millis(bound);
-            assert_eq!(pause(failures, LONGEST_PAUSE, 0), bound / 2);
-            assert_eq!(pause(failures, LONGEST_PAUSE, 0xffff), bound);
-        }
-        let wish = Some(Duration::from_secs(7));
-        assert_eq!(asked(wish, Duration::ZERO), Duration::from_secs(7));
-        assert_eq!(
-            asked(Some(Duration::MAX), Duration::ZERO),
-            LONGEST_RETRY_AFTER
-        );
+        let failed = metrics.failed_commits.load(Ordering::Relaxed);
+        assert!((1..50).contains(&failed), "{failed} transactions failed");
+        disk.execute_batch("DROP TRIGGER full").unwrap();
+        let handed = events.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!((handed.id.as_str(), handed.attempt), ("a", 1));
+        drop(told);
+        writer.join().unwrap();
     }
 }

@@ -3,7 +3,7 @@
 
 use rusqlite::{CachedStatement, OptionalExtension as _, params};
 
-use super::{NewEvent, Outgoing, Trouble, outgoing, place};
+use super::{NewEvent, Outgoing, Trouble, VERSION, outgoing, place};
 
 /// The changes of one transaction.
 #[derive(Debug)]
@@ -12,6 +12,15 @@ pub struct Changes<'t>(pub(super) &'t rusqlite::Transaction<'t>);
 impl Changes<'_> {
     fn statement(&self, text: &str) -> Result<CachedStatement<'_>, Trouble> {
         Ok(self.0.prepare_cached(text)?)
+    }
+
+    /// Writes what is there already, to see whether the disk takes anything.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not.
+    pub fn touch(&self) -> Result<(), Trouble> {
+        Ok(self.0.pragma_update(None, "user_version", VERSION)?)
     }
 
     /// Takes an event in, `due` to be handed out from then on. `false` where it came before.
