@@ -1105,7 +1105,10 @@ fn where_nobody_reads_the_lines_it_ends_and_keeps_the_events() {
         send(address.parse().unwrap(), &[text("01A", 1, 1)]),
         Some(200)
     );
+    // Waiting would close it, and its end is a reason of its own.
+    let input = child.stdin.take();
     assert_eq!(child.wait().unwrap().code(), Some(5));
+    drop(input);
     let mut said = String::new();
     errors.read_to_string(&mut said).unwrap();
     assert!(said.contains("nobody reads standard output"), "{said}");
