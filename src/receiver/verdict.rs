@@ -129,12 +129,13 @@ pub(crate) fn whole_millis(duration: Duration) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const HOUR: i64 = 3_600_000;
 
-    fn terms() -> Terms {
+    /// Terms for tests of the receiver.
+    pub(in crate::receiver) fn terms() -> Terms {
         Terms {
             in_flight: 4,
             attempts: 3,

@@ -439,19 +439,8 @@ fn take_in(
 mod tests {
     use std::sync::mpsc::sync_channel;
 
+    use super::super::verdict::tests::terms;
     use super::*;
-
-    fn terms() -> Terms {
-        Terms {
-            in_flight: 4,
-            attempts: 3,
-            max_age: Duration::from_hours(24),
-            settle: Duration::ZERO,
-            acknowledge_within: None,
-            max_waiting: 100,
-            remember: Duration::from_hours(24),
-        }
-    }
 
     #[test]
     fn a_disk_that_takes_nothing_is_tried_again_without_haste_and_loses_nothing() {

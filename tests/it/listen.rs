@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -47,17 +47,9 @@ impl Listening {
     }
 
     fn with(queue: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
-            .args(["listen", "--address", "127.0.0.1:0", "--queue"])
-            .arg(queue)
-            .args(arguments)
-            .env_clear()
-            .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let queue = queue.to_str().unwrap();
+        let listen = ["listen", "--address", "127.0.0.1:0", "--queue", queue];
+        let mut child = world::start(&[&listen, arguments].concat(), environment);
         let input = child.stdin.take();
         let (found, ready) = mpsc::channel();
         let errors = Arc::new(Mutex::new(String::new()));
@@ -1084,16 +1076,18 @@ fn slow_and_silent_clients_are_not_waited_for_without_end() {
 #[test]
 fn where_nobody_reads_the_lines_it_ends_and_keeps_the_events() {
     let (_folder, queue) = place();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
-        .args(["listen", "--address", "127.0.0.1:0", "--ack", "--queue"])
-        .arg(&queue)
-        .env_clear()
-        .envs([("LINE_CLIENT_ID", "1"), ("LINE_CLIENT_SECRET", SECRET)])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let file = queue.to_str().unwrap();
+    let mut child = world::start(
+        &[
+            "listen",
+            "--address",
+            "127.0.0.1:0",
+            "--ack",
+            "--queue",
+            file,
+        ],
+        &[("LINE_CLIENT_ID", "1"), ("LINE_CLIENT_SECRET", SECRET)],
+    );
     drop(child.stdout.take());
     let mut line = String::new();
     let mut errors = BufReader::new(child.stderr.take().unwrap());

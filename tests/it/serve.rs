@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use line_connector::sandbox::Settings;
 use serde_json::{Value, json};
 
-use crate::world::{USER, World};
+use crate::world::{self, USER, World};
 
 const PUSH: &str = "/v2/bot/message/push";
 /// More than any step takes, even on a busy machine.
@@ -26,16 +26,7 @@ struct Serving {
 
 impl Serving {
     fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
-            .arg("serve")
-            .args(arguments)
-            .env_clear()
-            .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = world::start(&[&["serve"], arguments].concat(), environment);
         let (input, output) = (child.stdin.take(), child.stdout.take());
         Self {
             child,

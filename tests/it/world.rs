@@ -1,8 +1,9 @@
 //! The loopback world of the tests: a sandbox behind a real listener, the real binary with a
 //! scrubbed environment, and a connector that does not wait between attempts.
 
+use std::ffi::OsStr;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -122,9 +123,9 @@ impl Ended {
     }
 }
 
-/// Runs the binary with these arguments, this standard input, and only these variables.
-pub(crate) fn run(arguments: &[&str], input: &[u8], environment: &[(&str, &str)]) -> Ended {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
+/// Starts the real binary with nothing in its environment but this, all its streams piped.
+pub(crate) fn start(arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_line-connector"))
         .args(arguments)
         .env_clear()
         .envs(environment.iter().copied())
@@ -132,7 +133,12 @@ pub(crate) fn run(arguments: &[&str], input: &[u8], environment: &[(&str, &str)]
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the binary starts");
+        .expect("the binary starts")
+}
+
+/// Runs the binary with these arguments, this standard input, and only these variables.
+pub(crate) fn run(arguments: &[&str], input: &[u8], environment: &[(&str, &str)]) -> Ended {
+    let mut child = start(arguments, environment);
     // A process that refuses its arguments never reads; the broken pipe is not this test's matter.
     let _ = child.stdin.take().expect("a pipe").write_all(input);
     let output = child.wait_with_output().expect("the binary ends");
