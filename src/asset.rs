@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::catalog::source::definition::{AssetDefinition, AssetKind, Host, Manifest};
 use crate::catalog::source::lint;
@@ -19,13 +20,15 @@ pub struct Asset {
     pub credentials: Option<Credentials>,
     /// What is missing for a way to authenticate, for the error where one is needed.
     pub missing: Vec<Detail>,
-    /// The base URLs, without a trailing slash.
-    pub hosts: BTreeMap<Host, String>,
+    /// The base URLs.
+    pub hosts: BTreeMap<Host, Url>,
     /// How connections are made.
     pub network: Network,
     /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
     /// by [`EVERY_ACTION`]; `None` where even LINE's own is left to a gateway.
     pub rate_limits: BTreeMap<String, Option<(u32, u32)>>,
+    /// Every secret that the asset holds, for the last look over an output.
+    pub secrets: Vec<Secret>,
 }
 
 /// The name in `rate_limits` that stands for each action by itself.
@@ -89,8 +92,8 @@ impl Asset {
         environment: &Map<String, Value>,
     ) -> Result<Self, Error> {
         let mut details = Vec::new();
-        check_names(manifest, &document.0, &mut details);
-        let document = present(&document.0);
+        check_names(manifest, document, &mut details);
+        let document = present(document);
         let environment = present(environment);
         let mut reader = Reader {
             document: &document,
@@ -107,10 +110,12 @@ impl Asset {
         let rate_limits = reader.rate_limits(is_line);
         let (credentials, missing) = reader.credentials(manifest, &hosts);
         if reader.details.is_empty() {
+            let parsed = |(host, url): (Host, String)| Some((host, Url::parse(&url).ok()?));
             Ok(Self {
+                secrets: secrets(network.proxy.as_ref(), credentials.as_ref()),
                 credentials,
                 missing,
-                hosts,
+                hosts: hosts.into_iter().filter_map(parsed).collect(),
                 network,
                 rate_limits,
             })
@@ -118,26 +123,24 @@ impl Asset {
             Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(reader.details))
         }
     }
+}
 
-    /// Every secret that the asset holds, for the last look over an output.
-    #[must_use]
-    pub fn secrets(&self) -> Vec<Secret> {
-        let mut secrets: Vec<Secret> = self.network.proxy.iter().cloned().collect();
-        match &self.credentials {
-            Some(Credentials::Bearer { token, .. }) => secrets.push(token.clone()),
-            Some(Credentials::ClientCredentials { client_secret, .. }) => {
-                secrets.push(client_secret.clone());
-            }
-            Some(Credentials::JwtAssertion { private_key, .. }) => {
-                secrets.push(private_key.clone());
-                let jwk = serde_json::from_str(private_key.expose()).unwrap_or_default();
-                let parts = ["d", "p", "q", "dp", "dq", "qi"].map(|part| text_of(&jwk, part));
-                secrets.extend(parts.into_iter().flatten().map(Secret::new));
-            }
-            None => {}
+fn secrets(proxy: Option<&Secret>, credentials: Option<&Credentials>) -> Vec<Secret> {
+    let mut secrets: Vec<Secret> = proxy.cloned().into_iter().collect();
+    match credentials {
+        Some(Credentials::Bearer { token, .. }) => secrets.push(token.clone()),
+        Some(Credentials::ClientCredentials { client_secret, .. }) => {
+            secrets.push(client_secret.clone());
         }
-        secrets
+        Some(Credentials::JwtAssertion { private_key, .. }) => {
+            secrets.push(private_key.clone());
+            let jwk = serde_json::from_str(private_key.expose()).unwrap_or_default();
+            let parts = ["d", "p", "q", "dp", "dq", "qi"].map(|part| text_of(&jwk, part));
+            secrets.extend(parts.into_iter().flatten().map(Secret::new));
+        }
+        None => {}
     }
+    secrets
 }
 
 impl Credentials {
@@ -208,7 +211,8 @@ impl Reader<'_> {
         let host = text
             .strip_prefix("https://")
             .or_else(|| text.strip_prefix("http://"));
-        if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+        let no_host = host.is_none_or(|host| host.is_empty() || host.starts_with('/'));
+        if no_host || Url::parse(&text).is_err() {
             self.wrong(name, "a URL that starts with https:// (or http://)");
             return None;
         }
@@ -250,7 +254,7 @@ impl Reader<'_> {
         rates
     }
 
-    /// The base URLs. Whoever moves `url` (to a sandbox, to a gateway) moves the other hosts along,
+    /// The base URLs, without a trailing slash. Whoever moves `url` (to a sandbox, to a gateway) moves the other hosts along,
     /// so that a token for it never travels to LINE by accident, nor LINE's token past the gateway.
     fn hosts(&mut self, manifest: &Manifest) -> BTreeMap<Host, String> {
         let api = self

@@ -2,7 +2,11 @@
 //! field. They carry no behaviour but reading and writing themselves; what a call does with them
 //! is `run`'s matter.
 
+mod fields;
+
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,8 +15,12 @@ use serde_json::{Map, Value};
 use crate::catalog::source::definition::Validation;
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::http::Headers;
+use crate::json_text::JsonText;
 use crate::nearest::nearest;
 use crate::secret::{REDACTED, Secret};
+
+/// More than the answer to a push takes.
+const USUAL_BYTES: usize = 1024;
 
 /// What a platform hands over: one call.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -80,10 +88,41 @@ pub struct Options {
     pub max_items: Option<u64>,
 }
 
-/// The asset's parameters as they came, all taken for secrets until `asset` has sorted them.
+/// The asset's parameters as they came, all taken for secrets until `asset` has sorted them. A copy
+/// shares them, since calls mostly come with the same ones.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AssetParameters(pub Map<String, Value>);
+pub struct AssetParameters(Arc<Map<String, Value>>);
+
+impl AssetParameters {
+    /// These parameters, and those of `beneath` that are not among them.
+    #[must_use]
+    pub fn over(self, beneath: &Self) -> Self {
+        if self.0.is_empty() {
+            return beneath.clone();
+        }
+        if beneath.0.is_empty() {
+            return self;
+        }
+        let mut all = beneath.0.as_ref().clone();
+        all.extend(Arc::unwrap_or_clone(self.0));
+        Self::from(all)
+    }
+}
+
+impl From<Map<String, Value>> for AssetParameters {
+    fn from(parameters: Map<String, Value>) -> Self {
+        Self(Arc::new(parameters))
+    }
+}
+
+impl Deref for AssetParameters {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 impl std::fmt::Debug for AssetParameters {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -158,7 +197,7 @@ impl Invocation {
             ("id", id) => self.id = Some(id),
             ("action" | "asset" | "inputs" | "options", Value::Null) => {}
             ("action", Value::String(name)) => self.action = Some(name),
-            ("asset", Value::Object(asset)) => self.asset = AssetParameters(asset),
+            ("asset", Value::Object(asset)) => self.asset = asset.into(),
             ("inputs", Value::Object(inputs)) => self.inputs = inputs,
             ("options", Value::Object(options)) => self.options = Options::read(options, details),
             ("action", other) => details.push(mistyped("/action", "a string", &other)),
@@ -251,11 +290,12 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// LINE's response headers; names in lower case, repeated ones joined with a comma.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response_headers: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "fields")]
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    pub response_headers: Option<Headers>,
     /// The response body, where it is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub json_body: Option<Value>,
+    pub json_body: Option<JsonText>,
     /// The response body, where it is not JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_text: Option<String>,
@@ -287,7 +327,7 @@ pub struct PlannedRequest {
     pub headers: BTreeMap<String, String>,
     /// The body: JSON as it is, other text as text; of bytes their content type, size and SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Value>,
+    pub body: Option<JsonText>,
 }
 
 /// A file that came as the response body.
@@ -415,7 +455,7 @@ impl Output {
     /// The document as one line of JSON, every secret replaced.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = serde_json::to_string(self).unwrap_or_else(|error| {
+        let mut text = self.text().unwrap_or_else(|error| {
             format!("{{\"error\":{{\"kind\":\"internal\",\"message\":\"{error}\"}}}}")
         });
         for (index, secret) in self.secrets.iter().enumerate() {
@@ -433,6 +473,12 @@ impl Output {
             }
         }
         text
+    }
+
+    fn text(&self) -> serde_json::Result<String> {
+        let mut text = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut text, self)?;
+        String::from_utf8(text).map_err(serde::ser::Error::custom)
     }
 }
 
@@ -482,7 +528,7 @@ pub(crate) fn a_kind_of(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Invocation, Output};
+    use super::{Headers, Invocation, Output};
     use crate::secret::Secret;
 
     #[test]
@@ -503,6 +549,23 @@ mod tests {
             Some("did you mean `inputs`?")
         );
         assert!(!error.to_string().contains("s3cr3t"));
+    }
+
+    #[test]
+    fn repeated_headers_are_joined_under_a_lower_case_name() {
+        let mut headers = Headers::new();
+        headers.push("Set-Cookie", "a=1");
+        headers.push("date", "today");
+        headers.push("set-cookie", "b=2");
+        let output = Output {
+            response_headers: Some(headers),
+            ..Output::default()
+        };
+        let rendered = output.render();
+        let expected = r#"{"response_headers":{"date":"today","set-cookie":"a=1, b=2"}}"#;
+        assert_eq!(rendered, expected);
+        let read: Output = serde_json::from_str(&rendered).unwrap();
+        assert_eq!(read.render(), expected);
     }
 
     #[test]

@@ -45,7 +45,12 @@ impl Method {
 
 /// Header fields in the order they were added; names compare without regard to case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers {
+    /// Names and values, one behind the other: of a dozen fields most are only passed on.
+    text: String,
+    /// Where each name and its value end.
+    ends: Vec<(usize, usize)>,
+}
 
 impl Headers {
     /// No fields.
@@ -55,8 +60,11 @@ impl Headers {
     }
 
     /// Adds a field; an earlier one of the same name stays.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((name.into(), value.into()));
+    pub fn push(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
+        self.text.push_str(name.as_ref());
+        let name = self.text.len();
+        self.text.push_str(value.as_ref());
+        self.ends.push((name, self.text.len()));
     }
 
     /// The first value of a field.
@@ -69,9 +77,12 @@ impl Headers {
 
     /// All fields, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        let mut start = 0;
+        self.ends.iter().map(move |&(name, value)| {
+            let field = (&self.text[start..name], &self.text[name..value]);
+            start = value;
+            field
+        })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod error;
 pub mod http;
 pub mod encoding;
 pub mod digest;
+pub mod json_text;
 pub mod key;
 pub mod secret;
 pub mod binary;

@@ -166,7 +166,7 @@ pub fn build(action: &Action, inputs: &Value, around: Around<'_>) -> Result<Requ
 /// What a request needs beside the action and its inputs.
 pub struct Around<'a> {
     /// The base URL of the action's host.
-    pub base: &'a str,
+    pub base: &'a Url,
     /// The retry key, on the operations that take one.
     pub retry_key: Option<&'a str>,
     /// How long one attempt may take.
@@ -196,27 +196,33 @@ fn binary_body(
 
 fn url(
     action: &Action,
-    base: &str,
+    base: &Url,
     path_parameters: Option<&Value>,
     parameters: Option<&Value>,
 ) -> Result<String, Error> {
-    let mut url = Url::parse(base).map_err(|error| {
-        Error::new(
-            Kind::InvalidAsset,
-            format!("the asset's URL cannot be used: {error}"),
-        )
-    })?;
+    let pairs = pairs(parameters, "/parameters")?;
+    let endpoint = &action.meta.endpoint;
+    let path_only = base.query().is_none() && base.fragment().is_none();
+    // Most have nothing to encode.
+    if path_only && pairs.is_empty() && endpoint.bytes().all(stands_for_itself) {
+        let base = base.as_str().trim_end_matches('/');
+        return Ok(format!("{base}/{endpoint}"));
+    }
+    let mut url = base.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty();
-        for segment in action.meta.endpoint.split('/') {
+        for segment in endpoint.split('/') {
             segments.push(&fill(segment, path_parameters)?);
         }
     }
-    let pairs = pairs(parameters, "/parameters")?;
     if !pairs.is_empty() {
         url.query_pairs_mut().extend_pairs(pairs);
     }
     Ok(url.into())
+}
+
+fn stands_for_itself(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_')
 }
 
 /// One segment of the path with its placeholder filled; what comes out is encoded as a whole, so a

@@ -1,7 +1,7 @@
 //! LINE's reply becomes the output: status, headers, body, and for a refusal what kind it is.
 //! Pure. Status codes decide; LINE's texts, which it calls unstable, only tell twins apart.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use serde_json::Value;
 
@@ -9,7 +9,8 @@ use crate::digest::sha256;
 use crate::encoding::base64;
 use crate::envelope::{FileReport, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
-use crate::http::{Failure, FailureKind, Headers, Reply, said};
+use crate::http::{Failure, FailureKind, Reply, said};
+use crate::json_text::JsonText;
 
 /// LINE's id of a request.
 const REQUEST_ID: &str = "x-line-request-id";
@@ -31,29 +32,31 @@ pub struct Reading {
 
 /// Reads a reply. `file` says that the body of a 200 is a file; one that was `saved` is told so.
 #[must_use]
-pub fn read(reply: &Reply, file: bool, saved: Option<FileReport>) -> Reading {
-    let mut output = Output {
-        status_code: Some(reply.status),
-        reason: Some(reply.reason.clone()),
-        response_headers: Some(joined(&reply.headers)),
-        ..Output::default()
-    };
-    if file && reply.status == 200 {
-        output.file = Some(saved.unwrap_or_else(|| enclosed(reply)));
-    } else {
-        let text = String::from_utf8_lossy(&reply.body);
-        match serde_json::from_str::<Value>(&text) {
-            Ok(body) => output.json_body = Some(body),
-            Err(_) => output.response_text = Some(text.into_owned()),
-        }
-    }
+pub fn read(reply: Reply, file: bool, saved: Option<FileReport>) -> Reading {
     let accepted = reply.headers.get(ACCEPTED_REQUEST_ID).map(str::to_owned);
     let already_accepted = reply.status == 409 && accepted.is_some();
-    let success = (200..300).contains(&reply.status) || already_accepted;
-    let error = (!success).then(|| refusal(reply.status, output.json_body.as_ref()));
     let request_id = accepted
         .filter(|_| already_accepted)
         .or_else(|| reply.headers.get(REQUEST_ID).map(str::to_owned));
+    let mut output = Output {
+        status_code: Some(reply.status),
+        ..Output::default()
+    };
+    if file && reply.status == 200 {
+        output.file = Some(saved.unwrap_or_else(|| enclosed(&reply)));
+    } else {
+        let text = str::from_utf8(&reply.body)
+            .map_or_else(|_| String::from_utf8_lossy(&reply.body), Cow::from);
+        match JsonText::read(&text) {
+            Some(body) => output.json_body = Some(body),
+            None => output.response_text = Some(text.into_owned()),
+        }
+    }
+    output.reason = Some(reply.reason);
+    output.response_headers = Some(reply.headers);
+    let success = (200..300).contains(&reply.status) || already_accepted;
+    let body = output.json_body.as_ref();
+    let error = (!success).then(|| refusal(reply.status, body.map(JsonText::value).as_ref()));
     Reading {
         output,
         error,
@@ -70,21 +73,6 @@ fn enclosed(reply: &Reply) -> FileReport {
         base64: Some(base64(&reply.body)),
         ..FileReport::of(&reply.headers)
     }
-}
-
-/// Names in lower case; repeated fields joined as HTTP allows.
-fn joined(headers: &Headers) -> BTreeMap<String, String> {
-    let mut fields: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in headers.iter() {
-        fields
-            .entry(name.to_ascii_lowercase())
-            .and_modify(|known| {
-                known.push_str(", ");
-                known.push_str(value);
-            })
-            .or_insert_with(|| value.to_owned());
-    }
-    fields
 }
 
 /// A refusal by LINE, or by something on the way.
@@ -196,7 +184,7 @@ mod tests {
     }
 
     fn kind_of(status: u16, body: &str) -> Kind {
-        read(&reply(status, body), false, None)
+        read(reply(status, body), false, None)
             .error
             .expect("a refusal")
             .kind
@@ -225,7 +213,7 @@ mod tests {
 
     #[test]
     fn html_from_the_edge_is_text() {
-        let reading = read(&reply(502, "<html>Bad Gateway</html>"), false, None);
+        let reading = read(reply(502, "<html>Bad Gateway</html>"), false, None);
         assert_eq!(
             reading.output.response_text.as_deref(),
             Some("<html>Bad Gateway</html>")
@@ -237,14 +225,17 @@ mod tests {
     fn an_accepted_retry_key_is_success_and_its_request_id_counts() {
         let mut duplicate = reply(409, "{\"message\":\"The retry key is already accepted\"}");
         assert_eq!(
-            read(&duplicate, false, None).error.expect("a refusal").kind,
+            read(duplicate.clone(), false, None)
+                .error
+                .expect("a refusal")
+                .kind,
             Kind::Conflict
         );
         duplicate.headers.push("X-Line-Request-Id", "second");
         duplicate
             .headers
             .push("X-Line-Accepted-Request-Id", "first");
-        let reading = read(&duplicate, false, None);
+        let reading = read(duplicate, false, None);
         assert!(reading.error.is_none() && reading.already_accepted);
         assert_eq!(reading.request_id.as_deref(), Some("first"));
     }
@@ -252,22 +243,10 @@ mod tests {
     #[test]
     fn null_messages_and_details_without_parts_are_read() {
         let body = r#"{"message":null,"details":[{"message":"May not be empty"},{}]}"#;
-        let error = read(&reply(400, body), false, None)
+        let error = read(reply(400, body), false, None)
             .error
             .expect("a refusal");
         assert_eq!(error.kind, Kind::BadRequest);
         assert_eq!(error.details[0], Detail::new("", "May not be empty"));
-    }
-
-    #[test]
-    fn repeated_headers_are_joined_under_a_lower_case_name() {
-        let mut reply = reply(200, "");
-        reply.headers.push("Set-Cookie", "a=1");
-        reply.headers.push("set-cookie", "b=2");
-        let headers = read(&reply, false, None)
-            .output
-            .response_headers
-            .expect("headers");
-        assert_eq!(headers["set-cookie"], "a=1, b=2");
     }
 }

@@ -88,10 +88,12 @@ impl std::fmt::Debug for Connector {
     }
 }
 
-/// A call that has passed every check and only waits to be sent.
-struct Prepared {
+/// A call whose action and asset are known.
+struct Call<'a> {
     action: Arc<Known>,
-    request: Request,
+    inputs: Map<String, Value>,
+    options: &'a Options,
+    asset: &'a Asset,
 }
 
 impl Connector {
@@ -167,25 +169,21 @@ impl Connector {
 
     /// Makes one call by itself.
     fn once(&self, invocation: Invocation) -> Output {
-        self.answer(invocation, |connector, invocation, asset, report| {
-            connector.send(invocation, asset, report)
-        })
+        self.answer(invocation, Self::send)
     }
 
     /// Prepares one call and shows its request instead of sending it. It needs neither network nor
     /// credentials.
     #[must_use]
     pub fn plan(&self, invocation: Invocation) -> Output {
-        self.answer(invocation, |connector, invocation, asset, report| {
-            connector.show(invocation, asset, report)
-        })
+        self.answer(invocation, Self::show)
     }
 
     /// What `call` and `plan` share: the asset, the report, the errors, the secrets.
     fn answer(
         &self,
         mut invocation: Invocation,
-        step: impl FnOnce(&Self, &mut Invocation, &Asset, &mut CallReport) -> Result<Output, Failed>,
+        step: impl FnOnce(&Self, Call<'_>, &mut CallReport) -> Result<Output, Failed>,
     ) -> Output {
         let started = Instant::now();
         let id = invocation.id.take();
@@ -193,13 +191,23 @@ impl Connector {
             action: invocation.action.clone(),
             ..CallReport::default()
         };
-        let mut secrets = self.secret_inputs(&invocation);
+        let action = self.look_up(invocation.action.as_deref());
+        let mut secrets = match &action {
+            Ok(action) => secret_inputs(action, &invocation.inputs),
+            Err(_) => Vec::new(),
+        };
         let result = self
             .asset(&invocation.asset)
             .map_err(Failed::before)
             .and_then(|asset| {
-                secrets.extend(asset.secrets());
-                step(self, &mut invocation, &asset, &mut report)
+                secrets.extend_from_slice(&asset.secrets);
+                let call = Call {
+                    action: action?,
+                    inputs: std::mem::take(&mut invocation.inputs),
+                    options: &invocation.options,
+                    asset: &asset,
+                };
+                step(self, call, &mut report)
             });
         let mut output = result.unwrap_or_else(|failed| {
             let mut output = *failed.output;
@@ -213,32 +221,28 @@ impl Connector {
         output
     }
 
-    fn send(
-        &self,
-        invocation: &mut Invocation,
-        asset: &Asset,
-        report: &mut CallReport,
-    ) -> Result<Output, Failed> {
-        let prepared = self.prepare(invocation, asset, report)?;
-        let action = prepared.action;
+    fn send(&self, call: Call<'_>, report: &mut CallReport) -> Result<Output, Failed> {
+        let Call { asset, options, .. } = call;
+        let action = Arc::clone(&call.action);
+        let request = self.prepare(call, report)?;
         let credentials = match action.meta.auth {
             Authorization::Bearer => Some(credentials(asset)?),
             Authorization::None => None,
         };
         let transport = self.transport(&asset.network)?;
-        let policy = self.policy(&action, credentials, &invocation.options);
+        let policy = self.policy(&action, credentials, options);
         let file = gives_file(&action);
-        let path = invocation.options.save_to.as_deref().filter(|_| file);
+        let path = options.save_to.as_deref().filter(|_| file);
         let mut saving = path.map(|path| Saving::new(path, &self.runtime.create_file));
         let line = Line {
             transport: transport.as_ref(),
             credentials,
             policy: &policy,
-            turns: self.turns(&action, asset, &invocation.options)?,
+            turns: self.turns(&action, asset, options)?,
         };
         let pending = &action.meta.pending;
-        let patience = Patience::new((self.runtime.now)(), invocation.options.wait_ms);
-        let exchange = self.until_ready(prepared.request, &line, pending, patience, &mut saving);
+        let patience = Patience::new((self.runtime.now)(), options.wait_ms);
+        let exchange = self.until_ready(request, &line, pending, patience, &mut saving);
         report.waited_ms = line.turns.waited_ms();
         let exchange = exchange?;
         let trouble = self.tokens.trouble();
@@ -262,15 +266,10 @@ impl Connector {
         })
     }
 
-    fn show(
-        &self,
-        invocation: &mut Invocation,
-        asset: &Asset,
-        report: &mut CallReport,
-    ) -> Result<Output, Failed> {
-        let prepared = self.prepare(invocation, asset, report)?;
-        let request = prepared.request;
-        let own = match prepared.action.meta.auth {
+    fn show(&self, call: Call<'_>, report: &mut CallReport) -> Result<Output, Failed> {
+        let auth = call.action.meta.auth;
+        let request = self.prepare(call, report)?;
+        let own = match auth {
             Authorization::Bearer => {
                 Some(("Authorization".to_owned(), format!("Bearer {REDACTED}")))
             }
@@ -293,17 +292,16 @@ impl Connector {
         })
     }
 
-    /// Everything before the network: look up, bind, validate, build.
-    fn prepare(
-        &self,
-        invocation: &mut Invocation,
-        asset: &Asset,
-        report: &mut CallReport,
-    ) -> Result<Prepared, Error> {
-        let action = self.look_up(invocation.action.as_deref())?;
-        let inputs = std::mem::take(&mut invocation.inputs);
+    /// Everything before the network: bind, validate, build.
+    fn prepare(&self, call: Call<'_>, report: &mut CallReport) -> Result<Request, Error> {
+        let Call {
+            action,
+            inputs,
+            options,
+            asset,
+        } = call;
         let mut inputs = request::bind(inputs, |section| action.section(section))?;
-        report.warnings = self.validate(&action, &inputs, &invocation.options)?;
+        report.warnings = self.validate(&action, &inputs, options)?;
         digest(&action, &mut inputs)?;
         let parts = self.parts(&action, &inputs)?;
         // Only between parts, so that no other call asks for random bits.
@@ -311,21 +309,21 @@ impl Connector {
             [] => String::new(),
             _ => format!("line-connector-{:032x}", (self.runtime.random)()),
         };
-        report.retry_key = self.retry_key(&action, &inputs, asset, &invocation.options);
-        let base = asset
-            .hosts
-            .get(&action.meta.host)
-            .map(String::as_str)
-            .unwrap_or_default();
+        report.retry_key = self.retry_key(&action, &inputs, asset, options);
+        let base = asset.hosts.get(&action.meta.host).ok_or_else(|| {
+            Error::new(
+                Kind::InvalidAsset,
+                "the manifest has no URL for this action's host",
+            )
+        })?;
         let around = Around {
             base,
             retry_key: report.retry_key.as_deref(),
-            timeout: self.timeout(&invocation.options),
+            timeout: self.timeout(options),
             parts,
             boundary: &boundary,
         };
-        let request = request::build(&action, &inputs, around)?;
-        Ok(Prepared { action, request })
+        request::build(&action, &inputs, around)
     }
 
     fn look_up(&self, name: Option<&str>) -> Result<Arc<Known>, Error> {
@@ -446,24 +444,16 @@ impl Connector {
             .validation
             .unwrap_or(self.catalog.manifest().defaults.validation)
     }
+}
 
-    /// The values of inputs that the action marks `writeOnly`: they are not repeated in outputs.
-    fn secret_inputs(&self, invocation: &Invocation) -> Vec<Secret> {
-        let action = invocation
-            .action
-            .as_deref()
-            .and_then(|name| self.action(name));
-        let Some(action) = action else {
-            return Vec::new();
-        };
-        let inputs = &invocation.inputs;
-        let values = action.secrets().iter().filter_map(|(section, name)| {
-            let inside = inputs.get(*section).and_then(Value::as_object);
-            let value = inside.and_then(|members| members.get(name));
-            value.or_else(|| inputs.get(name))?.as_str()
-        });
-        values.map(Secret::new).collect()
-    }
+/// The values of inputs that the action marks `writeOnly`: they are not repeated in outputs.
+fn secret_inputs(action: &Known, inputs: &Map<String, Value>) -> Vec<Secret> {
+    let values = action.secrets().iter().filter_map(|(section, name)| {
+        let inside = inputs.get(*section).and_then(Value::as_object);
+        let value = inside.and_then(|members| members.get(name));
+        value.or_else(|| inputs.get(name))?.as_str()
+    });
+    values.map(Secret::new).collect()
 }
 
 /// The end of a call: LINE's answer as the output, or why there is none.
@@ -487,7 +477,7 @@ fn read(
             });
         }
     };
-    let reading = response::read(&reply, file, saved);
+    let reading = response::read(reply, file, saved);
     report.request_id = reading.request_id;
     report.already_accepted = reading.already_accepted.then_some(true);
     let output = Output {

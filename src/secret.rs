@@ -2,10 +2,12 @@
 //! What is secret is decided where a value enters (`envelope`), not here.
 
 use std::fmt;
+use std::sync::Arc;
 
-/// A secret value. Shown only through [`Secret::expose`], which is easy to search for.
+/// A secret value. Shown only through [`Secret::expose`], which is easy to search for. A copy shares
+/// the value.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Secret(String);
+pub struct Secret(Arc<str>);
 
 /// What stands in a secret's place wherever text is shown to people.
 pub const REDACTED: &str = "[redacted]";
@@ -13,7 +15,7 @@ pub const REDACTED: &str = "[redacted]";
 impl Secret {
     /// Takes a value out of sight.
     #[must_use]
-    pub fn new(value: impl Into<String>) -> Self {
+    pub fn new(value: impl Into<Arc<str>>) -> Self {
         Self(value.into())
     }
 

@@ -6,6 +6,7 @@ mod connections;
 use std::io::{self, Read};
 use std::time::Duration;
 
+use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::http::{
@@ -18,6 +19,10 @@ use connections::Agents;
 const INPUT_BYTES: usize = 64 * 1024;
 /// How much of a request is sent at once; half of it holds the longest header.
 const OUTPUT_BYTES: usize = 64 * 1024;
+/// How much room an answer gets on its own word, before it has come.
+const MOST_TRUSTED_BYTES: usize = 64 * 1024;
+/// With less room left than this, reading to the end begins with a small piece of its own.
+const SPARE_BYTES: usize = 64;
 /// How many connections a call keeps for later ones: to that many hosts.
 const MOST_IDLE: usize = 8;
 
@@ -32,6 +37,8 @@ pub struct Settings {
     pub authorities: Option<Vec<u8>>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// How long most requests may take; one that may take another time costs a little more.
+    pub usual_timeout: Duration,
     /// The largest answer that is taken, bytes.
     pub max_response_bytes: u64,
 }
@@ -69,6 +76,7 @@ impl Http {
             .proxy(proxy)
             .tls_config(tls.build())
             .timeout_connect(Some(settings.connect_timeout))
+            .timeout_global(Some(settings.usual_timeout))
             .max_idle_connections(MOST_IDLE)
             .input_buffer_size(INPUT_BYTES)
             .output_buffer_size(OUTPUT_BYTES)
@@ -143,31 +151,25 @@ impl Http {
         request: &Request,
         patience: Patience,
     ) -> Result<(Reply, ureq::Body), Failure> {
-        let mut builder = ureq::http::Request::builder()
-            .method(request.method.as_str())
-            .uri(&request.url);
-        for (name, value) in request.headers.iter() {
-            builder = builder.header(name, value);
-        }
-        if let Some(token) = &request.bearer {
-            builder = builder.header("Authorization", format!("Bearer {}", token.expose()));
-        }
         let response = match request.method {
             // With a body, even an empty one, ureq writes Content-Length; LINE's edge answers 411
             // to a POST without.
-            Method::Post | Method::Put => builder
-                .body(request.body.as_slice())
-                .map_err(unbuildable)
-                .and_then(|built| self.run(agent, built, request.timeout, patience)),
-            Method::Get | Method::Delete => builder
-                .body(())
-                .map_err(unbuildable)
-                .and_then(|built| self.run(agent, built, request.timeout, patience)),
+            Method::Post | Method::Put => {
+                let built = built(request, request.body.as_slice())?;
+                self.run(agent, built, request.timeout, patience)
+            }
+            Method::Get | Method::Delete => {
+                let built = built(request, ())?;
+                self.run(agent, built, request.timeout, patience)
+            }
         }?;
         let (parts, body) = response.into_parts();
         let mut headers = Headers::new();
         for (name, value) in &parts.headers {
-            headers.push(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+            match value.to_str() {
+                Ok(value) => headers.push(name.as_str(), value),
+                Err(_) => headers.push(name.as_str(), String::from_utf8_lossy(value.as_bytes())),
+            }
         }
         let reason = parts
             .status
@@ -185,10 +187,16 @@ impl Http {
 
     /// A body in memory, within the cap.
     fn whole(&self, body: ureq::Body) -> Result<Vec<u8>, Failure> {
-        body.into_with_config()
-            .limit(self.settings.max_response_bytes)
-            .read_to_vec()
-            .map_err(|error| self.failure(&error))
+        // Room beyond the end spares a look whether there is more.
+        let announced = body.content_length().unwrap_or_default();
+        let room = usize::try_from(announced).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(room.min(MOST_TRUSTED_BYTES) + SPARE_BYTES);
+        let most = self.settings.max_response_bytes;
+        let mut reader = body.into_with_config().limit(most).reader();
+        match reader.read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(self.failure(&error.into())),
+        }
     }
 
     fn run(
@@ -198,15 +206,17 @@ impl Http {
         timeout: Duration,
         patience: Patience,
     ) -> Result<ureq::http::Response<ureq::Body>, Failure> {
-        let request = agent.configure_request(request);
+        let own = |request| agent.configure_request(request);
         let request = match patience {
-            Patience::Whole => request.timeout_global(Some(timeout)),
-            Patience::EachPause => request
+            Patience::Whole if timeout == self.settings.usual_timeout => request,
+            Patience::Whole => own(request).timeout_global(Some(timeout)).build(),
+            Patience::EachPause => own(request)
+                .timeout_global(None)
                 .timeout_send_request(Some(timeout))
                 .timeout_recv_response(Some(timeout))
-                .timeout_per_read(Some(timeout)),
+                .timeout_per_read(Some(timeout))
+                .build(),
         };
-        let request = request.build();
         agent.run(request).map_err(|error| self.failure(&error))
     }
 
@@ -303,10 +313,28 @@ fn broken(error: &io::Error) -> Failure {
     }
 }
 
-fn unbuildable(_: ureq::http::Error) -> Failure {
-    Failure {
+/// A request in the client's own types.
+fn built<B>(request: &Request, body: B) -> Result<ureq::http::Request<B>, Failure> {
+    let unbuildable = || Failure {
         kind: FailureKind::Invalid,
         maybe_sent: false,
         message: "the URL or a header cannot be sent".to_owned(),
+    };
+    let mut built = ureq::http::Request::new(body);
+    *built.method_mut() = match request.method {
+        Method::Get => ureq::http::Method::GET,
+        Method::Post => ureq::http::Method::POST,
+        Method::Put => ureq::http::Method::PUT,
+        Method::Delete => ureq::http::Method::DELETE,
+    };
+    *built.uri_mut() = request.url.parse().map_err(|_| unbuildable())?;
+    let bearer = request.bearer.as_ref();
+    let bearer = bearer.map(|token| format!("Bearer {}", token.expose()));
+    let bearer = bearer.as_deref().map(|value| ("Authorization", value));
+    for (name, value) in request.headers.iter().chain(bearer) {
+        let name = HeaderName::try_from(name).map_err(|_| unbuildable())?;
+        let value = HeaderValue::try_from(value).map_err(|_| unbuildable())?;
+        built.headers_mut().append(name, value);
     }
+    Ok(built)
 }

@@ -18,7 +18,7 @@ use super::{files, serve};
 use crate::asset::environment_variable;
 use crate::catalog::Catalog;
 use crate::describe;
-use crate::envelope::{AssetParameters, Invocation, Output};
+use crate::envelope::{Invocation, Output};
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::http::Transport;
 use crate::keygen;
@@ -167,15 +167,14 @@ pub(super) fn connector(
     if sandbox {
         let channel = Arc::new(Sandbox::new(Settings::default()));
         let own = channel.asset("http://sandbox.invalid");
-        invocation.asset = AssetParameters(own.as_object().cloned().unwrap_or_default());
+        invocation.asset = own.as_object().cloned().unwrap_or_default().into();
         runtime.environment = Map::new();
         runtime.transport = Some(channel);
         return Ok(Connector::new(catalog, runtime));
     }
     if let Some(path) = &asset.asset {
-        let mut parameters = read_asset(path)?;
-        parameters.extend(std::mem::take(&mut invocation.asset.0));
-        invocation.asset = AssetParameters(parameters);
+        let own = std::mem::take(&mut invocation.asset);
+        invocation.asset = own.over(&read_asset(path)?.into());
     }
     if let Some(folder) = token_cache(asset) {
         runtime.token_store = Some(Box::new(TokenFiles::new(folder)));
@@ -356,6 +355,7 @@ fn outward() -> Result<Arc<dyn Transport>, Error> {
         proxy: None,
         authorities: None,
         connect_timeout: Duration::from_secs(2),
+        usual_timeout: Duration::from_secs(2),
         max_response_bytes: 1024 * 1024,
     };
     match Http::new(settings) {

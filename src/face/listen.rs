@@ -19,6 +19,7 @@ use crate::catalog::Catalog;
 use crate::envelope::{AssetParameters, Invocation};
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::http::Transport;
+use crate::json_text::JsonText;
 use crate::receiver::forward::{Signer, Target};
 use crate::receiver::intake::{Channel, Intake};
 use crate::receiver::queue::{Queue, Trouble};
@@ -156,6 +157,7 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
         proxy: None,
         authorities,
         connect_timeout: Duration::from_secs(5),
+        usual_timeout: Duration::from_millis(arguments.timeout_ms),
         max_response_bytes: 1024 * 1024,
     });
     let transport: Arc<dyn Transport> = Arc::new(
@@ -270,7 +272,7 @@ fn channel(
     };
     Asset::resolve(
         catalog.manifest(),
-        &AssetParameters(asset.clone()),
+        &AssetParameters::from(asset.clone()),
         environment,
     )
     .map_err(|error| Error {
@@ -305,13 +307,11 @@ fn learn(connector: &Connector, intake: &Intake, mut unknown: Vec<(usize, Map<St
         unknown.retain(|(index, asset)| {
             let output = connector.call(Invocation {
                 action: action.clone(),
-                asset: AssetParameters(asset.clone()),
+                asset: asset.clone().into(),
                 ..Invocation::default()
             });
-            let id = output
-                .json_body
-                .as_ref()
-                .and_then(|body| body.get("userId"));
+            let body = output.json_body.as_ref().map(JsonText::value);
+            let id = body.as_ref().and_then(|body| body.get("userId"));
             let learnt = id
                 .and_then(Value::as_str)
                 .map(|id| intake.learn(*index, id));

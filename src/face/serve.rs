@@ -224,9 +224,8 @@ impl Server {
     fn call(&self, mut invocation: Invocation) -> Output {
         if self.arguments.sandbox {
             invocation.asset = self.asset.clone();
-        } else if !self.asset.0.is_empty() {
-            let own = std::mem::replace(&mut invocation.asset, self.asset.clone());
-            invocation.asset.0.extend(own.0);
+        } else {
+            invocation.asset = invocation.asset.over(&self.asset);
         }
         if self.arguments.dry_run {
             self.connector.plan(invocation)
@@ -325,7 +324,12 @@ fn document(job: &Job) -> Result<Value, Error> {
         return Err(at_line(job, error));
     };
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    serde_json::from_slice(text).map_err(|error| {
+    // Of a text whose encoding is known to be right, no string is looked through for it again.
+    let read = match str::from_utf8(text) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(text),
+    };
+    read.map_err(|error| {
         let what = if error.is_eof() {
             "it ends too early"
         } else {

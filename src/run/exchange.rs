@@ -213,6 +213,7 @@ impl Connector {
             proxy: network.proxy.clone(),
             authorities,
             connect_timeout: Duration::from_millis(defaults.connect_timeout_ms),
+            usual_timeout: Duration::from_millis(defaults.timeout_ms),
             max_response_bytes: defaults.max_response_bytes,
         })
         .map_err(invalid)

@@ -14,6 +14,7 @@ use crate::digest::{self, Sha256};
 use crate::envelope::FileReport;
 use crate::error::{Detail, Error, Kind};
 use crate::http::{Receiver, Reply, Request};
+use crate::json_text::JsonText;
 
 /// A file that is being written, and is not there under its name until it is kept. Dropped, it
 /// leaves nothing behind.
@@ -156,17 +157,20 @@ fn rules(schema: &Map<String, Value>) -> Option<Binary> {
 }
 
 /// What a dry run shows of a body: JSON as it is, other text as text, and of bytes what they are.
-pub(super) fn shown(request: &Request) -> Option<Value> {
+pub(super) fn shown(request: &Request) -> Option<JsonText> {
     let content_type = request.headers.get("Content-Type").unwrap_or_default();
     match str::from_utf8(&request.body) {
         Ok("") => None,
         Ok(text) if !content_type.starts_with("multipart/") => {
-            Some(serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)))
+            JsonText::read(text).or_else(|| Some(Value::from(text).into()))
         }
-        _ => Some(json!({"binary": {
-            "content_type": content_type,
-            "size_bytes": request.body.len(),
-            "sha256": digest::sha256(&request.body),
-        }})),
+        _ => {
+            let binary = json!({"binary": {
+                "content_type": content_type,
+                "size_bytes": request.body.len(),
+                "sha256": digest::sha256(&request.body),
+            }});
+            Some(binary.into())
+        }
     }
 }

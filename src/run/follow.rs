@@ -10,6 +10,7 @@ use super::{Connector, turn};
 use crate::catalog::source::definition::{Pages, Progress};
 use crate::envelope::{CallReport, ErrorReport, Invocation, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
+use crate::json_text::JsonText;
 use crate::request;
 
 /// The first pause before asking again; it doubles.
@@ -210,12 +211,8 @@ pub(super) fn cannot(option: &str, why: &str) -> Error {
 }
 
 fn phase(progress: &Progress, answer: &Output) -> Option<String> {
-    answer
-        .json_body
-        .as_ref()?
-        .pointer(&progress.phase)?
-        .as_str()
-        .map(str::to_owned)
+    let body = answer.json_body.as_ref()?.value();
+    body.pointer(&progress.phase)?.as_str().map(str::to_owned)
 }
 
 /// The answer to the question as the answer of the call that began the work.
@@ -242,10 +239,10 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 }
 
 fn failure(phase: &str, answer: &Output) -> Error {
-    let body = answer.json_body.as_ref();
+    let body = answer.json_body.as_ref().map(JsonText::value);
     let why = ["failedDescription", "errorCode", "failedType"]
         .iter()
-        .find_map(|key| body?.get(key))
+        .find_map(|key| body.as_ref()?.get(key))
         .map(|why| {
             format!(
                 ": {}",
@@ -314,13 +311,15 @@ impl Listing {
             self.waited_ms = sum(self.waited_ms, meta.waited_ms);
             self.elapsed_ms += meta.elapsed_ms;
         }
-        let body = output.json_body.as_mut().and_then(Value::as_object_mut);
+        let mut page = output.json_body.as_ref().map(JsonText::value);
+        let body = page.as_mut().and_then(Value::as_object_mut);
         let found = body.and_then(|body| match body.get_mut(&pages.items).map(Value::take) {
             Some(Value::Array(items)) => Some((items, body.get(&pages.next).cloned())),
             _ => None,
         });
         let (items, next) = found.unwrap_or_default();
         self.items.extend(items);
+        output.json_body = page.map(JsonText::from);
         self.first.get_or_insert(output);
         let most = self
             .most
@@ -344,9 +343,10 @@ impl Listing {
         meta.attempts = self.attempts;
         meta.waited_ms = self.waited_ms;
         meta.elapsed_ms = self.elapsed_ms;
-        if let Some(body) = output.json_body.as_mut().and_then(Value::as_object_mut) {
+        if let Some(Value::Object(mut body)) = output.json_body.as_ref().map(JsonText::value) {
             body.shift_remove(&pages.next);
             body.insert(pages.items.clone(), Value::Array(self.items));
+            output.json_body = Some(Value::Object(body).into());
         }
         output
     }

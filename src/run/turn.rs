@@ -83,7 +83,7 @@ impl Connector {
     /// LINE counts by channel and endpoint, whatever the parameters.
     fn budget(&self, action: &Action, asset: &Asset, (calls, seconds): (u32, u32)) -> Arc<Budget> {
         let channel = asset.credentials.as_ref().map(Credentials::channel);
-        let base = asset.hosts.get(&action.meta.host).map(String::as_str);
+        let base: Option<&str> = asset.hosts.get(&action.meta.host).map(AsRef::as_ref);
         let rate = Rate { calls, seconds };
         let name = format!(
             "{}\n{}\n{} {}\n{rate}",

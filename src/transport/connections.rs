@@ -2,13 +2,14 @@
 //! meet at no lock while one of them looks after its connection; and a connection asks the system
 //! no more than it has to. Where hosts are is remembered here too.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::http::uri::{Authority, Scheme};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration as Left;
 use ureq::unversioned::transport::{
@@ -20,6 +21,9 @@ use ureq::{Agent, Error};
 const NAME_KEPT: Duration = Duration::from_secs(30);
 /// How long an agent that no call needs keeps its connections.
 const AGENT_KEPT: Duration = Duration::from_secs(15);
+/// What closes right behind an answer may as well close right behind the question whether it is
+/// open, so for that long after something came it is not asked.
+const JUST_NOW: Duration = Duration::from_millis(1);
 /// To how much a socket's timeouts are rounded up: a call ends at most that much too late.
 const STEP: Duration = Duration::from_millis(100);
 
@@ -110,6 +114,7 @@ impl Connector for Ways {
             buffers: LazyBuffers::new(input, output),
             held: 0,
             used: false,
+            heard: None,
         }))
     }
 }
@@ -117,7 +122,7 @@ impl Connector for Ways {
 impl Resolver for Ways {
     fn resolve(
         &self,
-        uri: &ureq::http::Uri,
+        uri: &Uri,
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
@@ -135,6 +140,8 @@ struct Connection {
     held: usize,
     /// Whether an answer came over it since it was last asked whether it is open.
     used: bool,
+    /// When it was last heard of.
+    heard: Option<Instant>,
 }
 
 impl Connection {
@@ -179,6 +186,7 @@ impl Transport for Connection {
         room[..amount].copy_from_slice(&came[..amount]);
         self.buffers.input_appended(amount);
         self.inner.buffers().input_consume(amount);
+        self.heard = (amount > 0).then(Instant::now);
         Ok(amount > 0)
     }
 
@@ -186,9 +194,10 @@ impl Transport for Connection {
     /// enough to find one that was closed.
     fn is_open(&mut self) -> bool {
         let put_away = std::mem::take(&mut self.used);
+        let just_heard = self.heard.is_some_and(|heard| heard.elapsed() < JUST_NOW);
         self.held == 0
             && self.inner.buffers().input().is_empty()
-            && (put_away || self.inner.is_open())
+            && (put_away || just_heard || self.inner.is_open())
     }
 
     fn is_tls(&self) -> bool {
@@ -246,37 +255,65 @@ fn rounded(timeout: NextTimeout) -> NextTimeout {
 #[derive(Debug, Default)]
 struct Names {
     system: DefaultResolver,
-    known: Mutex<HashMap<String, (Instant, Vec<SocketAddr>)>>,
+    known: Mutex<Vec<Place>>,
+}
+
+/// Where a host is.
+#[derive(Debug)]
+struct Place {
+    scheme: Option<Scheme>,
+    authority: Option<Authority>,
+    since: Instant,
+    addresses: ResolvedSocketAddrs,
+}
+
+impl Place {
+    fn is_fresh(&self) -> bool {
+        self.since.elapsed() < NAME_KEPT
+    }
 }
 
 impl Names {
-    fn known(&self, host: &str) -> Option<Vec<SocketAddr>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, addresses) = known.get(host)?;
-        (since.elapsed() < NAME_KEPT).then(|| addresses.clone())
+    fn known(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn resolve(
         &self,
-        uri: &ureq::http::Uri,
+        uri: &Uri,
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        let parts = uri.scheme().zip(uri.authority());
-        let host = parts.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
-        let host = host.unwrap_or_default();
-        let known = host.parse().map(|address| vec![address]);
-        if let Some(known) = known.ok().or_else(|| self.known(&host)) {
-            let mut addresses = self.system.empty();
-            for address in known {
-                addresses.push(address);
-            }
+        let (scheme, authority) = (uri.scheme(), uri.authority());
+        let of = |place: &&Place| {
+            place.scheme.as_ref() == scheme && place.authority.as_ref() == authority
+        };
+        let mut addresses = self.system.empty();
+        if let Some(place) = self
+            .known()
+            .iter()
+            .find(of)
+            .filter(|place| place.is_fresh())
+        {
+            place.addresses.iter().for_each(|one| addresses.push(*one));
             return Ok(addresses);
         }
-        let addresses = self.system.resolve(uri, config, timeout)?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (since, _)| since.elapsed() < NAME_KEPT);
-        known.insert(host, (Instant::now(), addresses.to_vec()));
+        let host = scheme.zip(authority);
+        let host = host.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
+        match host.unwrap_or_default().parse() {
+            Ok(address) => addresses.push(address),
+            Err(_) => addresses = self.system.resolve(uri, config, timeout)?,
+        }
+        let mut copy = self.system.empty();
+        addresses.iter().for_each(|one| copy.push(*one));
+        let mut known = self.known();
+        known.retain(|place| place.is_fresh() && !of(&place));
+        known.push(Place {
+            scheme: scheme.cloned(),
+            authority: authority.cloned(),
+            since: Instant::now(),
+            addresses: copy,
+        });
         Ok(addresses)
     }
 }

@@ -81,7 +81,7 @@ fn a_server_error_after_line_had_accepted_ends_as_already_accepted() {
         meta.request_id,
         Some(world.sandbox.delivered()[0].request_id.clone())
     );
-    assert!(output.json_body.unwrap()["sentMessages"][0]["id"].is_string());
+    assert!(output.json_body.unwrap().value()["sentMessages"][0]["id"].is_string());
 }
 
 #[test]

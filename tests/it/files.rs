@@ -30,7 +30,7 @@ fn rich_menu(world: &World) -> String {
         .json_body
         .as_ref()
         .unwrap_or_else(|| panic!("{}", output.render()));
-    body["richMenuId"].as_str().unwrap().to_owned()
+    body.value()["richMenuId"].as_str().unwrap().to_owned()
 }
 
 fn upload(world: &World, menu: &str, source: &Value) -> Value {
@@ -113,7 +113,7 @@ fn a_file_of_user_ids_goes_as_multipart() {
     });
     let output = call(&connector(), document);
     assert!(output.error.is_none(), "{}", output.render());
-    assert!(output.json_body.unwrap()["audienceGroupId"].is_u64());
+    assert!(output.json_body.unwrap().value()["audienceGroupId"].is_u64());
     let request = world.sandbox.requests().pop().unwrap();
     let content_type = request
         .headers

@@ -48,7 +48,7 @@ fn every_one_of_100_000_followers_comes_exactly_once() {
     let document = followers(&world, &json!({"limit": 1000}), &json!({"all_pages": true}));
     let output = call(&connector(), document);
     assert!(output.error.is_none(), "{:?}", output.error);
-    let body = output.json_body.unwrap();
+    let body = output.json_body.unwrap().value();
     let mut ids: Vec<&str> = body["userIds"]
         .as_array()
         .unwrap()
@@ -85,7 +85,7 @@ fn max_items_cuts_exactly() {
         );
         let meta = output.meta.as_ref().unwrap();
         assert_eq!((meta.items, meta.more), (Some(items), Some(more)), "{most}");
-        let body = output.json_body.unwrap();
+        let body = output.json_body.unwrap().value();
         assert_eq!(body["userIds"].as_array().unwrap().len() as u64, items);
     }
 }
@@ -124,7 +124,7 @@ fn numbered_pages_are_followed_from_the_first() {
         });
         let output = call(&connector, document);
         assert!(output.error.is_none(), "{}", output.render());
-        let body = output.json_body.unwrap();
+        let body = output.json_body.unwrap().value();
         let groups = body["audienceGroups"].as_array().unwrap();
         let total = body["totalCount"].as_u64().unwrap();
         assert!(total >= 45);
@@ -156,7 +156,10 @@ fn a_narrowcast_is_waited_for_to_its_end() {
     let output = call(&leaping(), document);
     assert!(output.error.is_none(), "{}", output.render());
     assert_eq!(output.id, Some(json!(9)));
-    assert_eq!(output.json_body.as_ref().unwrap()["phase"], "succeeded");
+    assert_eq!(
+        output.json_body.as_ref().unwrap().value()["phase"],
+        "succeeded"
+    );
     let meta = output.meta.unwrap();
     assert_eq!(meta.action.as_deref(), Some("send_narrowcast_message"));
     assert_eq!(
@@ -176,7 +179,7 @@ fn a_narrowcast_that_line_had_accepted_before_is_asked_after_by_its_accepted_id(
     });
     let output = call(&leaping(), document);
     assert_eq!(
-        output.json_body.as_ref().unwrap()["phase"],
+        output.json_body.as_ref().unwrap().value()["phase"],
         "succeeded",
         "{}",
         output.render()
@@ -202,7 +205,7 @@ fn a_narrowcast_that_fails_is_an_error_with_its_reason() {
     let error = output.error.as_ref().unwrap();
     assert_eq!(error.kind, Kind::WorkFailed, "{}", output.render());
     assert!(!error.retryable);
-    assert_eq!(output.json_body.as_ref().unwrap()["errorCode"], 5);
+    assert_eq!(output.json_body.as_ref().unwrap().value()["errorCode"], 5);
 }
 
 #[test]
@@ -222,7 +225,7 @@ fn patience_ends_and_says_that_the_work_goes_on() {
     let output = call(&leaping(), document);
     assert!(output.error.is_none());
     assert_eq!(output.meta.unwrap().pending, Some(true));
-    assert_eq!(output.json_body.unwrap()["phase"], "waiting");
+    assert_eq!(output.json_body.unwrap().value()["phase"], "waiting");
 }
 
 #[test]
@@ -236,7 +239,7 @@ fn an_audience_is_waited_for_until_it_is_ready() {
     let output = call(&leaping(), document);
     assert!(output.error.is_none(), "{}", output.render());
     assert_eq!(
-        output.json_body.unwrap()["audienceGroup"]["status"],
+        output.json_body.unwrap().value()["audienceGroup"]["status"],
         "READY"
     );
 }

@@ -65,6 +65,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("hyper_util", &["receiver/server.rs"]),
     ("imagesize", &["binary.rs"]),
     ("jsonschema", &["schema.rs"]),
+    ("memchr", &["face/serve/lines.rs"]),
     ("oauth2", &["auth.rs"]),
     (
         "ring",
@@ -100,7 +101,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         &["schema/count.rs", "sandbox/judge/count.rs"],
     ),
     ("ureq", &["transport.rs", "transport/connections.rs"]),
-    ("url", &["request.rs", "webhook/postback.rs"]),
+    ("url", &["asset.rs", "request.rs", "webhook/postback.rs"]),
     ("uuid", &["retry.rs", "sandbox/crypto.rs"]),
 ];
 
@@ -136,8 +137,17 @@ fn every_dependency_has_a_home() {
     }
 }
 
-const NOUNS: [&str; 10] = [
-    "asset", "binary", "digest", "encoding", "envelope", "error", "http", "key", "nearest",
+const NOUNS: [&str; 11] = [
+    "asset",
+    "binary",
+    "digest",
+    "encoding",
+    "envelope",
+    "error",
+    "http",
+    "json_text",
+    "key",
+    "nearest",
     "secret",
 ];
 const STEPS: [&str; 9] = [

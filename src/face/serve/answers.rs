@@ -27,6 +27,8 @@ struct State {
     /// In order: answers that wait for an earlier one.
     early: BTreeMap<u64, Vec<u8>>,
     early_bytes: usize,
+    /// How many wait for room.
+    crowded: usize,
 }
 
 impl State {
@@ -86,12 +88,15 @@ impl Answers {
     /// Writes an answer, or leaves it to whoever writes. Says whether anybody still reads.
     pub(super) fn give(&self, sequence: u64, line: &[u8], to: &mut impl Write) -> bool {
         let sequence = self.ordered.then_some(sequence);
-        let mut state = self
-            .room
-            .wait_while(self.state(), |state| {
-                !state.gone && !state.has_room(sequence)
-            })
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        while !state.gone && !state.has_room(sequence) {
+            state.crowded += 1;
+            state = self
+                .room
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.crowded -= 1;
+        }
         if state.gone {
             return false;
         }
@@ -108,7 +113,9 @@ impl Answers {
             batch.clear();
             state = self.state();
             state.gone = written.is_err();
-            self.room.notify_all();
+            if state.crowded > 0 {
+                self.room.notify_all();
+            }
         }
         state.writing = false;
         if batch.capacity() <= MOST_PENDING {

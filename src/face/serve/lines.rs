@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use memchr::memchr;
+
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -49,10 +51,7 @@ impl<R: Read> Lines<R> {
     /// The next line that has come whole, without reading more.
     pub(super) fn next_whole(&mut self) -> Option<Line> {
         loop {
-            let found = self.buffer[self.searched..]
-                .iter()
-                .position(|byte| *byte == b'\n');
-            let Some(found) = found else {
+            let Some(found) = memchr(b'\n', &self.buffer[self.searched..]) else {
                 self.searched = self.buffer.len();
                 return self.overflow();
             };

@@ -44,6 +44,10 @@ struct State {
     reader: Reader,
     stopped: bool,
     workers: usize,
+    /// How many workers wait for a job. To wake nobody would still ask the system.
+    idle: usize,
+    /// Whether the reader waits for room.
+    crowded: bool,
 }
 
 /// A bounded queue between one reader and many workers.
@@ -82,42 +86,50 @@ impl Queue {
     /// Adds a job when there is room; gives it back where nothing more is started.
     pub(super) fn push(&self, job: Job) -> Result<(), Job> {
         let mut state = self.state();
-        let full = |state: &mut State| {
+        let full = |state: &State| {
             let many = state.jobs.len() >= self.most;
             let large = state.bytes > 0 && state.bytes + job.size() > self.most_bytes;
             !state.stopped && (many || large)
         };
-        state = self
-            .room
-            .wait_while(state, full)
-            .unwrap_or_else(PoisonError::into_inner);
+        while full(&state) {
+            state.crowded = true;
+            state = self
+                .room
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
         if state.stopped {
             return Err(job);
         }
         state.bytes += job.size();
         state.jobs.push_back(job);
+        let wake = state.idle > 0;
         drop(state);
-        self.work.notify_one();
+        if wake {
+            self.work.notify_one();
+        }
         Ok(())
     }
 
     /// The next job, and whether it is still to be started; nothing when there will be no more.
     pub(super) fn pop(&self) -> Option<(Job, bool)> {
-        let state = self.state();
-        let empty = |state: &mut State| {
-            state.jobs.is_empty() && !state.stopped && state.reader != Reader::Done
-        };
-        let mut state = self
-            .work
-            .wait_while(state, empty)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        while state.jobs.is_empty() && !state.stopped && state.reader != Reader::Done {
+            state.idle += 1;
+            state = self
+                .work
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
         let job = state.jobs.pop_front()?;
         state.bytes -= job.size();
         let start = !state.stopped;
-        let room = state.jobs.len() <= self.most / 2;
-        drop(state);
         // A reader that woke for every single place would cost more than the place is worth.
-        if room {
+        let wake = state.crowded && state.jobs.len() <= self.most / 2;
+        state.crowded &= !wake;
+        drop(state);
+        if wake {
             self.room.notify_one();
         }
         Some((job, start))

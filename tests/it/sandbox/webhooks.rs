@@ -123,6 +123,7 @@ fn outward() -> Arc<dyn Transport> {
         proxy: None,
         authorities: None,
         connect_timeout: Duration::from_secs(2),
+        usual_timeout: Duration::from_secs(2),
         max_response_bytes: 1024,
     };
     Arc::new(Http::new(settings).unwrap())
