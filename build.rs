@@ -9,6 +9,8 @@
     reason = "only `Method` is needed here"
 )]
 mod http;
+#[path = "build/link.rs"]
+mod link;
 #[path = "build/patterns.rs"]
 mod patterns;
 #[path = "src/secret.rs"]
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
     ] {
         println!("cargo::rerun-if-changed={input}");
     }
-    fix_address();
+    link::arrange();
     match generate() {
         Ok(files) => {
             let target = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
@@ -61,16 +63,6 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
-    }
-}
-
-/// A release binary on Linux stands at a fixed address: its tables then need no relocation, which
-/// otherwise is a third of what starting it costs. Its libraries stay where the system puts them.
-fn fix_address() {
-    let is = |name: &str, value: &str| env::var_os(name).is_some_and(|known| known == value);
-    let linux = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu");
-    if linux && is("PROFILE", "release") {
-        println!("cargo::rustc-link-arg-bins=-no-pie");
     }
 }
 
