@@ -16,13 +16,17 @@ OURS, MINIMAL, CURL, SWIMLANE, NOTHING = (
     "`true` (starts and ends)",
 )
 NODE_SDK, PYTHON_SDK, MCP_SERVER = "LINE Node SDK", "LINE Python SDK", "LINE MCP server"
-PLAIN, TLS, TOKEN, DRY_TEXT, DRY_CAROUSEL = "plain", "tls", "token", "dry_text", "dry_carousel"
+PLAIN, TLS, TOKEN = "plain", "tls", "token"
+DRY_TEXT, DRY_CAROUSEL = "dry_text", "dry_carousel"
+UNCHECKED_TEXT, UNCHECKED_CAROUSEL = "unchecked_text", "unchecked_carousel"
 TITLES = {
     PLAIN: "One push, plain HTTP, token given",
     TLS: "One push, TLS, token given",
     TOKEN: "One push, plain HTTP, token issued first",
     DRY_TEXT: "Dry run of a text",
     DRY_CAROUSEL: "Dry run of the largest carousel",
+    UNCHECKED_TEXT: "The text, `validation: off`",
+    UNCHECKED_CAROUSEL: "The carousel, `validation: off`",
 }
 PUSH = "/v2/bot/message/push"
 ISSUE = "/oauth2/v3/token"
@@ -95,9 +99,16 @@ def ours(stage):
         document = {"asset": asset, "inputs": {"json_body": documents.text_push()}}
         stdin = stage.write(f"ours-{scenario}.json", document)
         cases.append(Case(scenario, OURS, Command(run, stdin)))
-    pushes = {DRY_TEXT: documents.text_push(), DRY_CAROUSEL: documents.carousel_push()}
-    for scenario, push in pushes.items():
-        stdin = stage.write(f"ours-{scenario}.json", {"inputs": {"json_body": push}})
+    text, carousel = documents.text_push(), documents.carousel_push()
+    dry_runs = {
+        DRY_TEXT: (text, "strict"),
+        DRY_CAROUSEL: (carousel, "strict"),
+        UNCHECKED_TEXT: (text, "off"),
+        UNCHECKED_CAROUSEL: (carousel, "off"),
+    }
+    for scenario, (push, validation) in dry_runs.items():
+        document = {"inputs": {"json_body": push}, "options": {"validation": validation}}
+        stdin = stage.write(f"ours-{scenario}.json", document)
         cases.append(Case(scenario, OURS, Command([*run, "--dry-run"], stdin), '"request"'))
     return cases
 

@@ -5,8 +5,6 @@
 """
 
 import argparse
-import dataclasses
-import json
 import os
 import random
 import shutil
@@ -21,7 +19,6 @@ from clients import CLIENTS, OURS, SDKS
 from errors import Unavailable
 from neutral_server import NeutralServer
 
-README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md")
 # Memory hardly varies, so a few processes show it; of the slow clients, fewer.
 PEAKS, SLOW_PEAKS = 5, 2
 
@@ -42,12 +39,8 @@ def main():
         raise SystemExit(f"cannot measure: {reason}") from reason
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    text = report.markdown(measured)
-    print(text, end="")
-    if options.json:
-        write_json(options.json, measured, details)
-    if options.update_readme:
-        report.rewrite(README, text)
+    document = report.document(measured, report.figures(measured), samples=details)
+    report.tell(options, report.markdown(measured), document)
 
 
 def arguments():
@@ -82,9 +75,7 @@ def measure(folder, runs, sdks):
     ours = {case.scenario: one for case, one in taken if case.client == OURS}
     measured = report.Report(
         rows=rows,
-        carousel_extra_cpu_ms=report.extra_cpu_ms(
-            ours[clients.DRY_CAROUSEL], ours[clients.DRY_TEXT]
-        ),
+        carousel_extra_cpu_ms=report.extra_cpu_ms(ours),
         binary_bytes=binary_bytes(cases),
         skipped=skipped,
         conditions=report.conditions(runs),
@@ -181,18 +172,6 @@ def warn_if_busy():
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load > cores / 2:
         print(f"others use this machine (load {load:.1f} on {cores} cores)", file=sys.stderr)
-
-
-def write_json(path, measured, taken):
-    """Writes the report as JSON."""
-    document = {
-        **dataclasses.asdict(measured),
-        "figures": [dataclasses.asdict(figure) for figure in report.figures(measured)],
-        "samples": taken,
-    }
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(document, file, ensure_ascii=False, indent=2)
-        file.write("\n")
 
 
 if __name__ == "__main__":

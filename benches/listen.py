@@ -6,7 +6,6 @@
 
 import argparse
 import dataclasses
-import json
 import os
 import random
 import resource
@@ -52,14 +51,8 @@ def main():
     parts = [f"{machine}; load {load:.1f} before it began.", *map(markdown, results.values())]
     parts += [f"Not measured: {name} ({reason})." for name, reason in skipped.items()]
     text = "\n\n".join(parts) + "\n"
-    print(text, end="")
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            measured = {name: dataclasses.asdict(result) for name, result in results.items()}
-            json.dump(measured, file, ensure_ascii=False, indent=2)
-            file.write("\n")
-    if options.update_readme:
-        report.rewrite(cold.README, text, BEGIN, END)
+    measured = {name: dataclasses.asdict(result) for name, result in results.items()}
+    report.tell(options, text, measured, BEGIN, END)
     return 0 if not skipped and all(result.good() for result in results.values()) else 1
 
 

@@ -5,7 +5,6 @@
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import random
@@ -65,12 +64,8 @@ def main():
             measured = measure(options, folder)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
-    text = markdown(measured)
-    print(text, end="")
-    if options.json:
-        write_json(options.json, measured, figures(measured))
-    if options.update_readme:
-        report.rewrite(cold.README, text, BEGIN, END)
+    document = report.document(measured, figures(measured))
+    report.tell(options, markdown(measured), document, BEGIN, END)
 
 
 def arguments():
@@ -174,14 +169,6 @@ def cells(measured, row):
     first = f"{row.first_us / peer.first_us:.3f}" if peer else "–"
     then = f"{row.per_second / peer.per_second:.2f}" if peer else "–"
     return [row.client, f"{row.first_us:,.0f}", first, f"{row.per_second:,.0f}", then]
-
-
-def write_json(path, measured, judged):
-    """Writes a report and its figures as JSON."""
-    judged = [dataclasses.asdict(one) for one in judged]
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump({**dataclasses.asdict(measured), "figures": judged}, file, ensure_ascii=False, indent=2)
-        file.write("\n")
 
 
 if __name__ == "__main__":

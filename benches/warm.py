@@ -5,7 +5,6 @@
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import random
@@ -116,12 +115,8 @@ def main():
         raise SystemExit(f"cannot measure: {reason}") from reason
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    text = markdown(measured)
-    print(text, end="")
-    if options.json:
-        write_json(options.json, measured)
-    if options.update_readme:
-        report.rewrite(cold.README, text, BEGIN, END)
+    document = report.document(measured, figures(measured))
+    report.tell(options, markdown(measured), document, BEGIN, END)
 
 
 def arguments():
@@ -486,14 +481,6 @@ def verdicts(judged):
     """The design's figures and whether they are met."""
     body = [[one.what, one.limit, one.measured, report.VERDICTS[one.met]] for one in judged]
     return report.table(["", "to reach", "here", "met"], body)
-
-
-def write_json(path, measured):
-    """Writes the report as JSON."""
-    judged = [dataclasses.asdict(one) for one in figures(measured)]
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump({**dataclasses.asdict(measured), "figures": judged}, file, ensure_ascii=False, indent=2)
-        file.write("\n")
 
 
 if __name__ == "__main__":

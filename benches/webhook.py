@@ -69,12 +69,8 @@ def main():
         measured = measure(options)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
-    text = markdown(measured)
-    print(text, end="")
-    if options.json:
-        validation.write_json(options.json, measured, figures(measured))
-    if options.update_readme:
-        report.rewrite(cold.README, text, BEGIN, END)
+    document = report.document(measured, figures(measured))
+    report.tell(options, markdown(measured), document, BEGIN, END)
 
 
 def arguments():
