@@ -60,6 +60,13 @@ def cargo_build(name, folder, options, how=("build", "--release")):
     raise Unavailable(f"cargo built no binary {name}")
 
 
+def valgrind():
+    """The path of valgrind, installed if need be."""
+    if shutil.which("valgrind") is None:
+        subprocess.run(["apt-get", "install", "-y", "-q", "valgrind"], check=True)
+    return shutil.which("valgrind")
+
+
 def curl():
     """The path of curl."""
     found = shutil.which("curl")

@@ -7,17 +7,15 @@
 import argparse
 import os
 import random
-import shutil
-import signal
 import sys
-import tempfile
 
 import clients
 import process
 import report
+import turns
 from clients import CLIENTS, OURS, SDKS
 from errors import Unavailable
-from neutral_server import NeutralServer
+from neutral_server import NeutralServer, reachable_folder
 
 # Memory hardly varies, so a few processes show it; of the slow clients, fewer.
 PEAKS, SLOW_PEAKS = 5, 2
@@ -28,17 +26,11 @@ def main():
     options = arguments()
     if sys.platform != "linux":
         raise SystemExit("only Linux tells a process's peak memory in the way that this relies on")
-    # Being asked to end is an end like any other: the server stops, the folder goes.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    folder = tempfile.mkdtemp(prefix="cold-")
-    # nginx gives up root, and then still has to reach its files.
-    os.chmod(folder, 0o711)
     try:
-        measured, details = measure(folder, options.runs, options.sdks)
+        with reachable_folder("cold-") as folder:
+            measured, details = measure(folder, options.runs, options.sdks)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     document = report.document(measured, report.figures(measured), samples=details)
     report.tell(options, report.markdown(measured), document)
 
@@ -46,19 +38,10 @@ def main():
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=positive, default=200, help="rounds to measure (200)")
+    parser.add_argument("--runs", type=turns.positive, default=200, help="rounds to measure (200)")
     parser.add_argument("--sdks", action="store_true", help="also LINE's SDKs and MCP server (minutes)")
-    parser.add_argument("--json", metavar="FILE", help="also write medians and all samples as JSON")
-    parser.add_argument("--update-readme", action="store_true", help="put the tables into README.md")
+    report.add_options(parser)
     return parser.parse_args()
-
-
-def positive(text):
-    """A count of rounds."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
 
 
 def measure(folder, runs, sdks):
@@ -67,7 +50,7 @@ def measure(folder, runs, sdks):
     with NeutralServer(folder) as server:
         cases, skipped = stage(clients.Stage(folder, server), sdks)
         cases = [case for case in cases if works(case, folder, skipped)]
-        warn_if_busy()
+        turns.warn_if_busy()
         samples = rounds(cases, folder, runs)
         peaks = [peaks_mib(case) for case in cases]
     rows = [report.summarize(*one) for one in zip(cases, samples, peaks, strict=True)]
@@ -94,7 +77,7 @@ def stage(shared, sdks):
         except Unavailable as reason:
             if client == OURS:
                 raise
-            skip(skipped, client, str(reason))
+            turns.skip(skipped, client, str(reason))
     return cases, skipped
 
 
@@ -105,7 +88,7 @@ def works(case, folder, skipped):
         return True
     if case.client == OURS:
         raise Unavailable(f"{clients.TITLES[case.scenario]}: {wrong}")
-    skip(skipped, f"{case.client}, {clients.TITLES[case.scenario]}", wrong)
+    turns.skip(skipped, f"{case.client}, {clients.TITLES[case.scenario]}", wrong)
     return False
 
 
@@ -115,12 +98,6 @@ def complaint(case, sample):
         return None
     said = (sample.errors or sample.output).strip()[-300:]
     return f"{case.client} ended with {sample.exit_code}: {said}"
-
-
-def skip(skipped, what, reason):
-    """Notes and tells what is not measured."""
-    skipped[what] = reason
-    print(f"skipping {what}: {reason}", file=sys.stderr)
 
 
 def rounds(cases, folder, runs):
@@ -165,13 +142,6 @@ def details(cases, samples):
         }
         for case, taken in zip(cases, samples, strict=True)
     ]
-
-
-def warn_if_busy():
-    """Says when others use the processors: medians then need more rounds."""
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if load > cores / 2:
-        print(f"others use this machine (load {load:.1f} on {cores} cores)", file=sys.stderr)
 
 
 if __name__ == "__main__":

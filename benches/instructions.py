@@ -12,12 +12,12 @@ that of a release without link-time optimisation, which takes a third of the tim
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import builds
 import documents
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +29,7 @@ def main():
     update = sys.argv[1:] == ["--update"]
     if sys.argv[1:] and not update:
         sys.exit(__doc__)
-    counts = measure(build(), valgrind())
+    counts = measure(build(), builds.valgrind())
     if update:
         tolerance = json.loads(FIGURES.read_text())["tolerance_percent"] if FIGURES.exists() else 5
         figures = {"tolerance_percent": tolerance, "instructions": counts}
@@ -43,13 +43,6 @@ def build():
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     subprocess.run(["cargo", "build", "--locked", "--profile", "guard"], cwd=ROOT, check=True)
     return target / "guard" / "line-connector"
-
-
-def valgrind():
-    """The path of valgrind, installed if need be."""
-    if shutil.which("valgrind") is None:
-        subprocess.run(["apt-get", "install", "-y", "-q", "valgrind"], check=True)
-    return shutil.which("valgrind")
 
 
 def measure(binary, counter):

@@ -6,23 +6,22 @@ together. A process then loads what it needs, and not a piece of everything.
     python3 benches/layout.py --update   # writes the layout anew
 
 It runs a release with its names left in under valgrind, in the calls that `cold.py` and `warm.py`
-measure. It needs what they need, valgrind, and `nm` of the binutils. Names change with the
-compiler and with dependencies: to be repeated before a release.
+measure. It needs what they need, valgrind (as root on Debian or Ubuntu it installs that itself), and
+`nm` of the binutils. Names change with the compiler and with dependencies: to be repeated before a
+release.
 """
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 
 import builds
 import clients
 import documents
 import process
 from errors import Unavailable
-from neutral_server import NeutralServer
+from neutral_server import NeutralServer, reachable_folder
 
 LAYOUT = os.path.join(builds.ROOT, "build", "layout.ld")
 # How much may stand there that no call runs through, so that a name stands for all that differ from
@@ -75,26 +74,20 @@ def main():
     there = [name for name in names if name in written or pattern(name) in written]
     share = sum(sizes[name] for name in there) / sum(sizes[name] for name in names)
     print(f"{len(there)} of {len(names)} functions, {share:.0%} of their bytes, stand together")
-    return 0
 
 
 def watch():
     """The binary, and the functions that calls ran through, in the order in which calls need them."""
-    if shutil.which("valgrind") is None:
-        raise Unavailable("valgrind is not installed")
     # Not by the profile: hashes in names depend on it.
     options = ["--bin", "line-connector", "--", "-Cstrip=none"]
     binary = builds.cargo_build("line-connector", builds.ROOT, options, ("rustc", "--release"))
     os.environ["LINE_CONNECTOR_BIN"] = binary
     used = []
-    with tempfile.TemporaryDirectory(prefix="layout-") as folder:
-        # nginx gives up root, and then still has to reach its files.
-        os.chmod(folder, 0o711)
-        with NeutralServer(folder) as server:
-            stage = clients.Stage(folder, server)
-            for command in [*(case.command for case in clients.ours(stage)), served(stage, binary)]:
-                seen = executed(command, folder)
-                used += sorted(seen - set(used))
+    with reachable_folder("layout-") as folder, NeutralServer(folder) as server:
+        stage = clients.Stage(folder, server)
+        for command in [*(case.command for case in clients.ours(stage)), served(stage, binary)]:
+            seen = executed(command, folder)
+            used += sorted(seen - set(used))
     return binary, used
 
 
@@ -113,7 +106,7 @@ def executed(command, folder):
     """The symbols of all functions that ran in a process."""
     out = os.path.join(folder, "callgrind.out")
     options = ["--demangle=no", "--compress-strings=no", f"--callgrind-out-file={out}"]
-    argv = ["valgrind", "--tool=callgrind", *options, *command.argv]
+    argv = [builds.valgrind(), "--tool=callgrind", *options, *command.argv]
     with open(command.stdin, encoding="utf-8") as given:
         environment = {"PATH": os.defpath, **command.environment}
         done = subprocess.run(argv, stdin=given, env=environment, capture_output=True, check=False)
@@ -155,4 +148,4 @@ def pattern(name):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

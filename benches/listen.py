@@ -14,11 +14,11 @@ import sys
 import tempfile
 
 import builds
-import cold
 import listen_hostile
 import listen_kills
 import listen_throughput
 import report
+import turns
 from errors import Unavailable
 
 BEGIN, END = "<!-- listen: begin -->", "<!-- listen: end -->"
@@ -36,7 +36,7 @@ def main():
     results, skipped = {}, {}
     try:
         connector = builds.connector()
-        cold.warn_if_busy()
+        turns.warn_if_busy()
         with tempfile.TemporaryDirectory(prefix="listen-", dir=options.folder) as folder:
             for name, section in SECTIONS.items():
                 if getattr(options, name) or not any(getattr(options, each) for each in SECTIONS):
@@ -59,7 +59,7 @@ def main():
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    count = cold.positive
+    count = turns.positive
     parser.add_argument("--kills", action="store_true", help="only this section (and others so named)")
     parser.add_argument("--throughput", action="store_true", help="only this section")
     parser.add_argument("--hostile", action="store_true", help="only this section")
@@ -70,8 +70,7 @@ def arguments():
     parser.add_argument("--no-sdks", action="store_true", help="leave LINE's SDKs out")
     parser.add_argument("--idle", type=count, default=10_000, help="idle connections (10000)")
     parser.add_argument("--folder", help="where queues stand (the system's temporary folder)")
-    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
-    parser.add_argument("--update-readme", action="store_true", help="put the tables into README.md")
+    report.add_options(parser)
     return parser.parse_args()
 
 

@@ -107,8 +107,7 @@ class Throughput:
                     more += f"; {row.forwarded:,.0f} events a second were handed on meanwhile"
                 lines.append(more + ".")
         lines += [f"Not measured: {name} ({reason})." for name, reason in self.skipped.items()]
-        judged = [[one.what, one.limit, one.measured, report.VERDICTS[one.met]] for one in self.figures()]
-        tables = [report.table(head, body), *lines[1:], report.table(["", "to reach", "here", "met"], judged)]
+        tables = [report.table(head, body), *lines[1:], report.verdicts(self.figures())]
         return "\n\n".join([lines[0], *tables])
 
 

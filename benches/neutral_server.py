@@ -1,10 +1,13 @@
 """A server that is nobody's: nginx on loopback, answering as LINE does, over HTTP and over TLS."""
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 
 from errors import Unavailable
@@ -45,6 +48,17 @@ http {{
   }}
 }}
 """
+
+
+@contextlib.contextmanager
+def reachable_folder(prefix):
+    """A folder for the server's files and a run's own, which goes with the run."""
+    # Being asked to end is an end like any other: the server stops, the folder goes.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+        # nginx gives up root, and then still has to reach its files.
+        os.chmod(folder, 0o711)
+        yield folder
 
 
 def find_nginx():

@@ -147,8 +147,13 @@ def markdown(report):
         parts += [f"#### {clients.TITLES[scenario]}", calls(report, scenario)]
     parts += ["#### Validation: `run --dry-run`", dry_runs(report)]
     parts += ["#### On disk", sizes(report)]
-    parts += ["#### Figures of the design", verdicts(report)]
-    parts += [f"Not measured: {client} ({reason})." for client, reason in report.skipped.items()]
+    return finished(parts, figures(report), report.skipped)
+
+
+def finished(parts, judged, skipped):
+    """A report whose parts come before the figures of the design."""
+    parts = [*parts, "#### Figures of the design", verdicts(judged)]
+    parts += [f"Not measured: {what} ({reason})." for what, reason in skipped.items()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -188,12 +193,9 @@ def sizes(report):
     return table(["", "MB"], body)
 
 
-def verdicts(report):
+def verdicts(judged):
     """The design's figures and whether they are met."""
-    body = [
-        [figure.what, figure.limit, figure.measured, VERDICTS[figure.met]]
-        for figure in figures(report)
-    ]
+    body = [[one.what, one.limit, one.measured, VERDICTS[one.met]] for one in judged]
     return table(["", "to reach", "here", "met"], body)
 
 
@@ -210,6 +212,12 @@ def line(cells, widths):
     first = cells[0].ljust(widths[0])
     rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
     return f"| {' | '.join([first, *rest])} |"
+
+
+def add_options(parser):
+    """The options by which `tell` knows where a report goes."""
+    parser.add_argument("--json", metavar="FILE", help="also write all figures as JSON")
+    parser.add_argument("--update-readme", action="store_true", help="put the tables into README.md")
 
 
 def document(measured, judged, **more):

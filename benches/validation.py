@@ -7,18 +7,16 @@
 import argparse
 import json
 import os
-import random
 import statistics
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 
 import builds
-import cold
 import documents
 import peers
 import report
+import turns
 from errors import Unavailable
 
 OURS, AJV = "line-connector", "ajv"
@@ -71,10 +69,9 @@ def main():
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=cold.positive, default=5, help="rounds to measure (5)")
+    parser.add_argument("--rounds", type=turns.positive, default=5, help="rounds to measure (5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long one check is repeated (2)")
-    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
-    parser.add_argument("--update-readme", action="store_true", help="put the table into README.md")
+    report.add_options(parser)
     return parser.parse_args()
 
 
@@ -88,14 +85,11 @@ def measure(options, folder):
         commands.update(ajv(folder))
         measured.conditions += f", Node {peers.version([peers.node()])}"
     except Unavailable as reason:
-        cold.skip(measured.skipped, AJV, str(reason))
-    cold.warn_if_busy()
+        turns.skip(measured.skipped, AJV, str(reason))
+    turns.warn_if_busy()
     samples = {case: [] for case in commands}
-    order = random.Random(0)
-    for number in range(options.rounds):
-        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-        for case in order.sample(list(commands), len(commands)):
-            samples[case].append(run([*commands[case], str(options.seconds)]))
+    for case in turns.in_turns(commands, options.rounds):
+        samples[case].append(run([*commands[case], str(options.seconds)]))
     for (client, name), taken in samples.items():
         measured.rows.append(summarize(client, name, taken))
     return measured
@@ -157,10 +151,7 @@ def markdown(measured):
         body = [cells(measured, row) for row in measured.rows if row.document == name]
         head = ["", "first check, µs", "×", "then, a second", "×"]
         parts += [f"#### {title}", report.table(head, body)]
-    judged = [[one.what, one.limit, one.measured, report.VERDICTS[one.met]] for one in figures(measured)]
-    parts += ["#### Figures of the design", report.table(["", "to reach", "here", "met"], judged)]
-    parts += [f"Not measured: {client} ({reason})." for client, reason in measured.skipped.items()]
-    return "\n\n".join(parts) + "\n"
+    return report.finished(parts, figures(measured), measured.skipped)
 
 
 def cells(measured, row):

@@ -7,25 +7,22 @@
 import argparse
 import json
 import os
-import random
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
 
 import builds
-import cold
 import documents
 import peers
 import report
+import turns
 from clients import GIVEN_TOKEN, MINIMAL, NODE_SDK, OURS, PUSH, PYTHON_SDK
 from errors import Unavailable
-from neutral_server import NeutralServer
+from neutral_server import NeutralServer, reachable_folder
 
 IN_FLIGHT = (1, 8, 32)
 BEGIN, END = "<!-- warm: begin -->", "<!-- warm: end -->"
@@ -104,17 +101,11 @@ def main():
     options = arguments()
     if sys.platform != "linux":
         raise SystemExit("only Linux tells a process's memory in the way that this relies on")
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    folder = tempfile.mkdtemp(prefix="warm-")
-    # nginx gives up root, and then still has to reach its files.
-    os.chmod(folder, 0o711)
     try:
-        with NeutralServer(folder) as server:
+        with reachable_folder("warm-") as folder, NeutralServer(folder) as server:
             measured = measure(options, folder, server)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     document = report.document(measured, figures(measured))
     report.tell(options, markdown(measured), document, BEGIN, END)
 
@@ -122,14 +113,13 @@ def main():
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    count = cold.positive
+    count = turns.positive
     parser.add_argument("--rounds", type=count, default=5, help="rounds to measure (5)")
     parser.add_argument("--calls", type=count, default=20_000, help="calls a Rust client makes (20000)")
     parser.add_argument("--sdk-calls", type=count, default=4_000, help="calls an SDK makes (4000)")
     parser.add_argument("--no-sdks", action="store_true", help="leave LINE's SDKs out")
     parser.add_argument("--million", action="store_true", help="also watch memory over 1,000,000 calls")
-    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
-    parser.add_argument("--update-readme", action="store_true", help="put the tables into README.md")
+    report.add_options(parser)
     return parser.parse_args()
 
 
@@ -147,8 +137,8 @@ def measure(options, folder, server):
         except Unavailable as reason:
             if name in (OURS, MINIMAL):
                 raise
-            cold.skip(measured.skipped, name, str(reason))
-    cold.warn_if_busy()
+            turns.skip(measured.skipped, name, str(reason))
+    turns.warn_if_busy()
     samples = rounds(clients, options.rounds, folder)
     for in_flight in IN_FLIGHT:
         for client in clients:
@@ -272,13 +262,9 @@ def rounds(clients, count, folder):
     """
     cases = [(client, in_flight) for client in clients for in_flight in IN_FLIGHT]
     samples = {(client.name, in_flight): [] for client, in_flight in cases}
-    order = random.Random(0)
-    for number in range(count):
-        order.shuffle(cases)
-        print(f"round {number + 1} of {count}", file=sys.stderr)
-        for client, in_flight in cases:
-            pair = tuple(run(client, in_flight, path, folder) for path in (client.warm_up, client.whole))
-            samples[client.name, in_flight].append(pair)
+    for client, in_flight in turns.in_turns(cases, count):
+        pair = tuple(run(client, in_flight, path, folder) for path in (client.warm_up, client.whole))
+        samples[client.name, in_flight].append(pair)
     return samples
 
 
@@ -450,9 +436,7 @@ def markdown(measured):
         body = [[f"{mark:,}", f"{mib:.1f}"] for mark, mib in measured.memory.items()]
         title = f"#### Memory of `serve`, {max(IN_FLIGHT)} in flight, {measured.memory_per_second:,.0f} a second"
         parts += [title, report.table(["calls", "resident MiB"], body)]
-    parts += ["#### Figures of the design", verdicts(figures(measured))]
-    parts += [f"Not measured: {client} ({reason})." for client, reason in measured.skipped.items()]
-    return "\n\n".join(parts) + "\n"
+    return report.finished(parts, figures(measured), measured.skipped)
 
 
 def table(measured, in_flight):
@@ -475,12 +459,6 @@ def table(measured, in_flight):
             )
     head = ["", "requests/s", "×", "CPU µs each", "×", "a CPU second", "peak MiB", "end MiB"]
     return report.table(head, body)
-
-
-def verdicts(judged):
-    """The design's figures and whether they are met."""
-    body = [[one.what, one.limit, one.measured, report.VERDICTS[one.met]] for one in judged]
-    return report.table(["", "to reach", "here", "met"], body)
 
 
 if __name__ == "__main__":

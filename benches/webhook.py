@@ -9,16 +9,15 @@ import base64
 import hashlib
 import hmac
 import os
-import random
 import statistics
 import sys
 from dataclasses import dataclass, field
 
 import builds
-import cold
 import documents
 import peers
 import report
+import turns
 import validation
 from errors import Unavailable
 
@@ -76,11 +75,10 @@ def main():
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=cold.positive, default=5, help="rounds to measure (5)")
+    parser.add_argument("--rounds", type=turns.positive, default=5, help="rounds to measure (5)")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each repeats (1)")
     parser.add_argument("--no-sdks", action="store_true", help="without LINE's SDKs")
-    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
-    parser.add_argument("--update-readme", action="store_true", help="put the table into README.md")
+    report.add_options(parser)
     return parser.parse_args()
 
 
@@ -91,14 +89,11 @@ def measure(options):
     commands = {client: [bench, "--measure", way] for client, way in WAYS.items()}
     if not options.no_sdks:
         commands |= sdks(measured)
-    cold.warn_if_busy()
+    turns.warn_if_busy()
     samples = {client: [] for client in commands}
-    order = random.Random(0)
-    for number in range(options.rounds):
-        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-        for client in order.sample(list(commands), len(commands)):
-            taken = validation.run([*pinned(), *commands[client], str(options.seconds)])
-            samples[client].append(taken["bodies_per_second"] * EVENTS)
+    for client in turns.in_turns(commands, options.rounds):
+        taken = validation.run([*pinned(), *commands[client], str(options.seconds)])
+        samples[client].append(taken["bodies_per_second"] * EVENTS)
     for client, taken in samples.items():
         measured.rows.append(Row(client, len(taken), statistics.median(taken)))
     return measured
@@ -119,7 +114,7 @@ def sdks(measured):
         try:
             command, version = prepare()
         except Unavailable as reason:
-            cold.skip(measured.skipped, client, str(reason))
+            turns.skip(measured.skipped, client, str(reason))
             continue
         commands[client] = [*command, *given]
         measured.conditions += f", {version}"
@@ -156,15 +151,11 @@ def markdown(measured):
         [row.client, f"{row.events_per_second:,.0f}", f"{measured.ratio(row.client, MINIMAL):.3f}"]
         for row in measured.rows
     ]
-    judged = [[one.what, one.limit, one.measured, report.VERDICTS[one.met]] for one in figures(measured)]
     parts = [
         f"{measured.conditions}. Medians, bodies of {EVENTS} events; × is the ratio to minimal types.",
         report.table(["", "events a second", "×"], body),
-        "#### Figures of the design",
-        report.table(["", "to reach", "here", "met"], judged),
     ]
-    parts += [f"Not measured: {client} ({reason})." for client, reason in measured.skipped.items()]
-    return "\n\n".join(parts) + "\n"
+    return report.finished(parts, figures(measured), measured.skipped)
 
 
 if __name__ == "__main__":
