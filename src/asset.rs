@@ -20,8 +20,8 @@ pub struct Asset {
     pub credentials: Option<Credentials>,
     /// What is missing for a way to authenticate, for the error where one is needed.
     pub missing: Vec<Detail>,
-    /// The base URLs.
-    pub hosts: BTreeMap<Host, Url>,
+    /// The base URLs: the asset's own normalised, LINE's as the manifest writes them.
+    pub hosts: BTreeMap<Host, String>,
     /// How connections are made.
     pub network: Network,
     /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
@@ -100,22 +100,24 @@ impl Asset {
             environment: &environment,
             details,
         };
-        let hosts = reader.hosts(manifest);
+        let api = reader
+            .url("url")
+            .filter(|api| Some(&api.given) != manifest.hosts.get(&Host::Api));
+        let hosts = reader.hosts(manifest, api.as_ref());
         let network = Network {
             verify_tls: reader.boolean("verify_ssl").unwrap_or(true),
             proxy: reader.text("http_proxy").map(Secret::new),
             ca_file: reader.text("ca_file"),
         };
-        let is_line = hosts.get(&Host::Api) == manifest.hosts.get(&Host::Api);
-        let rate_limits = reader.rate_limits(is_line);
-        let (credentials, missing) = reader.credentials(manifest, &hosts);
+        let rate_limits = reader.rate_limits(api.is_none());
+        let api = api.as_ref().map(|api| api.given.as_str());
+        let (credentials, missing) = reader.credentials(manifest, api);
         if reader.details.is_empty() {
-            let parsed = |(host, url): (Host, String)| Some((host, Url::parse(&url).ok()?));
             Ok(Self {
                 secrets: secrets(network.proxy.as_ref(), credentials.as_ref()),
                 credentials,
                 missing,
-                hosts: hosts.into_iter().filter_map(parsed).collect(),
+                hosts,
                 network,
                 rate_limits,
             })
@@ -155,6 +157,15 @@ impl Credentials {
             | Credentials::JwtAssertion { client_id, .. } => client_id,
         }
     }
+}
+
+/// A URL of the asset.
+struct Address {
+    /// As it was given, without a slash at its end: so LINE's own is known, and the token endpoint
+    /// derived.
+    given: String,
+    /// Normalised, as requests go there.
+    normal: String,
 }
 
 /// Reads parameters: the document's first, the environment's where the document has none.
@@ -206,17 +217,21 @@ impl Reader<'_> {
         }
     }
 
-    fn url(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name)?;
-        let host = text
+    fn url(&mut self, name: &str) -> Option<Address> {
+        let mut given = self.text(name)?;
+        let host = given
             .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"));
-        let no_host = host.is_none_or(|host| host.is_empty() || host.starts_with('/'));
-        if no_host || Url::parse(&text).is_err() {
+            .or_else(|| given.strip_prefix("http://"));
+        let has_host = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
+        given.truncate(given.trim_end_matches('/').len());
+        let Some(url) = Url::parse(&given).ok().filter(|_| has_host) else {
             self.wrong(name, "a URL that starts with https:// (or http://)");
             return None;
-        }
-        Some(text.trim_end_matches('/').to_owned())
+        };
+        Some(Address {
+            given,
+            normal: url.into(),
+        })
     }
 
     /// The asset's own rates: an object, or its JSON text where only text can be given. Towards LINE
@@ -254,29 +269,26 @@ impl Reader<'_> {
         rates
     }
 
-    /// The base URLs, without a trailing slash. Whoever moves `url` (to a sandbox, to a gateway) moves the other hosts along,
+    /// The base URLs. Whoever moves `url` (to a sandbox, to a gateway) moves the other hosts along,
     /// so that a token for it never travels to LINE by accident, nor LINE's token past the gateway.
-    fn hosts(&mut self, manifest: &Manifest) -> BTreeMap<Host, String> {
-        let api = self
-            .url("url")
-            .filter(|url| Some(url) != manifest.hosts.get(&Host::Api));
+    fn hosts(&mut self, manifest: &Manifest, api: Option<&Address>) -> BTreeMap<Host, String> {
         let mut hosts = manifest.hosts.clone();
         for (host, name) in [(Host::Data, "data_url"), (Host::Manager, "manager_url")] {
-            if let Some(url) = self.url(name).or_else(|| api.clone()) {
-                hosts.insert(host, url);
+            if let Some(url) = self.url(name).as_ref().or(api) {
+                hosts.insert(host, url.normal.clone());
             }
         }
-        hosts.extend(api.map(|api| (Host::Api, api)));
+        hosts.extend(api.map(|api| (Host::Api, api.normal.clone())));
         hosts
     }
 
     fn credentials(
         &mut self,
         manifest: &Manifest,
-        hosts: &BTreeMap<Host, String>,
+        api: Option<&str>,
     ) -> (Option<Credentials>, Vec<Detail>) {
         match self.choose(manifest) {
-            Ok(definition) => (self.read(definition, manifest, hosts), Vec::new()),
+            Ok(definition) => (self.read(definition, manifest, api), Vec::new()),
             Err(missing) => (None, missing),
         }
     }
@@ -356,7 +368,7 @@ impl Reader<'_> {
         &mut self,
         definition: &AssetDefinition,
         manifest: &Manifest,
-        hosts: &BTreeMap<Host, String>,
+        api: Option<&str>,
     ) -> Option<Credentials> {
         if definition.name == AssetKind::HttpBearer {
             let token = Secret::new(self.text("token")?);
@@ -365,7 +377,7 @@ impl Reader<'_> {
                 client_id: self.identifier("client_id"),
             });
         }
-        let token_url = self.token_url(definition, manifest, hosts)?;
+        let token_url = self.token_url(definition, manifest, api)?;
         let client_id = self.identifier("client_id")?;
         if definition.name == AssetKind::Oauth2ClientCredentials {
             let client_secret = Secret::new(self.text("client_secret")?);
@@ -397,14 +409,14 @@ impl Reader<'_> {
         &mut self,
         definition: &AssetDefinition,
         manifest: &Manifest,
-        hosts: &BTreeMap<Host, String>,
+        api: Option<&str>,
     ) -> Option<String> {
         if self.value("token_url").is_some() {
-            return self.url("token_url");
+            return self.url("token_url").map(|url| url.given);
         }
         let default = default_of(definition, "token_url").and_then(Value::as_str)?;
         let line = manifest.hosts.get(&Host::Api)?;
-        Some(default.replacen(line.as_str(), hosts.get(&Host::Api)?, 1))
+        Some(default.replacen(line.as_str(), api.unwrap_or(line), 1))
     }
 
     /// A channel ID is digits, and platforms like to hand it over as a number.

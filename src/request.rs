@@ -166,7 +166,7 @@ pub fn build(action: &Action, inputs: &Value, around: Around<'_>) -> Result<Requ
 /// What a request needs beside the action and its inputs.
 pub struct Around<'a> {
     /// The base URL of the action's host.
-    pub base: &'a Url,
+    pub base: &'a str,
     /// The retry key, on the operations that take one.
     pub retry_key: Option<&'a str>,
     /// How long one attempt may take.
@@ -196,19 +196,24 @@ fn binary_body(
 
 fn url(
     action: &Action,
-    base: &Url,
+    base: &str,
     path_parameters: Option<&Value>,
     parameters: Option<&Value>,
 ) -> Result<String, Error> {
     let pairs = pairs(parameters, "/parameters")?;
     let endpoint = &action.meta.endpoint;
-    let path_only = base.query().is_none() && base.fragment().is_none();
+    let path_only = !base.contains(['?', '#']);
     // Most have nothing to encode.
     if path_only && pairs.is_empty() && endpoint.bytes().all(stands_for_itself) {
-        let base = base.as_str().trim_end_matches('/');
+        let base = base.trim_end_matches('/');
         return Ok(format!("{base}/{endpoint}"));
     }
-    let mut url = base.clone();
+    let mut url = Url::parse(base).map_err(|error| {
+        Error::new(
+            Kind::InvalidAsset,
+            format!("the asset's URL cannot be used: {error}"),
+        )
+    })?;
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty();
         for segment in endpoint.split('/') {
@@ -366,4 +371,33 @@ pub fn retry_key(inputs: &Value) -> Option<&str> {
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(RETRY_KEY))
         .and_then(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn a_base_leads_to_the_same_place_whether_or_not_there_is_something_to_encode() {
+        let mut action = Catalog::embedded().action("send_push_message").unwrap();
+        "a/b_c".clone_into(&mut action.meta.endpoint);
+        for (base, joined) in [
+            ("https://h", "https://h/a/b_c"),
+            ("https://h/", "https://h/a/b_c"),
+            ("http://[::1]:8080/x%20y/", "http://[::1]:8080/x%20y/a/b_c"),
+            ("https://h/x?y", "https://h/x/a/b_c?y"),
+            ("https://h/?y=/", "https://h/a/b_c?y=/"),
+            ("https://h/#y/", "https://h/a/b_c#y/"),
+        ] {
+            assert_eq!(url(&action, base, None, None).unwrap(), joined);
+            let mut expected = Url::parse(joined).unwrap();
+            expected.query_pairs_mut().append_pair("name", "é");
+            let parameters = json!({"name": "é"});
+            let encoded = url(&action, base, None, Some(&parameters)).unwrap();
+            assert_eq!(encoded, expected.as_str());
+        }
+    }
 }
