@@ -32,6 +32,7 @@ const STEP: Duration = Duration::from_millis(100);
 pub(super) struct Agents {
     config: Config,
     ways: Ways,
+    names: Names,
     /// Those that no call uses, with the time since when, the longest first.
     idle: Mutex<VecDeque<(Instant, Agent)>>,
 }
@@ -42,6 +43,7 @@ impl Agents {
         Self {
             config,
             ways: Ways::default(),
+            names: Names::default(),
             idle: Mutex::default(),
         }
     }
@@ -54,7 +56,7 @@ impl Agents {
     pub(super) fn lend(&self) -> Lent<'_> {
         let idle = self.idle().pop_back().map(|(_, agent)| agent);
         let agent = idle.unwrap_or_else(|| {
-            Agent::with_parts(self.config.clone(), self.ways.clone(), self.ways.clone())
+            Agent::with_parts(self.config.clone(), self.ways.clone(), self.names.clone())
         });
         Lent {
             agents: self,
@@ -89,12 +91,9 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// What the agents share: how to connect, with one set of certificates, and where hosts are.
+/// How the agents connect: with one set of certificates.
 #[derive(Debug, Clone, Default)]
-struct Ways {
-    connector: Arc<DefaultConnector>,
-    names: Arc<Names>,
-}
+struct Ways(Arc<DefaultConnector>);
 
 impl Connector for Ways {
     type Out = Connection;
@@ -104,7 +103,7 @@ impl Connector for Ways {
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
     ) -> Result<Option<Connection>, Error> {
-        let inner = self.connector.connect(details, chained)?;
+        let inner = self.0.connect(details, chained)?;
         let (input, output) = (
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
@@ -113,20 +112,8 @@ impl Connector for Ways {
             inner,
             buffers: LazyBuffers::new(input, output),
             held: 0,
-            used: false,
             heard: None,
         }))
-    }
-}
-
-impl Resolver for Ways {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        self.names.resolve(uri, config, timeout)
     }
 }
 
@@ -138,8 +125,6 @@ struct Connection {
     buffers: LazyBuffers,
     /// How much of the output waits to be sent: at the latest until an answer is awaited.
     held: usize,
-    /// Whether an answer came over it since it was last asked whether it is open.
-    used: bool,
     /// When it was last heard of.
     heard: Option<Instant>,
 }
@@ -175,7 +160,6 @@ impl Transport for Connection {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.used = true;
         self.send(timeout)?;
         if self.inner.buffers().input().is_empty() {
             self.inner.await_input(rounded(timeout))?;
@@ -190,14 +174,13 @@ impl Transport for Connection {
         Ok(amount > 0)
     }
 
-    /// The client asks when it puts a connection away, and again before it uses it: the latter is
-    /// enough to find one that was closed.
+    /// The client asks when it puts a connection away, which is right behind an answer, and again
+    /// before it uses it: the latter is enough to find one that was closed.
     fn is_open(&mut self) -> bool {
-        let put_away = std::mem::take(&mut self.used);
         let just_heard = self.heard.is_some_and(|heard| heard.elapsed() < JUST_NOW);
         self.held == 0
             && self.inner.buffers().input().is_empty()
-            && (put_away || just_heard || self.inner.is_open())
+            && (just_heard || self.inner.is_open())
     }
 
     fn is_tls(&self) -> bool {
@@ -252,11 +235,8 @@ fn rounded(timeout: NextTimeout) -> NextTimeout {
 
 /// Where hosts are. The client asks before every request, also where a connection is kept, and the
 /// system would be asked on a thread of its own each time: what it said is good for a while.
-#[derive(Debug, Default)]
-struct Names {
-    system: DefaultResolver,
-    known: Mutex<Vec<Place>>,
-}
+#[derive(Debug, Clone, Default)]
+struct Names(Arc<Mutex<Vec<Place>>>);
 
 /// Where a host is.
 #[derive(Debug)]
@@ -275,9 +255,11 @@ impl Place {
 
 impl Names {
     fn known(&self) -> MutexGuard<'_, Vec<Place>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl Resolver for Names {
     fn resolve(
         &self,
         uri: &Uri,
@@ -288,31 +270,31 @@ impl Names {
         let of = |place: &&Place| {
             place.scheme.as_ref() == scheme && place.authority.as_ref() == authority
         };
-        let mut addresses = self.system.empty();
         if let Some(place) = self
             .known()
             .iter()
             .find(of)
             .filter(|place| place.is_fresh())
         {
-            place.addresses.iter().for_each(|one| addresses.push(*one));
-            return Ok(addresses);
+            return Ok(place.addresses.clone());
         }
         let host = scheme.zip(authority);
         let host = host.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
-        match host.unwrap_or_default().parse() {
-            Ok(address) => addresses.push(address),
-            Err(_) => addresses = self.system.resolve(uri, config, timeout)?,
-        }
-        let mut copy = self.system.empty();
-        addresses.iter().for_each(|one| copy.push(*one));
+        let addresses = match host.unwrap_or_default().parse() {
+            Ok(address) => {
+                let mut addresses = self.empty();
+                addresses.push(address);
+                addresses
+            }
+            Err(_) => DefaultResolver::default().resolve(uri, config, timeout)?,
+        };
         let mut known = self.known();
         known.retain(|place| place.is_fresh() && !of(&place));
         known.push(Place {
             scheme: scheme.cloned(),
             authority: authority.cloned(),
             since: Instant::now(),
-            addresses: copy,
+            addresses: addresses.clone(),
         });
         Ok(addresses)
     }
