@@ -89,14 +89,12 @@ impl Answers {
     pub(super) fn give(&self, sequence: u64, line: &[u8], to: &mut impl Write) -> bool {
         let sequence = self.ordered.then_some(sequence);
         let mut state = self.state();
-        while !state.gone && !state.has_room(sequence) {
-            state.crowded += 1;
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-            state.crowded -= 1;
-        }
+        state.crowded += 1;
+        state = self
+            .room
+            .wait_while(state, |state| !state.gone && !state.has_room(sequence))
+            .unwrap_or_else(PoisonError::into_inner);
+        state.crowded -= 1;
         if state.gone {
             return false;
         }

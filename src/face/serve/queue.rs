@@ -85,19 +85,16 @@ impl Queue {
 
     /// Adds a job when there is room; gives it back where nothing more is started.
     pub(super) fn push(&self, job: Job) -> Result<(), Job> {
-        let mut state = self.state();
-        let full = |state: &State| {
+        let full = |state: &mut State| {
             let many = state.jobs.len() >= self.most;
             let large = state.bytes > 0 && state.bytes + job.size() > self.most_bytes;
-            !state.stopped && (many || large)
+            state.crowded = !state.stopped && (many || large);
+            state.crowded
         };
-        while full(&state) {
-            state.crowded = true;
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        let mut state = self
+            .room
+            .wait_while(self.state(), full)
+            .unwrap_or_else(PoisonError::into_inner);
         if state.stopped {
             return Err(job);
         }
@@ -113,15 +110,16 @@ impl Queue {
 
     /// The next job, and whether it is still to be started; nothing when there will be no more.
     pub(super) fn pop(&self) -> Option<(Job, bool)> {
+        let empty = |state: &mut State| {
+            state.jobs.is_empty() && !state.stopped && state.reader != Reader::Done
+        };
         let mut state = self.state();
-        while state.jobs.is_empty() && !state.stopped && state.reader != Reader::Done {
-            state.idle += 1;
-            state = self
-                .work
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
-        }
+        state.idle += 1;
+        state = self
+            .work
+            .wait_while(state, empty)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
         let job = state.jobs.pop_front()?;
         state.bytes -= job.size();
         let start = !state.stopped;
