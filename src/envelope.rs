@@ -295,6 +295,7 @@ pub struct Output {
     pub response_headers: Option<Headers>,
     /// The response body, where it is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
     pub json_body: Option<JsonText>,
     /// The response body, where it is not JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -327,6 +328,7 @@ pub struct PlannedRequest {
     pub headers: BTreeMap<String, String>,
     /// The body: JSON as it is, other text as text; of bytes their content type, size and SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
     pub body: Option<JsonText>,
 }
 
@@ -452,6 +454,12 @@ impl From<&Error> for Output {
 }
 
 impl Output {
+    /// LINE's answer as a value, where it is JSON.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        self.json_body.as_ref().map(JsonText::value)
+    }
+
     /// The document as one line of JSON, every secret replaced.
     #[must_use]
     pub fn render(&self) -> String {

@@ -1,9 +1,6 @@
 //! JSON that is passed on as text: most who get a body of LINE's only hand it to somebody else, and
 //! a value is dearer to make than to check.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -37,20 +34,6 @@ impl JsonText {
 impl From<Value> for JsonText {
     fn from(value: Value) -> Self {
         Self(to_raw_value(&value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
-    }
-}
-
-impl JsonSchema for JsonText {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Value::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Value::json_schema(generator)
     }
 }
 

@@ -55,8 +55,7 @@ pub fn read(reply: Reply, file: bool, saved: Option<FileReport>) -> Reading {
     output.reason = Some(reply.reason);
     output.response_headers = Some(reply.headers);
     let success = (200..300).contains(&reply.status) || already_accepted;
-    let body = output.json_body.as_ref();
-    let error = (!success).then(|| refusal(reply.status, body.map(JsonText::value).as_ref()));
+    let error = (!success).then(|| refusal(reply.status, output.json().as_ref()));
     Reading {
         output,
         error,

@@ -19,7 +19,6 @@ use crate::catalog::Catalog;
 use crate::envelope::{AssetParameters, Invocation};
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::http::Transport;
-use crate::json_text::JsonText;
 use crate::receiver::forward::{Signer, Target};
 use crate::receiver::intake::{Channel, Intake};
 use crate::receiver::queue::{Queue, Trouble};
@@ -310,7 +309,7 @@ fn learn(connector: &Connector, intake: &Intake, mut unknown: Vec<(usize, Map<St
                 asset: asset.clone().into(),
                 ..Invocation::default()
             });
-            let body = output.json_body.as_ref().map(JsonText::value);
+            let body = output.json();
             let id = body.as_ref().and_then(|body| body.get("userId"));
             let learnt = id
                 .and_then(Value::as_str)

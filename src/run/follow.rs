@@ -10,7 +10,6 @@ use super::{Connector, turn};
 use crate::catalog::source::definition::{Pages, Progress};
 use crate::envelope::{CallReport, ErrorReport, Invocation, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
-use crate::json_text::JsonText;
 use crate::request;
 
 /// The first pause before asking again; it doubles.
@@ -211,7 +210,7 @@ pub(super) fn cannot(option: &str, why: &str) -> Error {
 }
 
 fn phase(progress: &Progress, answer: &Output) -> Option<String> {
-    let body = answer.json_body.as_ref()?.value();
+    let body = answer.json()?;
     body.pointer(&progress.phase)?.as_str().map(str::to_owned)
 }
 
@@ -239,7 +238,7 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 }
 
 fn failure(phase: &str, answer: &Output) -> Error {
-    let body = answer.json_body.as_ref().map(JsonText::value);
+    let body = answer.json();
     let why = ["failedDescription", "errorCode", "failedType"]
         .iter()
         .find_map(|key| body.as_ref()?.get(key))
@@ -276,7 +275,8 @@ fn set_parameter(invocation: &mut Invocation, pages: &Pages, value: Value) {
 struct Listing {
     most: Option<u64>,
     items: Vec<Value>,
-    first: Option<Output>,
+    /// The first page's output, and its body without the items.
+    first: Option<(Output, Option<Value>)>,
     pages: u32,
     attempts: u32,
     waited_ms: Option<u64>,
@@ -302,7 +302,7 @@ impl Listing {
     fn take(
         &mut self,
         pages: &Pages,
-        mut output: Output,
+        output: Output,
         asked: Option<&Value>,
     ) -> Result<Option<Value>, Error> {
         self.pages += 1;
@@ -311,7 +311,7 @@ impl Listing {
             self.waited_ms = sum(self.waited_ms, meta.waited_ms);
             self.elapsed_ms += meta.elapsed_ms;
         }
-        let mut page = output.json_body.as_ref().map(JsonText::value);
+        let mut page = output.json();
         let body = page.as_mut().and_then(Value::as_object_mut);
         let found = body.and_then(|body| match body.get_mut(&pages.items).map(Value::take) {
             Some(Value::Array(items)) => Some((items, body.get(&pages.next).cloned())),
@@ -319,8 +319,7 @@ impl Listing {
         });
         let (items, next) = found.unwrap_or_default();
         self.items.extend(items);
-        output.json_body = page.map(JsonText::from);
-        self.first.get_or_insert(output);
+        self.first.get_or_insert((output, page));
         let most = self
             .most
             .map(|most| usize::try_from(most).unwrap_or(usize::MAX));
@@ -335,7 +334,7 @@ impl Listing {
 
     /// The first page's output with the items of all.
     fn finish(self, pages: &Pages) -> Output {
-        let mut output = self.first.unwrap_or_default();
+        let (mut output, mut page) = self.first.unwrap_or_default();
         let meta = output.meta.get_or_insert_default();
         meta.pages = Some(self.pages);
         meta.items = Some(self.items.len() as u64);
@@ -343,11 +342,11 @@ impl Listing {
         meta.attempts = self.attempts;
         meta.waited_ms = self.waited_ms;
         meta.elapsed_ms = self.elapsed_ms;
-        if let Some(Value::Object(mut body)) = output.json_body.as_ref().map(JsonText::value) {
+        if let Some(Value::Object(body)) = &mut page {
             body.shift_remove(&pages.next);
             body.insert(pages.items.clone(), Value::Array(self.items));
-            output.json_body = Some(Value::Object(body).into());
         }
+        output.json_body = page.map(Into::into);
         output
     }
 

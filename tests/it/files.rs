@@ -27,10 +27,9 @@ fn rich_menu(world: &World) -> String {
     let document = json!({"action": "create_rich_menu", "asset": world.bearer(), "inputs": inputs});
     let output = call(&connector(), document);
     let body = output
-        .json_body
-        .as_ref()
+        .json()
         .unwrap_or_else(|| panic!("{}", output.render()));
-    body.value()["richMenuId"].as_str().unwrap().to_owned()
+    body["richMenuId"].as_str().unwrap().to_owned()
 }
 
 fn upload(world: &World, menu: &str, source: &Value) -> Value {
@@ -113,7 +112,7 @@ fn a_file_of_user_ids_goes_as_multipart() {
     });
     let output = call(&connector(), document);
     assert!(output.error.is_none(), "{}", output.render());
-    assert!(output.json_body.unwrap().value()["audienceGroupId"].is_u64());
+    assert!(output.json().unwrap()["audienceGroupId"].is_u64());
     let request = world.sandbox.requests().pop().unwrap();
     let content_type = request
         .headers

@@ -48,7 +48,7 @@ fn every_one_of_100_000_followers_comes_exactly_once() {
     let document = followers(&world, &json!({"limit": 1000}), &json!({"all_pages": true}));
     let output = call(&connector(), document);
     assert!(output.error.is_none(), "{:?}", output.error);
-    let body = output.json_body.unwrap().value();
+    let body = output.json().unwrap();
     let mut ids: Vec<&str> = body["userIds"]
         .as_array()
         .unwrap()
@@ -85,7 +85,7 @@ fn max_items_cuts_exactly() {
         );
         let meta = output.meta.as_ref().unwrap();
         assert_eq!((meta.items, meta.more), (Some(items), Some(more)), "{most}");
-        let body = output.json_body.unwrap().value();
+        let body = output.json().unwrap();
         assert_eq!(body["userIds"].as_array().unwrap().len() as u64, items);
     }
 }
@@ -124,7 +124,7 @@ fn numbered_pages_are_followed_from_the_first() {
         });
         let output = call(&connector, document);
         assert!(output.error.is_none(), "{}", output.render());
-        let body = output.json_body.unwrap().value();
+        let body = output.json().unwrap();
         let groups = body["audienceGroups"].as_array().unwrap();
         let total = body["totalCount"].as_u64().unwrap();
         assert!(total >= 45);
@@ -156,10 +156,7 @@ fn a_narrowcast_is_waited_for_to_its_end() {
     let output = call(&leaping(), document);
     assert!(output.error.is_none(), "{}", output.render());
     assert_eq!(output.id, Some(json!(9)));
-    assert_eq!(
-        output.json_body.as_ref().unwrap().value()["phase"],
-        "succeeded"
-    );
+    assert_eq!(output.json().unwrap()["phase"], "succeeded");
     let meta = output.meta.unwrap();
     assert_eq!(meta.action.as_deref(), Some("send_narrowcast_message"));
     assert_eq!(
@@ -179,7 +176,7 @@ fn a_narrowcast_that_line_had_accepted_before_is_asked_after_by_its_accepted_id(
     });
     let output = call(&leaping(), document);
     assert_eq!(
-        output.json_body.as_ref().unwrap().value()["phase"],
+        output.json().unwrap()["phase"],
         "succeeded",
         "{}",
         output.render()
@@ -205,7 +202,7 @@ fn a_narrowcast_that_fails_is_an_error_with_its_reason() {
     let error = output.error.as_ref().unwrap();
     assert_eq!(error.kind, Kind::WorkFailed, "{}", output.render());
     assert!(!error.retryable);
-    assert_eq!(output.json_body.as_ref().unwrap().value()["errorCode"], 5);
+    assert_eq!(output.json().unwrap()["errorCode"], 5);
 }
 
 #[test]
@@ -224,8 +221,8 @@ fn patience_ends_and_says_that_the_work_goes_on() {
     });
     let output = call(&leaping(), document);
     assert!(output.error.is_none());
+    assert_eq!(output.json().unwrap()["phase"], "waiting");
     assert_eq!(output.meta.unwrap().pending, Some(true));
-    assert_eq!(output.json_body.unwrap().value()["phase"], "waiting");
 }
 
 #[test]
@@ -238,10 +235,7 @@ fn an_audience_is_waited_for_until_it_is_ready() {
     });
     let output = call(&leaping(), document);
     assert!(output.error.is_none(), "{}", output.render());
-    assert_eq!(
-        output.json_body.unwrap().value()["audienceGroup"]["status"],
-        "READY"
-    );
+    assert_eq!(output.json().unwrap()["audienceGroup"]["status"], "READY");
 }
 
 #[test]
