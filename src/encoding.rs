@@ -1,8 +1,17 @@
-//! Bytes as text, the ways that LINE and our documents write them: base64 and base64url. It knows
-//! nothing of what the bytes mean.
+//! Bytes as text, the ways that LINE and our documents write them: UTF-8, base64 and base64url. It
+//! knows nothing of what the bytes mean.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+/// Bytes that should be UTF-8; what is not becomes U+FFFD.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    // Nearly all is, and to find only that is quicker than to look for what is not.
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::from)
+}
 
 /// Base64url without padding, as JSON Web Tokens and Keys are written.
 #[must_use]

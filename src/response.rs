@@ -1,12 +1,10 @@
 //! LINE's reply becomes the output: status, headers, body, and for a refusal what kind it is.
 //! Pure. Status codes decide; LINE's texts, which it calls unstable, only tell twins apart.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::digest::sha256;
-use crate::encoding::base64;
+use crate::encoding::{base64, text};
 use crate::envelope::{FileReport, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::http::{Failure, FailureKind, Reply, said};
@@ -45,8 +43,7 @@ pub fn read(reply: Reply, file: bool, saved: Option<FileReport>) -> Reading {
     if file && reply.status == 200 {
         output.file = Some(saved.unwrap_or_else(|| enclosed(&reply)));
     } else {
-        let text = str::from_utf8(&reply.body)
-            .map_or_else(|_| String::from_utf8_lossy(&reply.body), Cow::from);
+        let text = text(&reply.body);
         match JsonText::read(&text) {
             Some(body) => output.json_body = Some(body),
             None => output.response_text = Some(text.into_owned()),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
+use crate::encoding::text;
 use crate::http::{
     Failure, FailureKind, Headers, Method, Receiver, Reply, Request, Transport, unkept,
 };
@@ -166,10 +167,7 @@ impl Http {
         let (parts, body) = response.into_parts();
         let mut headers = Headers::new();
         for (name, value) in &parts.headers {
-            match value.to_str() {
-                Ok(value) => headers.push(name.as_str(), value),
-                Err(_) => headers.push(name.as_str(), String::from_utf8_lossy(value.as_bytes())),
-            }
+            headers.push(name.as_str(), text(value.as_bytes()));
         }
         let reason = parts
             .status
@@ -321,12 +319,8 @@ fn built<B>(request: &Request, body: B) -> Result<ureq::http::Request<B>, Failur
         message: "the URL or a header cannot be sent".to_owned(),
     };
     let mut built = ureq::http::Request::new(body);
-    *built.method_mut() = match request.method {
-        Method::Get => ureq::http::Method::GET,
-        Method::Post => ureq::http::Method::POST,
-        Method::Put => ureq::http::Method::PUT,
-        Method::Delete => ureq::http::Method::DELETE,
-    };
+    let method = request.method.as_str().parse();
+    *built.method_mut() = method.map_err(|_| unbuildable())?;
     *built.uri_mut() = request.url.parse().map_err(|_| unbuildable())?;
     let bearer = request.bearer.as_ref();
     let bearer = bearer.map(|token| format!("Bearer {}", token.expose()));
