@@ -22,7 +22,7 @@ pub(crate) fn arrange() {
     let layout = format!("-Wl,-T,{}", Path::new(&folder).join(LAYOUT).display());
     // Not every linker takes it, and which one links only linking tells. Without it the binary is
     // a little slower to start.
-    if links_with(&layout).is_some_and(|links| links) {
+    if links_with(&layout) == Some(true) {
         println!("cargo::rustc-link-arg-bins={layout}");
     }
 }
