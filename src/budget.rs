@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::backoff::bound;
 use crate::secret::Secret;
 
 /// The first pause after LINE refused a call in spite of the budget, at least and at most; it
@@ -352,7 +353,7 @@ impl State {
         }
         let times = self.slowed.map_or(0, |slowed| slowed.times);
         let pause = (window(rate) / rate.calls).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        let pause = pause.saturating_mul(1 << times.min(16)).min(LONGEST_PAUSE);
+        let pause = bound(pause, times + 1, LONGEST_PAUSE);
         let closed_until = asked.unwrap_or(now + pause);
         self.capacity = (self.capacity / 2).max(1);
         self.slowed = Some(Slowed {

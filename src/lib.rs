@@ -15,6 +15,7 @@ pub mod key;
 pub mod secret;
 pub mod binary;
 mod nearest;
+mod backoff;
 pub mod asset;
 
 // What is declared.

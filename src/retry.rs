@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::{Builder, Uuid};
 
+use crate::backoff::bound;
 use crate::catalog::source::definition::Repeat;
 use crate::http::{Failure, FailureKind, Reply};
 
@@ -85,12 +86,7 @@ fn pause(
     if let Some(seconds) = asked.and_then(|value| value.trim().parse().ok()) {
         return Duration::from_secs(seconds).min(policy.max_backoff);
     }
-    let doublings = attempt.saturating_sub(1).min(20);
-    let bound = policy
-        .backoff
-        .saturating_mul(1 << doublings)
-        .min(policy.max_backoff);
-    let half = bound / 2;
+    let half = bound(policy.backoff, attempt, policy.max_backoff) / 2;
     let spread = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX).max(1);
     half + Duration::from_nanos(random() % spread)
 }

@@ -15,6 +15,7 @@ use super::events::about;
 use super::files;
 use super::signals::{self, Signal};
 use crate::asset::Asset;
+use crate::backoff::bound;
 use crate::catalog::Catalog;
 use crate::envelope::{AssetParameters, Invocation};
 use crate::error::{Detail, Error, ExitCode, Kind};
@@ -301,8 +302,7 @@ fn channel(
 /// then webhooks of unknown destinations are answered 503, so that LINE may send them again.
 fn learn(connector: &Connector, intake: &Intake, mut unknown: Vec<(usize, Map<String, Value>)>) {
     let action = connector.catalog().manifest().check.first().cloned();
-    let mut pause = FIRST_PAUSE;
-    loop {
+    for failures in 1.. {
         unknown.retain(|(index, asset)| {
             let output = connector.call(Invocation {
                 action: action.clone(),
@@ -335,7 +335,6 @@ fn learn(connector: &Connector, intake: &Intake, mut unknown: Vec<(usize, Map<St
         if unknown.is_empty() {
             return;
         }
-        std::thread::park_timeout(pause);
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        std::thread::park_timeout(bound(FIRST_PAUSE, failures, LONGEST_PAUSE));
     }
 }

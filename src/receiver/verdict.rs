@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::writer::Terms;
+use crate::backoff::bound;
 
 /// The first pause after a failure; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -118,9 +119,8 @@ fn asked(after: Option<Duration>, own: Duration) -> Duration {
 /// The pause after the `failures`th failure in a row: it doubles up to `longest`, and lies between
 /// half and all of that.
 fn pause(failures: u32, longest: Duration, spread: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(20);
-    let bound = FIRST_PAUSE.saturating_mul(1 << doublings).min(longest);
-    bound / 2 + (bound / 2) * (spread & 0xffff) / 0xffff
+    let half = bound(FIRST_PAUSE, failures, longest) / 2;
+    half + half * (spread & 0xffff) / 0xffff
 }
 
 /// A duration as whole milliseconds.

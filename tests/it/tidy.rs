@@ -137,8 +137,9 @@ fn every_dependency_has_a_home() {
     }
 }
 
-const NOUNS: [&str; 11] = [
+const NOUNS: [&str; 12] = [
     "asset",
+    "backoff",
     "binary",
     "digest",
     "encoding",
