@@ -1,7 +1,6 @@
 //! The one thread that owns the queue. It takes in what the server and the sink say, writes all that
 //! waits in one transaction, and only then answers: to LINE that events are safe, to the sink which
-//! events are next. What a failed delivery means for its event is `verdict`'s
-//! matter.
+//! events are next. What a failed delivery means for its event is `verdict`'s matter.
 
 use std::collections::HashMap;
 use std::sync::Arc;
