@@ -43,10 +43,10 @@ pub(crate) fn render<'a>(
         let call = generator
             .call("", &Value::Object(schema.clone()), "value")
             .map_err(|why| format!("the inputs of {name}: {why}"))?;
-        let _ = writeln!(table, "    ({name:?}, |value| {call}),");
+        let _ = writeln!(table, "    ({name:?}, |value, sizes| {call}),");
     }
     Ok(format!(
-        "pub(super) static ACTIONS: &[(&str, fn(&Value) -> bool)] = &[\n{table}];\n{}{}",
+        "pub(super) static ACTIONS: &[(&str, fn(&Value, &mut Sizes) -> bool)] = &[\n{table}];\n{}{}",
         patterns::render(&generator.patterns)?,
         generator.functions,
     ))
@@ -86,16 +86,16 @@ impl Generator<'_> {
         }
         let key = (file.to_owned(), schema.to_string());
         if let Some(number) = self.numbers.get(&key) {
-            return Ok(format!("s{number}({value})"));
+            return Ok(format!("s{number}({value}, sizes)"));
         }
         let number = self.numbers.len();
         self.numbers.insert(key, number);
         let lines = self.lines(file, members)?;
         let _ = writeln!(
             self.functions,
-            "fn s{number}(v: &Value) -> bool {{\n{lines}    true\n}}"
+            "fn s{number}(v: &Value, sizes: &mut Sizes) -> bool {{\n{lines}    true\n}}"
         );
-        Ok(format!("s{number}({value})"))
+        Ok(format!("s{number}({value}, sizes)"))
     }
 
     fn target(&self, file: &str, reference: &Value) -> Result<(String, Value), String> {
@@ -116,6 +116,10 @@ impl Generator<'_> {
         }
         self.object(file, schema, &mut lines)?;
         self.array(file, schema, &mut lines)?;
+        // After the parts, whose sizes are known then.
+        if let Some(most) = schema.get("x-maxJsonKilobytes") {
+            require(&mut lines, &format!("sizes.fits(v, {most} * 1000)"));
+        }
         Ok(lines)
     }
 
@@ -148,7 +152,6 @@ impl Generator<'_> {
             ),
             "minimum" => format!("has_number(v, |number| number >= {}_f64)", number(value)?),
             "maximum" => format!("has_number(v, |number| number <= {}_f64)", number(value)?),
-            "x-maxJsonKilobytes" => format!("count::json_bytes(v) <= {value} * 1000"),
             "x-refuse" => "false".to_owned(),
             "x-exactlyOne" => format!("keyword::has_one(v, &{value})"),
             "x-ascending" => {
@@ -173,7 +176,7 @@ impl Generator<'_> {
             "if" => return self.choice(file, schema, lines),
             "allOf" => return self.all_of(file, schema, items(value)?, lines),
             known if OBJECT.contains(&known) || ARRAY.contains(&known) => return Ok(()),
-            "then" | "else" => return Ok(()),
+            "then" | "else" | "x-maxJsonKilobytes" => return Ok(()),
             known if ANNOTATIONS.contains(&known) => return Ok(()),
             unknown => return Err(format!("`{unknown}` is not known to build/validators.rs")),
         };
@@ -254,7 +257,7 @@ impl Generator<'_> {
             lines,
             "    if let Value::Object(object) = v {{
         let mut seen = 0_u64;
-        let fits = {most}object.iter().all(|(key, part)| {names}match key.as_str() {{
+        let fits = {most}object.iter().all(|(key, part)| {names}match key.len() {{
 {arms}        }});
         if !fits || seen != {all} {{
             return false;
@@ -265,7 +268,8 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// What each property is judged by, as the arms of a `match` on its name.
+    /// What each property is judged by, as the arms of a `match` on the length of its name: the
+    /// names of one length are few.
     fn properties(
         &mut self,
         file: &str,
@@ -284,7 +288,7 @@ impl Generator<'_> {
                 names.push(name);
             }
         }
-        let mut arms = String::new();
+        let mut arms: BTreeMap<usize, String> = BTreeMap::new();
         for name in names {
             let bit = required.iter().position(|required| required == name);
             let seen = bit.map_or(String::new(), |bit| format!("seen |= 1 << {bit}; "));
@@ -292,11 +296,21 @@ impl Generator<'_> {
                 Some(schema) => self.call(file, schema, "part")?,
                 None => self.other(file, schema)?,
             };
-            let _ = writeln!(arms, "            {name:?} => {{ {seen}{verdict} }}");
+            let _ = writeln!(
+                arms.entry(name.len()).or_default(),
+                "                {name:?} => {{ {seen}{verdict} }}"
+            );
         }
         let other = self.other(file, schema)?;
-        let _ = writeln!(arms, "            _ => {other},");
-        Ok(arms)
+        let mut code = String::new();
+        for (length, arms) in arms {
+            let _ = writeln!(
+                code,
+                "            {length} => match key.as_str() {{\n{arms}                _ => {other},\n            }},"
+            );
+        }
+        let _ = writeln!(code, "            _ => {other},");
+        Ok(code)
     }
 
     /// The verdict on a property that `properties` does not name.

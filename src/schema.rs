@@ -18,6 +18,7 @@ mod document;
 mod explain;
 mod finding;
 mod keyword;
+mod look;
 mod order;
 mod pattern;
 mod quick;

@@ -1,7 +1,7 @@
 //! How LINE counts: UTF-16 units, what people see as one character, and bytes of JSON. Which limit
 //! applies where is the schemas' business.
 
-use serde_json::Value;
+use serde_json::{Map, Number, Value};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// What a length is counted in.
@@ -35,17 +35,53 @@ pub(super) fn utf16(text: &str) -> usize {
 
 /// The size of a value as compact JSON in UTF-8.
 pub(super) fn json_bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(true) => 4,
-        Value::Bool(false) => 5,
-        Value::Number(number) => number.to_string().len(),
-        Value::String(text) => text_bytes(text),
-        Value::Array(items) => around(items.len()) + items.iter().map(json_bytes).sum::<usize>(),
-        Value::Object(members) => {
-            let member =
-                |(name, value): (&String, &Value)| text_bytes(name) + 1 + json_bytes(value);
-            around(members.len()) + members.iter().map(member).sum::<usize>()
+    Sizes::default().of(value)
+}
+
+/// The sizes of values with a limit of their own, for the larger ones that they are parts of: each
+/// byte is looked at once. It serves one document, in which an address stands for a value.
+#[derive(Debug, Default)]
+pub(super) struct Sizes(Vec<(*const Value, usize)>);
+
+impl Sizes {
+    /// Whether a value as compact JSON in UTF-8 has at most so many bytes.
+    pub(super) fn fits(&mut self, value: &Value, most: usize) -> bool {
+        let bytes = self.of(value);
+        self.0.push((value, bytes));
+        bytes <= most
+    }
+
+    fn of(&self, value: &Value) -> usize {
+        match value {
+            Value::Null | Value::Bool(true) => 4,
+            Value::Bool(false) => 5,
+            Value::Number(number) => digits(number),
+            Value::String(text) => text_bytes(text),
+            Value::Array(items) => self.of_array(items),
+            Value::Object(members) => self.known(value).unwrap_or_else(|| self.of_object(members)),
         }
+    }
+
+    fn of_array(&self, items: &[Value]) -> usize {
+        around(items.len()) + items.iter().map(|item| self.of(item)).sum::<usize>()
+    }
+
+    fn of_object(&self, members: &Map<String, Value>) -> usize {
+        let member = |(name, value): (&String, &Value)| text_bytes(name) + 1 + self.of(value);
+        around(members.len()) + members.iter().map(member).sum::<usize>()
+    }
+
+    fn known(&self, value: &Value) -> Option<usize> {
+        let mut known = self.0.iter();
+        known.find_map(|(place, bytes)| std::ptr::eq(*place, value).then_some(*bytes))
+    }
+}
+
+fn digits(number: &Number) -> usize {
+    match number.as_u64() {
+        Some(0) => 1,
+        Some(whole) => whole.ilog10() as usize + 1,
+        None => number.to_string().len(),
     }
 }
 
@@ -99,6 +135,18 @@ mod tests {
             json!({letters.clone(): {"b": [letters, ""]}, "c": [[], {}]}),
         ] {
             assert_eq!(json_bytes(&value), value.to_string().len(), "{value}");
+        }
+    }
+
+    #[test]
+    fn parts_that_were_counted_add_up() {
+        let part = json!({"texts": ["\"", "é", -7], "more": {"a": null}});
+        let whole = json!({"before": part.clone(), "parts": [part, {}], "after": 1.5});
+        let bytes = |value: &Value| value.to_string().len();
+        let mut sizes = Sizes::default();
+        for part in [&whole["parts"][0], &whole["parts"][1], &whole] {
+            assert!(!sizes.fits(part, bytes(part) - 1), "{part}");
+            assert!(sizes.fits(part, bytes(part)), "{part}");
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::count::{Unit, json_bytes};
 use super::finding::{Finding, Judge, counted, shortened, step};
+use super::look::member;
 use super::rules;
 
 /// The keywords made here.
@@ -192,7 +193,7 @@ fn exactly_one(names: Vec<String>) -> Judge {
 
 /// Whether the property `high` comes after the property `low`, as far as both can be compared.
 pub(super) fn ascends(value: &Value, low: &str, high: &str) -> bool {
-    match (value.get(low), value.get(high)) {
+    match (member(value, low), member(value, high)) {
         (Some(low), Some(high)) => !matches!(
             compare(low, high),
             Some(Ordering::Equal | Ordering::Greater)
@@ -203,7 +204,7 @@ pub(super) fn ascends(value: &Value, low: &str, high: &str) -> bool {
 
 fn ascending(low: String, high: String) -> Judge {
     Box::new(move |instance| {
-        let (Some(first), Some(second)) = (instance.get(&low), instance.get(&high)) else {
+        let (Some(first), Some(second)) = (member(instance, &low), member(instance, &high)) else {
             return Vec::new();
         };
         if ascends(instance, &low, &high) {

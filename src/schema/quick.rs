@@ -4,7 +4,8 @@
 
 use serde_json::{Number, Value};
 
-use super::count::{self, Unit};
+use super::count::{Sizes, Unit};
+use super::look::kind;
 use super::pattern::Pattern;
 use super::{calendar, keyword, rules};
 
@@ -15,7 +16,7 @@ pub fn accepts(action: &str, inputs: &Value) -> Option<bool> {
     let found = generated::ACTIONS
         .binary_search_by_key(&action, |(name, _)| name)
         .ok()?;
-    Some((generated::ACTIONS[found].1)(inputs))
+    Some((generated::ACTIONS[found].1)(inputs, &mut Sizes::default()))
 }
 
 #[allow(
@@ -28,7 +29,7 @@ pub fn accepts(action: &str, inputs: &Value) -> Option<bool> {
 )]
 mod generated {
     use super::{
-        Pattern, Unit, Value, are_unique, calendar, count, has_items, has_number, has_text,
+        Pattern, Sizes, Unit, Value, are_unique, calendar, has_items, has_number, has_text,
         is_integer, keyword, kind, rule, rules,
     };
     include!(concat!(env!("OUT_DIR"), "/validators.rs"));
@@ -65,10 +66,6 @@ fn has_number(value: &Value, holds: impl FnOnce(f64) -> bool) -> bool {
 
 fn has_items(value: &Value, hold: impl FnOnce(&[Value]) -> bool) -> bool {
     value.as_array().is_none_or(|items| hold(items))
-}
-
-fn kind(value: &Value) -> Option<&str> {
-    value.get("type")?.as_str()
 }
 
 /// 1.0 is an integer too.

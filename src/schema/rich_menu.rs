@@ -4,10 +4,11 @@
 use serde_json::Value;
 
 use super::finding::Finding;
+use super::look::{items, kind, member, text};
 
 /// Width divided by height is at least 1.45. In whole numbers, so that no rounding decides.
 pub(super) fn ratio(size: &Value) -> Vec<Finding> {
-    let pixels = |name: &str| size.get(name).and_then(Value::as_u64);
+    let pixels = |name: &str| member(size, name).and_then(Value::as_u64);
     let (Some(width), Some(height)) = (pixels("width"), pixels("height")) else {
         return Vec::new();
     };
@@ -27,13 +28,9 @@ pub(super) fn ratio(size: &Value) -> Vec<Finding> {
 
 /// `unlinkAll` stands alone, and no menu is in two `from`.
 pub(super) fn batch(operations: &Value) -> Vec<Finding> {
-    let operations = operations.as_array().map_or(&[][..], Vec::as_slice);
+    let operations = items(operations);
     let mut findings = Vec::new();
-    let for_all = |operation: &Value| {
-        operation
-            .get("type")
-            .is_some_and(|kind| kind == "unlinkAll")
-    };
+    let for_all = |operation: &Value| kind(operation) == Some("unlinkAll");
     if let Some(index) = operations.iter().position(for_all)
         && !operations.iter().all(for_all)
     {
@@ -45,7 +42,7 @@ pub(super) fn batch(operations: &Value) -> Vec<Finding> {
     }
     let mut seen = std::collections::HashMap::new();
     for (index, operation) in operations.iter().enumerate() {
-        let Some(from) = operation.get("from").and_then(Value::as_str) else {
+        let Some(from) = text(operation, "from") else {
             continue;
         };
         if let Some(first) = seen.get(from) {

@@ -1,10 +1,11 @@
 //! What LINE demands and no schema can say: one pure function for each rule, named by the schemas'
 //! `x-rules`. A rule looks at well-formed parts only; the rest is the schema's to report.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::count::Unit;
 use super::finding::{Finding, Judge, counted, shortened, step};
+use super::look::{items, kind, member, text};
 use super::rich_menu;
 use crate::nearest::nearest;
 
@@ -54,10 +55,10 @@ pub(super) fn named(names: &[String]) -> Result<Judge, String> {
 // Lists of messages.
 
 fn quick_reply_on_last_message(messages: &Value) -> Vec<Finding> {
-    let messages = list(messages);
+    let messages = items(messages);
     let all_but_last = messages.len().saturating_sub(1);
     with_index(&messages[..all_but_last])
-        .filter(|(_, message)| message.get("quickReply").is_some())
+        .filter(|(_, message)| member(message, "quickReply").is_some())
         .map(|(index, _)| {
             Finding::warning(format!("/{index}/quickReply"), "will not be shown")
                 .hint("LINE shows the quick reply of the last message only")
@@ -77,12 +78,8 @@ fn no_mentions(messages: &Value) -> Vec<Finding> {
 }
 
 fn push_audience(body: &Value) -> Vec<Finding> {
-    let messages = body.get("messages").unwrap_or(&Value::Null);
-    match body
-        .get("to")
-        .and_then(Value::as_str)
-        .and_then(|to| to.chars().next())
-    {
+    let messages = member(body, "messages").unwrap_or(&Value::Null);
+    match text(body, "to").and_then(|to| to.chars().next()) {
         Some('U' | 'L') => mentions(messages)
             .into_iter()
             .map(|path| {
@@ -93,8 +90,8 @@ fn push_audience(body: &Value) -> Vec<Finding> {
                 .hint("LINE takes mentions in group and multi-person chats only")
             })
             .collect(),
-        Some('C' | 'R') => with_index(list(messages))
-            .filter(|(_, message)| message.get("trackingId").is_some())
+        Some('C' | 'R') => with_index(items(messages))
+            .filter(|(_, message)| member(message, "trackingId").is_some())
             .map(|(index, _)| {
                 Finding::warning(
                     format!("/messages/{index}/trackingId"),
@@ -109,10 +106,10 @@ fn push_audience(body: &Value) -> Vec<Finding> {
 /// The paths of the mentions in a list of messages.
 fn mentions(messages: &Value) -> Vec<String> {
     let mut paths = Vec::new();
-    for (index, message) in with_index(list(messages)) {
-        let substitutions = message.get("substitution").and_then(Value::as_object);
+    for (index, message) in with_index(items(messages)) {
+        let substitutions = member(message, "substitution").and_then(Value::as_object);
         for (name, substitution) in substitutions.into_iter().flatten() {
-            if kind(substitution) == "mention" {
+            if kind(substitution) == Some("mention") {
                 paths.push(format!("/{index}/substitution{}", step(name)));
             }
         }
@@ -123,7 +120,8 @@ fn mentions(messages: &Value) -> Vec<String> {
 fn distinct_user_ids(ids: &Value) -> Vec<Finding> {
     let mut seen = std::collections::HashMap::new();
     let mut findings = Vec::new();
-    for (index, id) in with_index(list(ids)).filter_map(|(index, id)| Some((index, id.as_str()?))) {
+    for (index, id) in with_index(items(ids)).filter_map(|(index, id)| Some((index, id.as_str()?)))
+    {
         if let Some(first) = seen.get(id) {
             findings.push(
                 Finding::warning(
@@ -142,10 +140,10 @@ fn distinct_user_ids(ids: &Value) -> Vec<Finding> {
 // Texts.
 
 fn emoji_places(message: &Value) -> Vec<Finding> {
-    let Some(text) = message.get("text").and_then(Value::as_str) else {
+    let Some(text) = text(message, "text") else {
         return Vec::new();
     };
-    let emojis = list(message.get("emojis").unwrap_or(&Value::Null));
+    let emojis = items(member(message, "emojis").unwrap_or(&Value::Null));
     if emojis.is_empty() {
         return Vec::new();
     }
@@ -160,7 +158,7 @@ fn emoji_places(message: &Value) -> Vec<Finding> {
     let mut taken = Vec::new();
     let mut findings = Vec::new();
     for (number, emoji) in with_index(emojis) {
-        let Some(index) = emoji.get("index").and_then(Value::as_u64) else {
+        let Some(index) = member(emoji, "index").and_then(Value::as_u64) else {
             continue;
         };
         let path = format!("/emojis/{number}/index");
@@ -195,12 +193,11 @@ fn not_a_dollar(path: String, index: u64, places: &[(u64, u64)]) -> Finding {
 }
 
 fn text_v2_places(message: &Value) -> Vec<Finding> {
-    let Some(text) = message.get("text").and_then(Value::as_str) else {
+    let Some(text) = text(message, "text") else {
         return Vec::new();
     };
-    let empty = serde_json::Map::new();
-    let substitutions = message
-        .get("substitution")
+    let empty = Map::new();
+    let substitutions = member(message, "substitution")
         .and_then(Value::as_object)
         .unwrap_or(&empty);
     let mut findings = Vec::new();
@@ -229,7 +226,7 @@ fn text_v2_places(message: &Value) -> Vec<Finding> {
     for noun in ["mention", "emoji"] {
         let count = substitutions
             .values()
-            .filter(|value| kind(value) == noun)
+            .filter(|value| kind(value) == Some(noun))
             .count();
         if count > 20 {
             let finding = Finding::violation("/substitution", format!("has more than 20 {noun}s"));
@@ -243,7 +240,7 @@ fn text_v2_places(message: &Value) -> Vec<Finding> {
     findings
 }
 
-fn without_substitution(name: &str, substitutions: &serde_json::Map<String, Value>) -> Finding {
+fn without_substitution(name: &str, substitutions: &Map<String, Value>) -> Finding {
     let message = format!("names `{{{name}}}`, which `substitution` does not have");
     let finding = Finding::violation("/text", message);
     match nearest(name, substitutions.keys().map(String::as_str)) {
@@ -279,17 +276,15 @@ fn places(text: &str) -> Result<Vec<&str>, char> {
 
 fn postback_texts(action: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if action.get("displayText").is_some() && action.get("text").is_some() {
+    if member(action, "displayText").is_some() && member(action, "text").is_some() {
         findings.push(
             Finding::violation("/text", "stands beside `displayText`")
                 .expected("`displayText` or `text`")
                 .hint("keep `displayText`; LINE has deprecated `text`"),
         );
     }
-    let opens_keyboard = action
-        .get("inputOption")
-        .is_some_and(|option| option == "openKeyboard");
-    if action.get("fillInText").is_some() && !opens_keyboard {
+    let opens_keyboard = text(action, "inputOption") == Some("openKeyboard");
+    if member(action, "fillInText").is_some() && !opens_keyboard {
         findings.push(
             Finding::warning("/fillInText", "has no effect")
                 .hint("it needs `inputOption` `openKeyboard`"),
@@ -300,15 +295,15 @@ fn postback_texts(action: &Value) -> Vec<Finding> {
 
 fn text_beside_image_or_title(template: &Value) -> Vec<Finding> {
     const MOST: usize = 60;
-    let alone = if kind(template) == "buttons" {
+    let alone = if kind(template) == Some("buttons") {
         160
     } else {
         120
     };
     let beside = ["thumbnailImageUrl", "title"]
         .into_iter()
-        .find(|name| template.get(name).is_some());
-    let text = template.get("text").and_then(Value::as_str);
+        .find(|name| member(template, name).is_some());
+    let text = text(template, "text");
     let (Some(beside), Some(text)) = (beside, text) else {
         return Vec::new();
     };
@@ -330,13 +325,12 @@ fn text_beside_image_or_title(template: &Value) -> Vec<Finding> {
 }
 
 fn columns_alike(columns: &Value) -> Vec<Finding> {
-    let columns = list(columns);
+    let columns = items(columns);
     let Some((first, others)) = columns.split_first() else {
         return Vec::new();
     };
     let actions = |column: &Value| {
-        column
-            .get("actions")
+        member(column, "actions")
             .and_then(Value::as_array)
             .map(Vec::len)
     };
@@ -355,7 +349,10 @@ fn columns_alike(columns: &Value) -> Vec<Finding> {
             );
         }
         for name in ["thumbnailImageUrl", "title"] {
-            let (here, there) = (column.get(name).is_some(), first.get(name).is_some());
+            let (here, there) = (
+                member(column, name).is_some(),
+                member(first, name).is_some(),
+            );
             if here != there {
                 let which = if there { "lacks the" } else { "has a" };
                 let than = if there { "has" } else { "lacks" };
@@ -374,16 +371,14 @@ fn areas_within_base(imagemap: &Value) -> Vec<Finding> {
     let Some(height) = imagemap.pointer("/baseSize/height").and_then(Value::as_u64) else {
         return Vec::new();
     };
-    let actions = list(imagemap.get("actions").unwrap_or(&Value::Null));
+    let actions = items(member(imagemap, "actions").unwrap_or(&Value::Null));
     let areas =
         with_index(actions).map(|(index, action)| (format!("/actions/{index}/area"), action));
-    let video = imagemap
-        .get("video")
-        .map(|video| ("/video/area".to_owned(), video));
+    let video = member(imagemap, "video").map(|video| ("/video/area".to_owned(), video));
     areas
         .chain(video)
         .filter(|(_, holder)| {
-            let side = |name: &str| holder.get("area")?.get(name)?.as_u64();
+            let side = |name: &str| member(member(holder, "area")?, name)?.as_u64();
             let end = |start, length| Some(side(start)?.saturating_add(side(length)?));
             end("x", "width").is_some_and(|end| end > 1040)
                 || end("y", "height").is_some_and(|end| end > height)
@@ -398,16 +393,25 @@ fn areas_within_base(imagemap: &Value) -> Vec<Finding> {
 // Flex Messages.
 
 fn animated_images(container: &Value) -> Vec<Finding> {
+    /// Those of a container or component, and of the components in it.
     fn count(value: &Value) -> usize {
-        match value {
-            Value::Array(items) => items.iter().map(count).sum(),
-            Value::Object(members) => {
-                let animated =
-                    kind(value) == "image" && members.get("animated") == Some(&Value::Bool(true));
-                usize::from(animated) + members.values().map(count).sum::<usize>()
+        let parts: &[&str] = match kind(value) {
+            Some("image") => {
+                return usize::from(member(value, "animated") == Some(&Value::Bool(true)));
             }
-            _ => 0,
-        }
+            Some("carousel" | "box") => &["contents"],
+            Some("bubble") => &["header", "hero", "body", "footer"],
+            Some("video") => &["altContent"],
+            _ => return 0,
+        };
+        let members = value.as_object().into_iter().flatten();
+        let parts = members.filter(|(name, _)| parts.contains(&name.as_str()));
+        parts
+            .map(|(_, part)| match part {
+                Value::Array(components) => components.iter().map(count).sum(),
+                component => count(component),
+            })
+            .sum()
     }
     let images = count(container);
     if images <= 10 {
@@ -421,19 +425,20 @@ fn animated_images(container: &Value) -> Vec<Finding> {
     ]
 }
 
+/// `None` of something else than a size.
+fn bubble_size(bubble: &Value) -> Option<&str> {
+    member(bubble, "size").map_or(Some("mega"), Value::as_str)
+}
+
 fn bubbles_alike(bubbles: &Value) -> Vec<Finding> {
-    let size = |bubble: &Value| match bubble.get("size") {
-        None => Some("mega".to_owned()),
-        Some(size) => size.as_str().map(str::to_owned),
-    };
-    let bubbles = list(bubbles);
-    let Some(first) = bubbles.first().and_then(size) else {
+    let bubbles = items(bubbles);
+    let Some(first) = bubbles.first().and_then(bubble_size) else {
         return Vec::new();
     };
     with_index(bubbles)
-        .filter(|(_, bubble)| size(bubble).is_some_and(|size| size != first))
+        .filter(|(_, bubble)| bubble_size(bubble).is_some_and(|size| size != first))
         .map(|(index, bubble)| {
-            let (path, found) = match bubble.get("size") {
+            let (path, found) = match member(bubble, "size") {
                 Some(size) => (format!("/{index}/size"), shortened(size)),
                 None => (
                     format!("/{index}"),
@@ -448,8 +453,8 @@ fn bubbles_alike(bubbles: &Value) -> Vec<Finding> {
 }
 
 fn no_video_in_carousel(bubbles: &Value) -> Vec<Finding> {
-    with_index(list(bubbles))
-        .filter(|(_, bubble)| bubble.get("hero").is_some_and(|hero| kind(hero) == "video"))
+    with_index(items(bubbles))
+        .filter(|(_, bubble)| member(bubble, "hero").and_then(kind) == Some("video"))
         .map(|(index, _)| {
             Finding::violation(format!("/{index}/hero"), "is a video inside a carousel")
                 .expected("a box or an image")
@@ -459,8 +464,8 @@ fn no_video_in_carousel(bubbles: &Value) -> Vec<Finding> {
 }
 
 fn video_bubble_size(bubble: &Value) -> Vec<Finding> {
-    let size = bubble.get("size").and_then(Value::as_str).unwrap_or("mega");
-    let has_video = bubble.get("hero").is_some_and(|hero| kind(hero) == "video");
+    let size = text(bubble, "size").unwrap_or("mega");
+    let has_video = member(bubble, "hero").and_then(kind) == Some("video");
     if !has_video || !["nano", "micro", "deca", "hecto"].contains(&size) {
         return Vec::new();
     }
@@ -473,15 +478,16 @@ fn video_bubble_size(bubble: &Value) -> Vec<Finding> {
 }
 
 fn first_child_not_absolute(bubble: &Value) -> Vec<Finding> {
+    let is_absolute = |block: &str| {
+        let contents = member(bubble, block).and_then(|block| member(block, "contents"));
+        let first = contents.and_then(|contents| items(contents).first());
+        first.and_then(|first| text(first, "position")) == Some("absolute")
+    };
     ["header", "hero", "body", "footer"]
         .into_iter()
-        .map(|block| format!("/{block}/contents/0/position"))
-        .filter(|path| {
-            bubble
-                .pointer(path)
-                .is_some_and(|position| position == "absolute")
-        })
-        .map(|path| {
+        .filter(|block| is_absolute(block))
+        .map(|block| {
+            let path = format!("/{block}/contents/0/position");
             Finding::warning(path, "is `absolute` on the first component of a block")
                 .hint("LINE does not allow it there; put a component before it")
         })
@@ -490,17 +496,16 @@ fn first_child_not_absolute(bubble: &Value) -> Vec<Finding> {
 
 fn baseline_children(components: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (index, component) in with_index(list(components)) {
-        for name in ["gravity", "offsetBottom"] {
-            if component.get(name).is_some() {
-                findings.push(
-                    Finding::warning(
-                        format!("/{index}/{name}"),
-                        "cannot be used in a baseline box",
-                    )
-                    .hint("use a horizontal box, or leave it out"),
-                );
-            }
+    for (index, component) in with_index(items(components)) {
+        let names = component.as_object().into_iter().flat_map(Map::keys);
+        for name in names.filter(|name| ["gravity", "offsetBottom"].contains(&name.as_str())) {
+            findings.push(
+                Finding::warning(
+                    format!("/{index}/{name}"),
+                    "cannot be used in a baseline box",
+                )
+                .hint("use a horizontal box, or leave it out"),
+            );
         }
     }
     findings
@@ -553,16 +558,18 @@ fn at_most_ten(tree: &Value, plural: &str) -> Vec<Finding> {
 }
 
 fn leaves(node: &Value) -> usize {
-    if kind(node) != "operator" {
+    if kind(node) != Some("operator") {
         return usize::from(node.is_object());
     }
-    let lists = ["and", "or"].into_iter().filter_map(|name| node.get(name));
-    let listed: usize = lists.flat_map(list).map(leaves).sum();
-    listed + node.get("not").map_or(0, leaves)
+    let lists = ["and", "or"]
+        .into_iter()
+        .filter_map(|name| member(node, name));
+    let listed: usize = lists.flat_map(items).map(leaves).sum();
+    listed + member(node, "not").map_or(0, leaves)
 }
 
 fn partial_delivery_needs_quota(limit: &Value) -> Vec<Finding> {
-    let set = |name: &str| limit.get(name) == Some(&Value::Bool(true));
+    let set = |name: &str| member(limit, name) == Some(&Value::Bool(true));
     if !set("forbidPartialDelivery") || set("upToRemainingQuota") {
         return Vec::new();
     }
@@ -574,17 +581,6 @@ fn partial_delivery_needs_quota(limit: &Value) -> Vec<Finding> {
 
 // What the rules share.
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
 fn with_index(values: &[Value]) -> impl Iterator<Item = (usize, &Value)> {
     values.iter().enumerate()
-}
-
-fn kind(value: &Value) -> &str {
-    value
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
