@@ -8,6 +8,9 @@ use std::process::Command;
 /// Which functions stand together; `benches/layout.py` writes it.
 const LAYOUT: &str = "build/layout.ld";
 
+/// The compiler's library of unwinding, as a part of the binary.
+const UNWINDING: &str = "static:-bundle=gcc_eh";
+
 /// Tells cargo how to link.
 pub(crate) fn arrange() {
     let is = |name: &str, value: &str| env::var_os(name).is_some_and(|known| known == value);
@@ -18,16 +21,20 @@ pub(crate) fn arrange() {
     // At a fixed address its tables need no relocation, which otherwise is a third of what starting
     // it costs. Its libraries stay where the system puts them.
     println!("cargo::rustc-link-arg-bins=-no-pie");
+    // Not every linker takes the rest, and which one links only linking tells. Without it the binary
+    // is a little slower to start.
     let folder = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let layout = format!("-Wl,-T,{}", Path::new(&folder).join(LAYOUT).display());
-    // Not every linker takes it, and which one links only linking tells. Without it the binary is
-    // a little slower to start.
-    if links_with(&layout) == Some(true) {
+    if links_with(&format!("-Clink-arg={layout}")) == Some(true) {
         println!("cargo::rustc-link-arg-bins={layout}");
+    }
+    // One library less to find and to load, of which nothing is used but in a panic.
+    if links_with(&format!("-l{UNWINDING}")) == Some(true) {
+        println!("cargo::rustc-link-lib={UNWINDING}");
     }
 }
 
-/// Whether a program links with this argument, on this machine and for this target.
+/// Whether a program links with this argument of the compiler's, on this machine and for this target.
 fn links_with(argument: &str) -> Option<bool> {
     let folder = PathBuf::from(env::var_os("OUT_DIR")?);
     let program = folder.join("links.rs");
@@ -41,7 +48,6 @@ fn links_with(argument: &str) -> Option<bool> {
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
         compiler.arg(format!("-Clinker={}", linker.to_str()?));
     }
-    compiler.args(["-Cpanic=abort", "-Clink-arg=-no-pie"]);
-    compiler.arg(format!("-Clink-arg={argument}"));
+    compiler.args(["-Cpanic=abort", "-Clink-arg=-no-pie", argument]);
     Some(compiler.output().ok()?.status.success())
 }
