@@ -170,7 +170,8 @@ fn render(
     let mut card = manifest.clone();
     let triggers = card.triggers.take();
     for (name, text) in [
-        ("MANIFEST", literal(&card)),
+        ("MANIFEST", literal(&for_calls(&card))),
+        ("CARD", literal(&card)),
         ("TRIGGERS", literal(&triggers)),
     ] {
         let _ = writeln!(code, "pub(super) static {name}: &str = {text};");
@@ -195,6 +196,19 @@ fn render(
     }
     code.push_str("];\n");
     code
+}
+
+/// The card without what only readers of the ways to authenticate need.
+fn for_calls(card: &Manifest) -> Manifest {
+    let mut card = card.clone();
+    for asset in &mut card.assets {
+        asset.meta.clear();
+        asset.inputs.rest.clear();
+        for schema in asset.inputs.properties.values_mut() {
+            schema.retain(|keyword, _| ["default", "x-env"].contains(&keyword.as_str()));
+        }
+    }
+    card
 }
 
 fn literal(value: &impl serde::Serialize) -> String {

@@ -58,10 +58,9 @@ fn family_of(trigger: &Trigger) -> &str {
 /// triggers emit.
 #[must_use]
 pub fn connector(catalog: &Catalog) -> Value {
-    let manifest = catalog.manifest();
     let names = catalog.entries().into_iter().map(|entry| entry.name);
     let actions: Vec<Value> = names.filter_map(|name| action(catalog, &name)).collect();
-    let mut card = json!(manifest);
+    let mut card = json!(catalog.card());
     card["version"] = json!(env!("CARGO_PKG_VERSION"));
     card["actions"] = json!(actions);
     let triggers = catalog.triggers();

@@ -63,10 +63,17 @@ impl Catalog {
         }
     }
 
-    /// The connector's card.
+    /// The connector's card as calls need it: of the assets' parameters the names, the defaults and
+    /// the environment variables.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The connector's card in full, without the triggers. It is parsed here, and by no call.
+    #[must_use]
+    pub fn card(&self) -> Manifest {
+        parsed(embedded::CARD)
     }
 
     /// What LINE sends by itself. It is parsed here, and by no call.

@@ -1,5 +1,6 @@
 //! The command line as clap sees it, and nothing else: what the arguments are, not what they do.
 
+mod later;
 #[cfg(feature = "listen")]
 mod listen;
 
@@ -12,6 +13,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use later::Later;
 #[cfg(feature = "listen")]
 pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, QueueFile, Standing};
 
@@ -42,7 +44,7 @@ pub(crate) enum Command {
     /// Reads an invocation document from standard input, makes the call, writes the output document
     Run(CallArguments),
     /// Reads an invocation document a line, makes many calls at once, writes an output document a line
-    Serve(ServeArguments),
+    Serve(Later<ServeArguments>),
     /// Reads a document with a request from LINE's webhook on standard input, verifies its signature,
     /// writes its events
     Webhook {
@@ -70,15 +72,15 @@ pub(crate) enum Command {
         sandbox: bool,
     },
     /// Starts a LINE that lives in memory behind a loopback address, and writes the asset to use
-    Sandbox(SandboxArguments),
+    Sandbox(Later<SandboxArguments>),
     /// Receives LINE's webhooks over HTTP, keeps their events safe and hands each to the platform, in
     /// order per chat
     #[cfg(feature = "listen")]
-    Listen(Box<ListenArguments>),
+    Listen(Box<Later<ListenArguments>>),
     /// Lists the events of a receiver's queue, replays and drops dead ones
     #[cfg(feature = "listen")]
     #[command(subcommand)]
-    Events(EventsCommand),
+    Events(Later<EventsCommand>),
     /// Makes a key pair for the assertion way to authenticate
     Keygen {
         /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.

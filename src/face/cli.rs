@@ -5,13 +5,16 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{self, Arguments, AssetFile, CallArguments, Command, SandboxArguments};
+use super::arguments::{
+    self, Arguments, AssetFile, CallArguments, Command, Later, SandboxArguments,
+};
 use super::token_files::TokenFiles;
 use super::webhook::{self, Around};
 use super::{files, serve};
@@ -67,17 +70,17 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
     let catalog = || catalog(arguments.actions.as_deref());
     match arguments.command {
         Command::Run(call) => run(catalog()?, call),
-        Command::Serve(arguments) => serve::serve(catalog()?, arguments),
+        Command::Serve(Later(arguments)) => serve::serve(catalog()?, arguments),
         Command::Webhook { asset } => webhook(&catalog()?, asset.as_deref()),
         Command::List { json: true } => Ok(print(&describe::pretty(&describe::list(&catalog()?)))),
         Command::List { json: false } => Ok(print(&table(&catalog()?))),
         Command::Describe { action } => describe(&catalog()?, action.as_deref()),
         Command::Check { asset, sandbox } => check(catalog()?, &asset, sandbox),
-        Command::Sandbox(arguments) => serve_sandbox(arguments),
+        Command::Sandbox(Later(arguments)) => serve_sandbox(arguments),
         #[cfg(feature = "listen")]
-        Command::Listen(arguments) => super::listen::listen(catalog()?, &arguments),
+        Command::Listen(arguments) => super::listen::listen(catalog()?, &arguments.0),
         #[cfg(feature = "listen")]
-        Command::Events(command) => super::events::events(&command),
+        Command::Events(Later(command)) => super::events::events(&command),
         Command::Keygen { out } => make_key(out.as_deref()),
         Command::Completions { shell } => {
             arguments::complete(shell, &mut io::stdout().lock());
@@ -93,7 +96,9 @@ fn run(catalog: Catalog, call: CallArguments) -> Result<ExitCode, Error> {
         Err(error) => return Ok(report(&Output::from(&error))),
     };
     name_action(&mut invocation, call.action)?;
+    // The process ends with this call, and its memory with it.
     let connector = connector(catalog, &call.asset, call.sandbox, &mut invocation)?;
+    let connector = ManuallyDrop::new(connector);
     let output = if call.dry_run {
         connector.plan(invocation)
     } else {
