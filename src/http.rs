@@ -52,6 +52,10 @@ pub struct Headers {
     ends: Vec<(usize, usize)>,
 }
 
+/// What most messages have in fields, so that few grow.
+const USUAL_FIELDS: usize = 16;
+const USUAL_BYTES: usize = 512;
+
 impl Headers {
     /// No fields.
     #[must_use]
@@ -61,6 +65,10 @@ impl Headers {
 
     /// Adds a field; an earlier one of the same name stays.
     pub fn push(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
+        if self.ends.is_empty() {
+            self.ends.reserve(USUAL_FIELDS);
+            self.text.reserve(USUAL_BYTES);
+        }
         self.text.push_str(name.as_ref());
         let name = self.text.len();
         self.text.push_str(value.as_ref());

@@ -16,6 +16,7 @@ pub mod secret;
 pub mod binary;
 mod nearest;
 mod backoff;
+pub mod random;
 pub mod asset;
 
 // What is declared.

@@ -25,6 +25,9 @@ const OWN_HEADERS: [&str; 6] = [
     "transfer-encoding",
 ];
 
+/// More than most bodies take, so that few grow.
+const USUAL_BYTES: usize = 512;
+
 /// Brings inputs into sections. `declared` gives the properties that a section of the action
 /// declares.
 ///
@@ -331,8 +334,10 @@ fn body(
         )),
         (Some(json), None) => {
             headers.push("Content-Type", "application/json");
-            serde_json::to_vec(json)
-                .map_err(|_| misplaced("/json_body".to_owned(), "cannot be written as JSON"))
+            let mut text = Vec::with_capacity(USUAL_BYTES);
+            serde_json::to_writer(&mut text, json)
+                .map_err(|_| misplaced("/json_body".to_owned(), "cannot be written as JSON"))?;
+            Ok(text)
         }
         (None, Some(Value::String(text))) => {
             headers.push("Content-Type", "text/plain; charset=utf-8");

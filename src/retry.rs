@@ -111,12 +111,6 @@ pub fn random_key(random: u128) -> String {
         .to_string()
 }
 
-/// Random bits from the operating system.
-#[must_use]
-pub fn random() -> u128 {
-    Uuid::new_v4().as_u128()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

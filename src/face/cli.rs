@@ -25,7 +25,7 @@ use crate::envelope::{Invocation, Output};
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::http::Transport;
 use crate::keygen;
-use crate::retry;
+use crate::random;
 use crate::run::{Connector, Runtime, exit_code};
 use crate::sandbox::{RateLimit, Sandbox, Settings};
 use crate::secret::Secret;
@@ -225,7 +225,7 @@ pub(super) fn system(catalog: &Catalog) -> Runtime {
         transport: None,
         now: Box::new(SystemTime::now),
         sleep: Box::new(std::thread::sleep),
-        random: Box::new(retry::random),
+        random: Box::new(random::bits),
         read_file: Box::new(files::read),
         create_file: Box::new(files::create),
         token_store: None,

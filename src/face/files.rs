@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::retry;
+use crate::random;
 use crate::run::NewFile;
 
 /// A file that is written beside its name and moved there when it is whole.
@@ -22,7 +22,7 @@ pub(crate) fn create(path: &str) -> io::Result<Box<dyn NewFile>> {
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it does not name a file"))?;
     let mut name_beside = name.to_owned();
-    name_beside.push(format!(".{:016x}.partial", retry::random() >> 64));
+    name_beside.push(format!(".{:016x}.partial", random::bits() >> 64));
     let beside = target.with_file_name(name_beside);
     let file = fs::OpenOptions::new()
         .write(true)

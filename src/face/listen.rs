@@ -20,11 +20,11 @@ use crate::catalog::Catalog;
 use crate::envelope::{AssetParameters, Invocation};
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::http::Transport;
+use crate::random;
 use crate::receiver::forward::{Signer, Target};
 use crate::receiver::intake::{Channel, Intake};
 use crate::receiver::queue::{Queue, Trouble};
 use crate::receiver::{Clock, Ended, Receiver, Settings, Sink};
-use crate::retry;
 use crate::run::Connector;
 use crate::secret::Secret;
 use crate::transport::{self, Http};
@@ -83,7 +83,7 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
         Arc::clone(&intake),
         sink,
         &clock,
-        retry::random,
+        random::bits,
         &ended,
     );
     let receiver = receiver.map_err(|reason| {

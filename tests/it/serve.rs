@@ -465,7 +465,7 @@ fn killed_at_any_moment_and_started_again_it_sends_every_message_once() {
         let writer = std::thread::spawn(move || {
             let _killed = input.write_all(pushes(count).as_bytes());
         });
-        let answers = usize::try_from(line_connector::retry::random() % 13).unwrap() + round;
+        let answers = usize::try_from(line_connector::random::bits() % 13).unwrap() + round;
         for _ in 0..answers {
             serving.answer().unwrap();
         }

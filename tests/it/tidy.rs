@@ -78,6 +78,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         "ring",
         &[
             "assertion.rs",
+            "random.rs",
             "receiver/forward.rs",
             "sandbox/crypto.rs",
             "webhook/signature.rs",
@@ -109,7 +110,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ),
     ("ureq", &["transport.rs", "transport/connections.rs"]),
     ("url", &["asset.rs", "request.rs", "webhook/postback.rs"]),
-    ("uuid", &["retry.rs", "sandbox/crypto.rs"]),
+    ("uuid", &["random.rs", "retry.rs", "sandbox/crypto.rs"]),
 ];
 
 #[test]
@@ -144,7 +145,7 @@ fn every_dependency_has_a_home() {
     }
 }
 
-const NOUNS: [&str; 12] = [
+const NOUNS: [&str; 13] = [
     "asset",
     "backoff",
     "binary",
@@ -156,6 +157,7 @@ const NOUNS: [&str; 12] = [
     "json_text",
     "key",
     "nearest",
+    "random",
     "secret",
 ];
 const STEPS: [&str; 9] = [

@@ -72,7 +72,7 @@ pub(crate) fn runtime() -> Runtime {
         transport: None,
         now: Box::new(SystemTime::now),
         sleep: Box::new(|_: Duration| {}),
-        random: Box::new(line_connector::retry::random),
+        random: Box::new(line_connector::random::bits),
         read_file: Box::new(|path| std::fs::read(path)),
         create_file: Box::new(|_| Err(std::io::ErrorKind::Unsupported.into())),
         token_store: None,
