@@ -143,7 +143,7 @@ fn emoji_places(message: &Value) -> Vec<Finding> {
     let Some(text) = text(message, "text") else {
         return Vec::new();
     };
-    let emojis = items(member(message, "emojis").unwrap_or(&Value::Null));
+    let emojis = member(message, "emojis").map_or(&[][..], items);
     if emojis.is_empty() {
         return Vec::new();
     }
@@ -371,7 +371,7 @@ fn areas_within_base(imagemap: &Value) -> Vec<Finding> {
     let Some(height) = imagemap.pointer("/baseSize/height").and_then(Value::as_u64) else {
         return Vec::new();
     };
-    let actions = items(member(imagemap, "actions").unwrap_or(&Value::Null));
+    let actions = member(imagemap, "actions").map_or(&[][..], items);
     let areas =
         with_index(actions).map(|(index, action)| (format!("/actions/{index}/area"), action));
     let video = member(imagemap, "video").map(|video| ("/video/area".to_owned(), video));
@@ -425,7 +425,7 @@ fn animated_images(container: &Value) -> Vec<Finding> {
     ]
 }
 
-/// `None` of something else than a size.
+/// `None` where `size` is no text.
 fn bubble_size(bubble: &Value) -> Option<&str> {
     member(bubble, "size").map_or(Some("mega"), Value::as_str)
 }
@@ -454,7 +454,7 @@ fn bubbles_alike(bubbles: &Value) -> Vec<Finding> {
 
 fn no_video_in_carousel(bubbles: &Value) -> Vec<Finding> {
     with_index(items(bubbles))
-        .filter(|(_, bubble)| member(bubble, "hero").and_then(kind) == Some("video"))
+        .filter(|(_, bubble)| has_video(bubble))
         .map(|(index, _)| {
             Finding::violation(format!("/{index}/hero"), "is a video inside a carousel")
                 .expected("a box or an image")
@@ -463,10 +463,16 @@ fn no_video_in_carousel(bubbles: &Value) -> Vec<Finding> {
         .collect()
 }
 
+fn has_video(bubble: &Value) -> bool {
+    member(bubble, "hero").and_then(kind) == Some("video")
+}
+
 fn video_bubble_size(bubble: &Value) -> Vec<Finding> {
-    let size = text(bubble, "size").unwrap_or("mega");
-    let has_video = member(bubble, "hero").and_then(kind) == Some("video");
-    if !has_video || !["nano", "micro", "deca", "hecto"].contains(&size) {
+    let small = |size: &&str| ["nano", "micro", "deca", "hecto"].contains(size);
+    let Some(size) = bubble_size(bubble).filter(small) else {
+        return Vec::new();
+    };
+    if !has_video(bubble) {
         return Vec::new();
     }
     let finding = Finding::violation("/size", "is too small for a video");
