@@ -1,21 +1,8 @@
 //! Compiles the manifest, the action files and LINE's schemas into the binary, by the same reader
 //! and lint that serve `--actions DIR`. A broken file fails the build with file, line and reason.
 
-#[path = "src/http.rs"]
-#[allow(
-    dead_code,
-    missing_docs,
-    unreachable_pub,
-    reason = "only `Method` is needed here"
-)]
-mod http;
-#[path = "build/link.rs"]
-mod link;
 #[path = "build/patterns.rs"]
 mod patterns;
-#[path = "src/secret.rs"]
-#[allow(dead_code, missing_docs, unreachable_pub, reason = "`http` names it")]
-mod secret;
 #[path = "src/catalog/source/mod.rs"]
 #[allow(
     dead_code,
@@ -48,7 +35,6 @@ fn main() -> ExitCode {
     ] {
         println!("cargo::rerun-if-changed={input}");
     }
-    link::arrange();
     match generate() {
         Ok(files) => {
             let target = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

@@ -18,9 +18,9 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use line_connector::catalog::Catalog;
 use line_connector::encoding;
-use line_connector::secret::Secret;
 use line_connector::webhook::signature::Verifier;
 use line_connector::webhook::{self, Terms};
+use line_connector_http::Secret;
 use ring::hmac;
 use serde::Deserialize;
 

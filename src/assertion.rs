@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::encoding::base64url;
 use crate::key::PrivateKey;
-use crate::secret::Secret;
+use line_connector_http::Secret;
 
 /// The audience that LINE asks for, trailing slash included.
 const AUDIENCE: &str = "https://api.line.me/";

@@ -11,7 +11,7 @@ use crate::catalog::source::lint;
 use crate::envelope::{AssetParameters, a_kind_of};
 use crate::error::{Detail, Error, Kind};
 use crate::nearest::nearest;
-use crate::secret::Secret;
+use line_connector_http::Secret;
 
 /// An asset, ready for use.
 #[derive(Debug, Clone)]

@@ -19,8 +19,9 @@ use serde_json::Value;
 use crate::assertion;
 use crate::asset::Credentials;
 use crate::error::{Error, Kind};
-use crate::http::{Failure, Headers, Method, Reply, Request, Transport, said};
-use crate::secret::Secret;
+use crate::refusal::said;
+use line_connector_http::Secret;
+use line_connector_http::{Failure, Headers, Method, Reply, Request, Transport};
 
 pub use kept::{Hold, Store};
 

@@ -19,7 +19,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::backoff::bound;
-use crate::secret::Secret;
+use line_connector_http::Secret;
 
 /// The first pause after LINE refused a call in spite of the budget, at least and at most; it
 /// doubles up to the longest.

@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::catalog::source::definition::Validation;
 use crate::error::{Detail, Error, Kind, Outcome};
-use crate::http::Headers;
 use crate::json_text::JsonText;
 use crate::nearest::nearest;
-use crate::secret::{REDACTED, Secret};
+use line_connector_http::Headers;
+use line_connector_http::{REDACTED, Secret};
 
 /// More than the answer to a push takes.
 const USUAL_BYTES: usize = 1024;
@@ -537,7 +537,7 @@ pub(crate) fn a_kind_of(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::{Headers, Invocation, Output};
-    use crate::secret::Secret;
+    use line_connector_http::Secret;
 
     #[test]
     fn every_wrong_place_is_named_at_once_and_no_value_is_quoted() {

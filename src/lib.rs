@@ -7,14 +7,13 @@
 // Nouns.
 pub mod envelope;
 pub mod error;
-pub mod http;
 pub mod encoding;
 pub mod digest;
 pub mod json_text;
 pub mod key;
-pub mod secret;
 pub mod binary;
 mod nearest;
+mod refusal;
 mod backoff;
 pub mod random;
 pub mod asset;
@@ -41,7 +40,6 @@ pub mod run;
 
 // Around it.
 pub mod describe;
-pub mod sandbox;
 #[cfg(feature = "listen")]
 pub mod receiver;
 pub mod face;

@@ -12,8 +12,8 @@ use crate::catalog::source::definition::Action;
 use crate::catalog::source::lint::{RETRY_KEY, SECTIONS};
 use crate::envelope::a_kind_of;
 use crate::error::{Detail, Error, Kind};
-use crate::http::{Headers, Request};
 use crate::nearest::nearest;
+use line_connector_http::{Headers, Request};
 
 /// Headers that the connector sets itself; a caller's would break authentication or framing.
 const OWN_HEADERS: [&str; 6] = [

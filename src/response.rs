@@ -7,8 +7,9 @@ use crate::digest::sha256;
 use crate::encoding::{base64, text};
 use crate::envelope::{FileReport, Output};
 use crate::error::{Detail, Error, Kind, Outcome};
-use crate::http::{Failure, FailureKind, Reply, said};
 use crate::json_text::JsonText;
+use crate::refusal::said;
+use line_connector_http::{Failure, FailureKind, Reply};
 
 /// LINE's id of a request.
 const REQUEST_ID: &str = "x-line-request-id";

@@ -7,7 +7,7 @@ use uuid::{Builder, Uuid};
 
 use crate::backoff::bound;
 use crate::catalog::source::definition::Repeat;
-use crate::http::{Failure, FailureKind, Reply};
+use line_connector_http::{Failure, FailureKind, Reply};
 
 /// The name space of retry keys that are derived from an idempotency key; a random UUID, fixed for
 /// good, since a change would let repeated steps send twice.

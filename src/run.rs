@@ -26,14 +26,14 @@ use crate::envelope::{
     PlannedRequest,
 };
 use crate::error::{Detail, Error, ExitCode, Kind};
-use crate::http::{Request, Transport};
 use crate::nearest::nearest;
 use crate::request::{self, Around};
 use crate::response;
 use crate::retry::{self, Policy};
 use crate::schema::{self, Schema};
-use crate::secret::{REDACTED, Secret};
 use crate::transport::Http;
+use line_connector_http::{REDACTED, Secret};
+use line_connector_http::{Request, Transport};
 
 use exchange::{Exchange, Line};
 pub use files::{CreateFile, NewFile};

@@ -10,11 +10,11 @@ use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::encoding::text;
-use crate::http::{
-    Failure, FailureKind, Headers, Method, Receiver, Reply, Request, Transport, unkept,
-};
-use crate::secret::Secret;
 use connections::Agents;
+use line_connector_http::Secret;
+use line_connector_http::{
+    Failure, FailureKind, Headers, Method, Receiver, Reply, Request, Transport,
+};
 
 /// How much of an answer is read at once: at least its whole head.
 const INPUT_BYTES: usize = 64 * 1024;
@@ -120,7 +120,9 @@ impl Transport for Http {
             reply.body = self.whole(body)?;
             return Ok(reply);
         }
-        receiver.restart().map_err(|error| unkept(&error))?;
+        receiver
+            .restart()
+            .map_err(|error| Failure::of_receiver(&error))?;
         let mut reader = body.as_reader();
         let mut chunk = vec![0; 64 * 1024];
         loop {
@@ -128,7 +130,7 @@ impl Transport for Http {
                 Ok(0) => return Ok(reply),
                 Ok(length) => receiver
                     .take(&chunk[..length])
-                    .map_err(|error| unkept(&error))?,
+                    .map_err(|error| Failure::of_receiver(&error))?,
                 Err(error) => return Err(self.failure(&error.into())),
             }
         }

@@ -10,7 +10,7 @@ use super::Token;
 use crate::asset::Credentials;
 use crate::digest::{Sha256, sha256};
 use crate::error::Error;
-use crate::secret::Secret;
+use line_connector_http::Secret;
 
 /// The content's format. Another number is another program's and counts as nothing.
 const FORMAT: u32 = 1;

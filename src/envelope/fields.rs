@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serializer};
 
-use crate::http::Headers;
+use line_connector_http::Headers;
 
 #[expect(clippy::ref_option, reason = "serde gives it so")]
 pub(super) fn serialize<S: Serializer>(

@@ -17,7 +17,7 @@ pub(crate) use later::Later;
 #[cfg(feature = "listen")]
 pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, QueueFile, Standing};
 
-use crate::sandbox::RateLimit;
+use line_connector_sandbox::RateLimit;
 
 /// The whole LINE Messaging API for automation platforms: one JSON document in, one JSON document
 /// out, each message exactly once.

@@ -23,13 +23,13 @@ use crate::catalog::Catalog;
 use crate::describe;
 use crate::envelope::{Invocation, Output};
 use crate::error::{Detail, Error, ExitCode, Kind};
-use crate::http::Transport;
 use crate::keygen;
 use crate::random;
 use crate::run::{Connector, Runtime, exit_code};
-use crate::sandbox::{RateLimit, Sandbox, Settings};
-use crate::secret::Secret;
 use crate::transport::{self, Http};
+use line_connector_http::Secret;
+use line_connector_http::Transport;
+use line_connector_sandbox::{RateLimit, Sandbox, Settings};
 
 /// Runs one command line to its end and says how it went.
 #[must_use]

@@ -19,15 +19,15 @@ use crate::backoff::bound;
 use crate::catalog::Catalog;
 use crate::envelope::{AssetParameters, Invocation};
 use crate::error::{Detail, Error, ExitCode, Kind};
-use crate::http::Transport;
 use crate::random;
 use crate::receiver::forward::{Signer, Target};
 use crate::receiver::intake::{Channel, Intake};
 use crate::receiver::queue::{Queue, Trouble};
 use crate::receiver::{Clock, Ended, Receiver, Settings, Sink};
 use crate::run::Connector;
-use crate::secret::Secret;
 use crate::transport::{self, Http};
+use line_connector_http::Secret;
+use line_connector_http::Transport;
 
 /// How long what is out may take to be settled at the end, where no time-out bounds it.
 const GRACE: Duration = Duration::from_secs(5);

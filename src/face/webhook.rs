@@ -10,10 +10,10 @@ use crate::catalog::Catalog;
 use crate::encoding;
 use crate::envelope::{Output, mistyped, unknown};
 use crate::error::{Detail, Error, Kind};
-use crate::http::Headers;
 use crate::nearest::nearest;
-use crate::secret::Secret;
 use crate::webhook::{self, Event, Terms, signature};
+use line_connector_http::Headers;
+use line_connector_http::Secret;
 
 /// The asset's parameter that LINE signs with.
 const SECRET: &str = "client_secret";

@@ -13,8 +13,8 @@ use super::queue::Outgoing;
 use super::verdict::Verdict;
 use super::writer::{Message, Settlement};
 use crate::encoding;
-use crate::http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
-use crate::secret::Secret;
+use line_connector_http::Secret;
+use line_connector_http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
 
 /// Where events are posted to.
 pub struct Target {

@@ -13,9 +13,9 @@ use super::metrics::Answered;
 use super::queue::NewEvent;
 use crate::catalog::source::definition::ContentActions;
 use crate::digest::sha256;
-use crate::secret::Secret;
 use crate::webhook::signature::{Refusal, Verifier};
 use crate::webhook::{self, Terms};
+use line_connector_http::Secret;
 
 /// The largest body that is looked at without a signature, to see that it has no events.
 const PROBE_BYTES: usize = 1024;

@@ -12,11 +12,11 @@ use crate::asset::{Asset, Credentials, Network};
 use crate::budget::Turn;
 use crate::envelope::AssetParameters;
 use crate::error::{Error, Kind};
-use crate::http::{Failure, Reply, Request, Transport};
 use crate::response;
 use crate::retry::{self, Decision, Policy};
-use crate::secret::Secret;
 use crate::transport::{Http, Settings};
+use line_connector_http::Secret;
+use line_connector_http::{Failure, Reply, Request, Transport};
 
 /// How long a pause goes on after the process was asked to end.
 const LONGEST_SLICE: Duration = Duration::from_millis(250);

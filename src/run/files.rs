@@ -13,8 +13,8 @@ use crate::catalog::source::lint;
 use crate::digest::{self, Sha256};
 use crate::envelope::FileReport;
 use crate::error::{Detail, Error, Kind};
-use crate::http::{Receiver, Reply, Request};
 use crate::json_text::JsonText;
+use line_connector_http::{Receiver, Reply, Request};
 
 /// A file that is being written, and is not there under its name until it is kept. Dropped, it
 /// leaves nothing behind.

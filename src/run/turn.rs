@@ -13,7 +13,7 @@ use crate::catalog::source::lint;
 use crate::envelope::Options;
 use crate::error::{Detail, Error, Kind};
 use crate::nearest::nearest;
-use crate::secret::Secret;
+use line_connector_http::Secret;
 
 /// The budgets of one call, and what it has waited for them so far.
 pub(super) struct Turns {

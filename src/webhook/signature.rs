@@ -5,7 +5,7 @@ use ring::hmac;
 
 use crate::encoding;
 use crate::error::{Error, Kind};
-use crate::secret::Secret;
+use line_connector_http::Secret;
 
 /// The header that holds the signature. Header names have no case.
 pub const HEADER: &str = "x-line-signature";

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use line_connector::catalog::Catalog;
 use line_connector::catalog::source::definition::Example;
 use line_connector::envelope::Invocation;
-use line_connector::http::{Failure, Headers, Reply, Request, Transport};
 use line_connector::run::{Connector, Runtime};
-use line_connector::sandbox::{Sandbox, Settings};
 use line_connector::schema::Schema;
+use line_connector_http::{Failure, Headers, Reply, Request, Transport};
+use line_connector_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
 
 use crate::world;

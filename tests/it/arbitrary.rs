@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use line_connector::catalog::Catalog;
 use line_connector::envelope::{Invocation, Output};
-use line_connector::http::{Failure, Headers, Reply, Request, Transport};
 use line_connector::run::{Connector, Runtime, exit_code};
+use line_connector_http::{Failure, Headers, Reply, Request, Transport};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use line_connector::envelope::Output;
 use line_connector::error::Kind;
 use line_connector::run::Connector;
-use line_connector::sandbox::Settings;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use crate::world::{World, call, connector, push};

@@ -57,3 +57,10 @@ fn the_tables_of_the_readme_are_the_catalog() {
     }
     compare("README.md", &readme);
 }
+
+/// The changelog's newest version is the package's.
+#[test]
+fn the_changelog_knows_this_version() {
+    let changelog = include_str!("../../CHANGELOG.md");
+    assert!(changelog.contains(&format!("## [{}]", env!("CARGO_PKG_VERSION"))));
+}

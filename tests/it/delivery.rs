@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use line_connector::error::{Kind, Outcome};
 use line_connector::run::exit_code;
-use line_connector::sandbox::Settings;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use crate::world::{self, USER, World, call, connector, push};

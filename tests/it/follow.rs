@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use line_connector::catalog::Catalog;
 use line_connector::error::Kind;
 use line_connector::run::{Connector, Runtime};
-use line_connector::sandbox::{Pace, Settings};
+use line_connector_sandbox::{Pace, Settings};
 use serde_json::{Value, json};
 
 use crate::world::{self, World, call, connector};

@@ -1,7 +1,7 @@
 //! A workflow from end to end, through the real binary alone: the sandbox plays the user, `webhook`
 //! verifies and reads what it sent, an action answers, and the sandbox has the answer.
 
-use line_connector::sandbox::Settings;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use crate::world::{self, World};

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use line_connector::sandbox::{Listener, Sandbox, Settings};
+use line_connector_sandbox::{Listener, Sandbox, Settings};
 use serde_json::{Value, json};
 
 use plain_client::{Client, Seen};

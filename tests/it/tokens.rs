@@ -9,7 +9,7 @@ use line_connector::catalog::Catalog;
 use line_connector::error::Kind;
 use line_connector::key::PrivateKey;
 use line_connector::run::{Connector, exit_code};
-use line_connector::sandbox::Settings;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use crate::sandbox::tokens::{key_pair, sign};

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use line_connector::catalog::Catalog;
 use line_connector::envelope::{Invocation, Output};
 use line_connector::run::{Connector, Runtime};
-use line_connector::sandbox::{Fault, Listener, Sandbox, Settings};
 use line_connector::schema::Schema;
+use line_connector_sandbox::{Fault, Listener, Sandbox, Settings};
 use serde_json::{Map, Value, json};
 
 /// A user that the sandbox's channel can reach.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::http::Method;
+use line_connector_http::Method;
 
 /// One operation of LINE's API, complete: identity, inputs, request mapping, output, examples.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

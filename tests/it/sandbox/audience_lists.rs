@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use line_connector::sandbox::{Audience, Settings};
+use line_connector_sandbox::{Audience, Settings};
 use serde_json::{Value, json};
 
 use super::audiences::{UPLOAD, code, create, group, status, users};

@@ -1,7 +1,7 @@
 //! What a channel is set up with: its webhook endpoint, its LIFF apps, and the accounts that a
 //! module is attached to.
 
-use line_connector::sandbox::Settings;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use super::plain_client::{Seen, head};

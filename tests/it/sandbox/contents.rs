@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use line_connector::http::{FailureKind, Headers, Method, Request, Transport};
-use line_connector::sandbox::{
+use line_connector_http::Secret;
+use line_connector_http::{FailureKind, Headers, Method, Request, Transport};
+use line_connector_sandbox::{
     Content, ContentBytes, ContentFate, ContentKind, DropPoint, Fault, FaultKind, Sandbox, Settings,
 };
-use line_connector::secret::Secret;
 use serde_json::json;
 
 use super::plain_client::Seen;

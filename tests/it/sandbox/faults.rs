@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use line_connector::sandbox::{DropPoint, Fault, FaultKind};
+use line_connector_sandbox::{DropPoint, Fault, FaultKind};
 use serde_json::{Value, json};
 
 use super::plain_client::Seen;

@@ -1,6 +1,6 @@
 //! Statistics: of the account, of messages and of rich menus, and what is kept back of them.
 
-use line_connector::sandbox::Settings;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use super::plain_client::Seen;

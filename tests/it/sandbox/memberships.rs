@@ -1,6 +1,6 @@
 //! Memberships: the plans, their members in pages, and one user's subscriptions.
 
-use line_connector::sandbox::{Membership, Settings};
+use line_connector_sandbox::{Membership, Settings};
 use serde_json::{Value, json};
 
 use super::sends::DAY;

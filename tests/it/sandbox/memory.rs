@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use line_connector::http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
-use line_connector::sandbox::{DropPoint, Fault, FaultKind, Sandbox, Settings};
-use line_connector::secret::Secret;
+use line_connector_http::Secret;
+use line_connector_http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
+use line_connector_sandbox::{DropPoint, Fault, FaultKind, Sandbox, Settings};
 use serde_json::{Value, json};
 
 use super::{TOKEN, push_body};

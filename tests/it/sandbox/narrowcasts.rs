@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use line_connector::sandbox::{Audience, Pace, Settings};
+use line_connector_sandbox::{Audience, Pace, Settings};
 use serde_json::{Value, json};
 
 use super::plain_client::Seen;

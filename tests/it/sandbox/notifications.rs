@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use line_connector::sandbox::Settings;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use super::plain_client::Seen;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
-use line_connector::sandbox::Settings;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use super::sends::{DAY, post, with};

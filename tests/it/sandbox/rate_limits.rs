@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use line_connector::sandbox::{RateLimit, Settings};
+use line_connector_sandbox::{RateLimit, Settings};
 use serde_json::json;
 
 use super::sends::post;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use line_connector::sandbox::{Pace, Settings};
+use line_connector_sandbox::{Pace, Settings};
 use serde_json::{Value, json};
 
 use super::richmenus::{

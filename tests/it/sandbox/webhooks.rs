@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use line_connector::http::Transport;
-use line_connector::sandbox::Settings;
 use line_connector::transport::{self, Http};
+use line_connector_http::Transport;
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use line_connector::sandbox::Sandbox;
+use line_connector_sandbox::Sandbox;
 
 use super::plain_client::{Client, head};
 use super::{Scene, TOKEN, USER, push_body};
