@@ -10,8 +10,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use line_connector::catalog::Catalog;
-use line_connector::schema::{Schema, accepts};
+use line_connector_client::Catalog;
+use line_connector_core::schema::{Schema, accepts};
 use serde_json::{Value, json};
 
 /// The action whose inputs are checked.

@@ -16,10 +16,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use line_connector::catalog::Catalog;
-use line_connector::encoding;
-use line_connector::webhook::signature::Verifier;
-use line_connector::webhook::{self, Terms};
+use line_connector_client::Catalog;
+use line_connector_core::encoding;
+use line_connector_core::webhook::signature::Verifier;
+use line_connector_core::webhook::{self, Terms};
 use line_connector_http::Secret;
 use ring::hmac;
 use serde::Deserialize;

@@ -3,11 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use line_connector::catalog::Catalog;
-use line_connector::catalog::source::definition::Example;
-use line_connector::envelope::Invocation;
-use line_connector::run::{Connector, Runtime};
-use line_connector::schema::Schema;
+use line_connector_catalog::definition::Example;
+use line_connector_client::{Catalog, Random};
+use line_connector_core::documents::Invocation;
+use line_connector_core::schema::Schema;
 use line_connector_http::{Failure, Headers, Reply, Request, Transport};
 use line_connector_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
@@ -76,11 +75,7 @@ fn every_example_builds_its_request_and_reads_its_reply() {
             seen: Mutex::default(),
         });
         let transport: Arc<dyn Transport> = Arc::<Canned>::clone(&canned);
-        let runtime = Runtime {
-            transport: Some(transport),
-            ..world::runtime()
-        };
-        let connector = Connector::new(Catalog::embedded(), runtime);
+        let connector = world::builder().transport(transport).build();
         let document = json!({
             "action": action, "asset": {"token": "t"},
             "inputs": example.inputs, "options": {"attempts": 1},
@@ -179,11 +174,7 @@ fn ask_sandbox(catalog: &Catalog, action: &str, name: &str, example: &Example) -
         asset = json!({"url": "http://sandbox.invalid", "token": "sandbox-token"});
     }
     let transport: Arc<dyn Transport> = sandbox;
-    let runtime = Runtime {
-        transport: Some(transport),
-        ..world::runtime()
-    };
-    let connector = Connector::new(Catalog::embedded(), runtime);
+    let connector = world::builder().transport(transport).build();
     let document = json!({"action": action, "asset": asset, "inputs": example.inputs});
     let output = connector.call(Invocation::from_value(document).unwrap());
     assert_ne!(output.status_code, Some(405), "{name}: {}", output.render());
@@ -240,17 +231,22 @@ fn sections_and_flat_inputs_make_the_same_request() {
             )
             .collect();
         let plan = |inputs: &serde_json::Map<String, Value>| {
-            let runtime = Runtime {
-                random: Box::new(|| 7),
-                ..world::runtime()
-            };
-            let connector = Connector::new(Catalog::embedded(), runtime);
+            let connector = world::builder().random(Seven).build();
             let document = json!({"action": action, "inputs": inputs});
             let output = connector.plan(Invocation::from_value(document).unwrap());
             assert!(output.error.is_none(), "{name}: {}", output.render());
             serde_json::to_string(&output.request).unwrap()
         };
         assert_eq!(plan(&flat), plan(&example.inputs), "{name}");
+    }
+}
+
+/// Randomness that repeats, so that two requests can be compared.
+struct Seven;
+
+impl Random for Seven {
+    fn bits(&self) -> u128 {
+        7
     }
 }
 

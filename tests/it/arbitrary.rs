@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use line_connector::catalog::Catalog;
-use line_connector::envelope::{Invocation, Output};
-use line_connector::run::{Connector, Runtime, exit_code};
+use line_connector_client::Catalog;
+use line_connector_client::Connector;
+use line_connector_core::call::exit_code;
+use line_connector_core::documents::{Invocation, Output};
 use line_connector_http::{Failure, Headers, Reply, Request, Transport};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -86,11 +87,7 @@ impl Transport for Fixed {
 }
 
 fn connector(reply: Reply) -> Connector {
-    let runtime = Runtime {
-        transport: Some(Arc::new(Fixed(reply))),
-        ..world::runtime()
-    };
-    Connector::new(Catalog::embedded(), runtime)
+    world::builder().transport(Arc::new(Fixed(reply))).build()
 }
 
 /// One document, which is JSON, and an exit code that agrees with it.

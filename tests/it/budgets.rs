@@ -4,9 +4,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use line_connector::envelope::Output;
-use line_connector::error::Kind;
-use line_connector::run::Connector;
+use line_connector_client::Connector;
+use line_connector_core::documents::Output;
+use line_connector_core::error::Kind;
 use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 

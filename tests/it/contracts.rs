@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use line_connector::catalog::Catalog;
-use line_connector::describe;
+use line_connector_client::Catalog;
+use line_connector_core::describe;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use line_connector::catalog::Catalog;
+use line_connector_client::Catalog;
 use serde_json::{Value, json};
 
 /// Where an operation is: method, host and path, with `{}` for each parameter.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use line_connector::error::{Kind, Outcome};
-use line_connector::run::exit_code;
+use line_connector_core::call::exit_code;
+use line_connector_core::error::{Kind, Outcome};
 use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
@@ -318,10 +318,11 @@ fn pauses_between_attempts_grow_within_their_bounds() {
     world.fault(json!({"kind": "status", "code": 503, "path": PUSH, "times": 9}));
     let pauses = Arc::new(std::sync::Mutex::new(Vec::<Duration>::new()));
     let kept = Arc::clone(&pauses);
-    let mut runtime = world::runtime();
-    runtime.sleep = Box::new(move |pause| kept.lock().unwrap().push(pause));
-    let connector =
-        line_connector::run::Connector::new(line_connector::catalog::Catalog::embedded(), runtime);
+    let clock = world::TestClock {
+        sleep: Box::new(move |pause| kept.lock().unwrap().push(pause)),
+        ..world::TestClock::default()
+    };
+    let connector = world::builder().clock(clock).build();
     let mut document = push(&world.bearer());
     document["options"] = json!({"attempts": 4});
     let _ = call(&connector, document);

@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use line_connector::digest::sha256;
-use line_connector::encoding::{base64, from_base64};
-use line_connector::error::Kind;
+use line_connector_core::digest::sha256;
+use line_connector_core::encoding::{base64, from_base64};
+use line_connector_core::error::Kind;
 use serde_json::{Value, json};
 
 use crate::world::{World, call, connector, run};

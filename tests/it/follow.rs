@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use line_connector::catalog::Catalog;
-use line_connector::error::Kind;
-use line_connector::run::{Connector, Runtime};
+use line_connector_client::Connector;
+use line_connector_core::error::Kind;
 use line_connector_sandbox::{Pace, Settings};
 use serde_json::{Value, json};
 
@@ -31,15 +30,14 @@ fn leaping() -> Connector {
     let elapsed = Arc::new(AtomicU64::new(0));
     let slept = Arc::clone(&elapsed);
     let start = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
-    let runtime = Runtime {
+    let clock = world::TestClock {
         now: Box::new(move || start + Duration::from_millis(elapsed.load(Ordering::SeqCst))),
         sleep: Box::new(move |pause| {
             let pause = u64::try_from(pause.as_millis()).unwrap();
             slept.fetch_add(pause, Ordering::SeqCst);
         }),
-        ..world::runtime()
     };
-    Connector::new(Catalog::embedded(), runtime)
+    world::builder().clock(clock).build()
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use line_connector::encoding::base64;
-use line_connector::receiver::queue::{Queue, State};
+use line_connector_core::encoding::base64;
+use line_connector_receiver::queue::{Queue, State};
 use ring::hmac;
 use serde_json::{Value, json};
 

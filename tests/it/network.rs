@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use line_connector::error::{Kind, Outcome};
-use line_connector::run::exit_code;
+use line_connector_core::call::exit_code;
+use line_connector_core::error::{Kind, Outcome};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -267,9 +267,9 @@ examples:
     reply: {status_code: 200}
     output: {status_code: 200}
 ";
-    let mut catalog = line_connector::catalog::Catalog::embedded();
+    let mut catalog = line_connector_client::Catalog::embedded();
     catalog.add("leave_it.yaml", file).unwrap();
-    let connector = line_connector::run::Connector::new(catalog, crate::world::runtime());
+    let connector = crate::world::builder().catalog(catalog).build();
     let world = World::new();
     let output = call(
         &connector,

@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use line_connector::catalog::Catalog;
-use line_connector::schema::{Schema, accepts};
+use line_connector_client::Catalog;
+use line_connector_core::schema::{Schema, accepts};
 use serde_json::{Value, json};
 
 /// Both verdicts on inputs of one action.

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use line_connector::error::Detail;
-use line_connector::schema::Schema;
+use line_connector_core::error::Detail;
+use line_connector_core::schema::Schema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
 //! No secret is shown: whatever is planted in asset, inputs or environment appears neither on
 //! standard output nor on standard error, on any path through the binary, nor in `Debug`.
 
-use line_connector::envelope::Invocation;
-use line_connector::keygen;
+use line_connector_client::jwk::PrivateKey;
+use line_connector_core::documents::Invocation;
 use serde_json::{Value, json};
 
 use crate::world::{self, USER, World, run};
@@ -165,7 +165,7 @@ fn a_secret_of_the_environment_is_never_shown() {
 #[test]
 fn a_private_key_shows_no_part_of_itself() {
     let world = World::new();
-    let jwk = keygen::generate().unwrap().private_jwk();
+    let jwk = PrivateKey::generate().unwrap().private_jwk();
     let asset =
         json!({"url": world.url(), "client_id": "1234567890", "kid": "k", "private_key": jwk});
     for member in ["d", "p", "q", "dp", "dq", "qi"] {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use line_connector_client::Random as _;
 use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
@@ -465,7 +466,8 @@ fn killed_at_any_moment_and_started_again_it_sends_every_message_once() {
         let writer = std::thread::spawn(move || {
             let _killed = input.write_all(pushes(count).as_bytes());
         });
-        let answers = usize::try_from(line_connector::random::bits() % 13).unwrap() + round;
+        let answers =
+            usize::try_from(line_connector_client::SystemRandom.bits() % 13).unwrap() + round;
         for _ in 0..answers {
             serving.answer().unwrap();
         }

@@ -40,17 +40,13 @@ fn code(text: &str) -> String {
 
 #[test]
 fn no_rust_outside_the_sandbox_names_an_operation() {
-    let catalog = line_connector::catalog::Catalog::embedded();
+    let catalog = line_connector_client::Catalog::embedded();
     for (name, code) in sources() {
         if name.starts_with("crates/sandbox/") {
             continue;
         }
         for entry in catalog.entries() {
-            assert!(
-                !code.contains(&entry.name),
-                "{name} names `{}`",
-                entry.name
-            );
+            assert!(!code.contains(&entry.name), "{name} names `{}`", entry.name);
         }
         assert!(!code.contains("v2/bot"), "{name} names a path of LINE's");
     }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use line_connector::catalog::Catalog;
-use line_connector::error::Kind;
-use line_connector::key::PrivateKey;
-use line_connector::run::{Connector, exit_code};
+use line_connector_client::Catalog;
+use line_connector_client::Clock as _;
+use line_connector_client::jwk::PrivateKey;
+use line_connector_core::call::exit_code;
+use line_connector_core::error::Kind;
 use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ const V21: &str = "/oauth2/v2.1/token";
 /// One key pair for all tests: making one takes long.
 fn key() -> &'static PrivateKey {
     static KEY: OnceLock<PrivateKey> = OnceLock::new();
-    KEY.get_or_init(|| line_connector::keygen::generate().unwrap())
+    KEY.get_or_init(|| PrivateKey::generate().unwrap())
 }
 
 fn assertion_asset(world: &World) -> Value {
@@ -39,7 +40,9 @@ fn signed_assertions_serve_the_token_actions() {
     let (catalog, connector) = (Catalog::embedded(), connector());
     let (_, public_key) = key_pair();
     let kid = world.sandbox.register_key(public_key).unwrap();
-    let now = (world::runtime().now)().duration_since(SystemTime::UNIX_EPOCH);
+    let now = line_connector_client::SystemClock
+        .now()
+        .duration_since(SystemTime::UNIX_EPOCH);
     let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid});
     let claims = json!({
         "iss": "1234567890", "sub": "1234567890", "aud": "https://api.line.me/",
@@ -187,9 +190,11 @@ fn a_token_is_renewed_before_it_expires() {
         now: Arc::new(clock(&elapsed)),
         ..Settings::default()
     });
-    let mut runtime = world::runtime();
-    runtime.now = Box::new(clock(&elapsed));
-    let connector = Connector::new(Catalog::embedded(), runtime);
+    let clock = world::TestClock {
+        now: Box::new(clock(&elapsed)),
+        ..world::TestClock::default()
+    };
+    let connector = world::builder().clock(clock).build();
     for (seconds, issued) in [(0, 1), (800, 1), (850, 2), (1600, 2), (1700, 3)] {
         elapsed.store(seconds, Ordering::SeqCst);
         let output = call(&connector, push(&world.asset()));
@@ -280,11 +285,10 @@ fn a_broken_private_key_is_named_without_being_shown() {
 #[test]
 fn credentials_of_the_document_come_before_those_of_the_environment() {
     let world = World::new();
-    let mut runtime = world::runtime();
-    runtime
-        .environment
-        .insert("token".to_owned(), json!("of-another-channel"));
-    let connector = Connector::new(Catalog::embedded(), runtime);
+    let environment = [("token".to_owned(), json!("of-another-channel"))];
+    let connector = world::builder()
+        .environment(environment.into_iter().collect())
+        .build();
     let output = call(&connector, push(&world.asset()));
     assert!(output.error.is_none(), "{}", output.render());
 }

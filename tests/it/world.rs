@@ -6,14 +6,15 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
-use line_connector::catalog::Catalog;
-use line_connector::envelope::{Invocation, Output};
-use line_connector::run::{Connector, Runtime};
-use line_connector::schema::Schema;
+use line_connector_client::Catalog;
+use line_connector_client::{Builder, Clock, Connector, SystemClock, SystemFiles};
+use line_connector_core::documents::{Invocation, Output};
+use line_connector_core::schema::Schema;
 use line_connector_sandbox::{Fault, Listener, Sandbox, Settings};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// A user that the sandbox's channel can reach.
 pub(crate) const USER: &str = "U4af4980629f0b5a3c3d6b8a1d2e3f405";
@@ -65,24 +66,53 @@ impl World {
     }
 }
 
-/// A runtime over the real network whose pauses are skipped.
-#[expect(clippy::disallowed_methods, reason = "tokens expire by the real time")]
-pub(crate) fn runtime() -> Runtime {
-    Runtime {
-        transport: None,
-        now: Box::new(SystemTime::now),
-        sleep: Box::new(|_: Duration| {}),
-        random: Box::new(line_connector::random::bits),
-        read_file: Box::new(|path| std::fs::read(path)),
-        create_file: Box::new(|_| Err(std::io::ErrorKind::Unsupported.into())),
-        token_store: None,
-        environment: Map::new(),
+/// The system's clock, whose pauses are skipped, unless a test says otherwise.
+pub(crate) struct TestClock {
+    pub(crate) now: Box<dyn Fn() -> SystemTime + Send + Sync>,
+    pub(crate) sleep: Box<dyn Fn(Duration) + Send + Sync>,
+}
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self {
+            now: Box::new(|| SystemClock.now()),
+            sleep: Box::new(|_| {}),
+        }
     }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> SystemTime {
+        (self.now)()
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic()
+    }
+
+    fn sleep(&self, pause: Duration) {
+        (self.sleep)(pause);
+    }
+
+    fn waker(&self) -> Waker {
+        SystemClock.waker()
+    }
+
+    fn park(&self, at_most: Option<Duration>) {
+        SystemClock.park(at_most);
+    }
+}
+
+/// A connector over the real network whose pauses are skipped, to be fitted out further.
+pub(crate) fn builder() -> Builder {
+    Connector::builder()
+        .clock(TestClock::default())
+        .files(SystemFiles)
 }
 
 /// A connector over the real network whose pauses are skipped.
 pub(crate) fn connector() -> Connector {
-    Connector::new(Catalog::embedded(), runtime())
+    builder().build()
 }
 
 /// Makes one call given as JSON.
@@ -204,12 +234,11 @@ pub(crate) fn stories(catalog: &Catalog) -> std::collections::BTreeSet<String> {
             ..Settings::default()
         }));
         let asset = sandbox.asset("http://sandbox.invalid");
-        let runtime = Runtime {
-            transport: Some(sandbox),
+        let clock = TestClock {
             now: Box::new(now),
-            ..runtime()
+            ..TestClock::default()
         };
-        let connector = Connector::new(Catalog::embedded(), runtime);
+        let connector = builder().transport(sandbox).clock(clock).build();
         let mut known: Vec<(String, String)> = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             let place = format!("{}: step {} ({})", path.display(), index + 1, step.action);
@@ -223,7 +252,7 @@ pub(crate) fn stories(catalog: &Catalog) -> std::collections::BTreeSet<String> {
             let output = call(&connector, document);
             assert!(output.error.is_none(), "{place}: {}", output.render());
             fits(catalog, &step.action, &output);
-            let document = json!(output);
+            let document: Value = serde_json::from_str(&output.render()).unwrap();
             for (name, pointer) in &step.keep {
                 let value = document
                     .pointer(pointer)

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use line_connector::transport::{self, Http};
+use line_connector_client::transport::{self, Http};
 use line_connector_http::Transport;
 use line_connector_sandbox::Settings;
 use serde_json::{Value, json};

@@ -1,0 +1,195 @@
+//! The connector as a library: the core's pipeline in the native world.
+
+use std::sync::Arc;
+
+use line_connector_core::auth::Store;
+use line_connector_core::call::Pipeline;
+use line_connector_core::catalog::Catalog;
+use line_connector_core::documents::{Invocation, Output};
+use line_connector_core::host::{Clock, Connect, Files, Host, Random, TokenIssuer};
+use line_connector_http::Transport;
+use serde_json::{Map, Value};
+
+use crate::clock::SystemClock;
+use crate::files::NoFiles;
+use crate::network::Internet;
+use crate::random::SystemRandom;
+use crate::tokens::LineTokens;
+
+/// Makes calls to LINE. Tokens, connections and rate limits are shared by all calls of one
+/// connector, from any thread.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use line_connector_client::{Connector, Invocation};
+/// use line_connector_sandbox::{Sandbox, Settings};
+///
+/// let line = Arc::new(Sandbox::new(Settings::default()));
+/// let connector = Connector::builder().transport(line.clone()).build();
+/// let document = serde_json::json!({
+///     "action": "send_push_message",
+///     "asset": line.asset("http://sandbox.invalid"),
+///     "inputs": {
+///         "to": "U0123456789abcdef0123456789abcdef",
+///         "messages": [{"type": "text", "text": "Hello"}],
+///     },
+/// });
+/// let output = connector.call(Invocation::from_value(document)?);
+/// assert_eq!(output.status_code, Some(200));
+/// assert_eq!(line.delivered().len(), 1);
+/// # Ok::<(), line_connector_client::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Connector {
+    pipeline: Pipeline,
+}
+
+impl Connector {
+    /// A connector to be fitted out. Without further ado it calls LINE over the network, with
+    /// every embedded action, the system's clock, and no access to files or environment.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Makes one call, and those that belong to it: further pages, questions after its end. It
+    /// returns when the call has ended, with LINE's answer or with an `error`.
+    #[must_use]
+    pub fn call(&self, invocation: Invocation) -> Output {
+        self.pipeline.call(invocation)
+    }
+
+    /// Validates one call and shows its request instead of sending it. It needs neither network
+    /// nor credentials.
+    ///
+    /// ```
+    /// use line_connector_client::{Connector, Invocation};
+    ///
+    /// let connector = Connector::builder().build();
+    /// let document = serde_json::json!({"action": "get_bot_info"});
+    /// let output = connector.plan(Invocation::from_value(document)?);
+    /// let request = output.request.expect("the request that would be sent");
+    /// assert_eq!(request.method, "GET");
+    /// # Ok::<(), line_connector_client::Error>(())
+    /// ```
+    #[must_use]
+    pub fn plan(&self, invocation: Invocation) -> Output {
+        self.pipeline.plan(invocation)
+    }
+
+    /// What is declared: actions, the manifest, LINE's schemas.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        self.pipeline.catalog()
+    }
+
+    /// From now on no call waits. A call that would have to ends with
+    /// [`Kind::ShuttingDown`](crate::Kind::ShuttingDown), or with what is known by then; one that is
+    /// under way goes on.
+    pub fn stop(&self) {
+        self.pipeline.stop();
+    }
+
+    /// How many tokens were issued so far.
+    #[must_use]
+    pub fn tokens_issued(&self) -> u64 {
+        self.pipeline.tokens_issued()
+    }
+}
+
+/// Fits out a [`Connector`].
+#[derive(Default)]
+#[must_use]
+pub struct Builder {
+    catalog: Option<Catalog>,
+    network: Option<Box<dyn Connect>>,
+    clock: Option<Box<dyn Clock>>,
+    random: Option<Box<dyn Random>>,
+    files: Option<Box<dyn Files>>,
+    issuer: Option<Box<dyn TokenIssuer>>,
+    token_store: Option<Box<dyn Store>>,
+    environment: Map<String, Value>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Other actions than the embedded ones.
+    ///
+    /// ```
+    /// use line_connector_client::{Catalog, Connector};
+    ///
+    /// let mut catalog = Catalog::embedded();
+    /// let problems = catalog.add("actions/broken.yaml", "name: broken").unwrap_err();
+    /// assert!(problems[0].to_string().starts_with("actions/broken.yaml"));
+    /// let connector = Connector::builder().catalog(catalog).build();
+    /// assert!(connector.catalog().has("send_push_message"));
+    /// ```
+    pub fn catalog(mut self, catalog: Catalog) -> Self {
+        self.catalog = Some(catalog);
+        self
+    }
+
+    /// Sends every request through this transport instead of the network.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.network = Some(Box::new(transport));
+        self
+    }
+
+    /// Another clock than the system's.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Some(Box::new(clock));
+        self
+    }
+
+    /// Another source of randomness than the system's.
+    pub fn random(mut self, random: impl Random + 'static) -> Self {
+        self.random = Some(Box::new(random));
+        self
+    }
+
+    /// The files that documents may name; none without it.
+    pub fn files(mut self, files: impl Files + 'static) -> Self {
+        self.files = Some(Box::new(files));
+        self
+    }
+
+    /// Another way to get channel access tokens than LINE's token endpoint.
+    pub fn token_issuer(mut self, issuer: impl TokenIssuer + 'static) -> Self {
+        self.issuer = Some(Box::new(issuer));
+        self
+    }
+
+    /// Keeps tokens for other processes.
+    pub fn token_store(mut self, store: impl Store + 'static) -> Self {
+        self.token_store = Some(Box::new(store));
+        self
+    }
+
+    /// Asset parameters that hold where a document has none, by parameter name.
+    pub fn environment(mut self, parameters: Map<String, Value>) -> Self {
+        self.environment = parameters;
+        self
+    }
+
+    /// The connector. Nothing is connected yet.
+    #[must_use]
+    pub fn build(self) -> Connector {
+        let host = Host {
+            network: self.network.unwrap_or_else(|| Box::<Internet>::default()),
+            clock: self.clock.unwrap_or_else(|| Box::new(SystemClock)),
+            random: self.random.unwrap_or_else(|| Box::new(SystemRandom)),
+            files: self.files.unwrap_or_else(|| Box::new(NoFiles)),
+            issuer: self.issuer.unwrap_or_else(|| Box::new(LineTokens)),
+            token_store: self.token_store,
+            environment: self.environment,
+        };
+        Connector {
+            pipeline: Pipeline::new(self.catalog.unwrap_or_default(), host),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The whole LINE Messaging API as declarative actions, for Rust programs: an invocation in, an
+//! output out, each message exactly once. Start at [`Connector::builder`].
+//!
+//! What is re-exported here keeps to semantic versioning; other paths of the workspace's crates may
+//! change in any release.
+
+mod clock;
+mod connector;
+mod files;
+pub mod jwk;
+mod jwt;
+mod network;
+mod random;
+mod tokens;
+pub mod transport;
+
+pub use clock::SystemClock;
+pub use connector::{Builder, Connector};
+pub use files::{NoFiles, SystemFiles};
+pub use network::Internet;
+pub use random::SystemRandom;
+pub use tokens::LineTokens;
+
+pub use line_connector_core::auth::{Hold, Store};
+pub use line_connector_core::catalog::Catalog;
+pub use line_connector_core::documents::{Invocation, Options, Output};
+pub use line_connector_core::error::{Error, ExitCode, Kind, Outcome};
+pub use line_connector_core::host::{Clock, Files, Random, TokenIssuer};
+pub use line_connector_http::{Failure, Reply, Request, Secret, Transport};

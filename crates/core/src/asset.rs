@@ -1,0 +1,490 @@
+//! Where LINE is and how to authenticate, sorted out of the parameters that the document and the
+//! environment give. It chooses the way to authenticate; it issues no token.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::documents::{AssetParameters, a_kind_of};
+use crate::error::{Detail, Error, Kind};
+use crate::nearest::nearest;
+use line_connector_catalog::definition::{self, AssetDefinition, AssetKind, Host, Manifest};
+use line_connector_http::Secret;
+
+/// An asset, ready for use.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    /// How to authenticate; `None` where no way is complete.
+    pub credentials: Option<Credentials>,
+    /// What is missing for a way to authenticate, for the error where one is needed.
+    pub missing: Vec<Detail>,
+    /// The base URLs: the asset's own normalised, LINE's as the manifest writes them.
+    pub hosts: BTreeMap<Host, String>,
+    /// How connections are made.
+    pub network: Network,
+    /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
+    /// by [`EVERY_ACTION`]; `None` where even LINE's own is left to a gateway.
+    pub rate_limits: BTreeMap<String, Option<(u32, u32)>>,
+    /// Every secret that the asset holds, for the last look over an output.
+    pub secrets: Vec<Secret>,
+}
+
+/// The name in `rate_limits` that stands for each action by itself.
+pub const EVERY_ACTION: &str = "*";
+
+/// A way to authenticate with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Credentials {
+    /// A token that is there already.
+    Bearer {
+        /// The channel access token.
+        token: Secret,
+        /// The channel ID, where it is given too.
+        client_id: Option<String>,
+    },
+    /// Channel ID and secret.
+    ClientCredentials {
+        /// Where tokens are issued.
+        token_url: String,
+        /// The channel ID.
+        client_id: String,
+        /// The channel secret.
+        client_secret: Secret,
+    },
+    /// A signed assertion.
+    JwtAssertion {
+        /// Where tokens are issued.
+        token_url: String,
+        /// The channel ID.
+        client_id: String,
+        /// The key's id in LINE's console.
+        kid: String,
+        /// The private key, a JWK as JSON text.
+        private_key: Secret,
+        /// How long a token v2.1 lives, seconds.
+        token_lifetime_seconds: u64,
+    },
+}
+
+/// How connections are made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Network {
+    /// Whether certificates are verified.
+    pub verify_tls: bool,
+    /// A proxy's URL; it may hold a password.
+    pub proxy: Option<Secret>,
+    /// A PEM file of certificate authorities that are trusted instead of the bundled ones.
+    pub ca_file: Option<String>,
+}
+
+impl Asset {
+    /// Sorts the parameters. `environment` holds values by parameter name; the document's come
+    /// first, and which way to authenticate is chosen by what the document itself holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidAsset`] with every parameter that is wrong, none of them quoted.
+    pub fn resolve(
+        manifest: &Manifest,
+        document: &AssetParameters,
+        environment: &Map<String, Value>,
+    ) -> Result<Self, Error> {
+        let mut details = Vec::new();
+        check_names(manifest, document, &mut details);
+        let document = present(document);
+        let environment = present(environment);
+        let mut reader = Reader {
+            document: &document,
+            environment: &environment,
+            details,
+        };
+        let api = reader
+            .url("url")
+            .filter(|api| Some(&api.given) != manifest.hosts.get(&Host::Api));
+        let hosts = reader.hosts(manifest, api.as_ref());
+        let network = Network {
+            verify_tls: reader.boolean("verify_ssl").unwrap_or(true),
+            proxy: reader.text("http_proxy").map(Secret::new),
+            ca_file: reader.text("ca_file"),
+        };
+        let rate_limits = reader.rate_limits(api.is_none());
+        let api = api.as_ref().map(|api| api.given.as_str());
+        let (credentials, missing) = reader.credentials(manifest, api);
+        if reader.details.is_empty() {
+            Ok(Self {
+                secrets: secrets(network.proxy.as_ref(), credentials.as_ref()),
+                credentials,
+                missing,
+                hosts,
+                network,
+                rate_limits,
+            })
+        } else {
+            Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(reader.details))
+        }
+    }
+}
+
+fn secrets(proxy: Option<&Secret>, credentials: Option<&Credentials>) -> Vec<Secret> {
+    let mut secrets: Vec<Secret> = proxy.cloned().into_iter().collect();
+    match credentials {
+        Some(Credentials::Bearer { token, .. }) => secrets.push(token.clone()),
+        Some(Credentials::ClientCredentials { client_secret, .. }) => {
+            secrets.push(client_secret.clone());
+        }
+        Some(Credentials::JwtAssertion { private_key, .. }) => {
+            secrets.push(private_key.clone());
+            let jwk = serde_json::from_str(private_key.expose()).unwrap_or_default();
+            let parts = ["d", "p", "q", "dp", "dq", "qi"].map(|part| text_of(&jwk, part));
+            secrets.extend(parts.into_iter().flatten().map(Secret::new));
+        }
+        None => {}
+    }
+    secrets
+}
+
+impl Credentials {
+    /// The channel that these credentials belong to: its ID, or the token where only that is known.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        match self {
+            Credentials::Bearer { token, client_id } => {
+                client_id.as_deref().unwrap_or(token.expose())
+            }
+            Credentials::ClientCredentials { client_id, .. }
+            | Credentials::JwtAssertion { client_id, .. } => client_id,
+        }
+    }
+}
+
+/// A URL of the asset.
+struct Address {
+    /// As it was given, without a slash at its end: so LINE's own is known, and the token endpoint
+    /// derived.
+    given: String,
+    /// Normalised, as requests go there.
+    normal: String,
+}
+
+/// Reads parameters: the document's first, the environment's where the document has none.
+struct Reader<'a> {
+    document: &'a Map<String, Value>,
+    environment: &'a Map<String, Value>,
+    details: Vec<Detail>,
+}
+
+impl Reader<'_> {
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.document
+            .get(name)
+            .or_else(|| self.environment.get(name))
+    }
+
+    /// Reports a parameter without quoting it: it may be a secret in the wrong place.
+    fn wrong(&mut self, name: &str, expected: &str) {
+        let found = self.value(name).map_or("nothing", a_kind_of);
+        let origin = if self.document.contains_key(name) {
+            ""
+        } else {
+            " from the environment"
+        };
+        self.details.push(Detail {
+            expected: Some(expected.to_owned()),
+            found: Some(format!("{found}{origin}")),
+            ..Detail::new(format!("/asset/{name}"), format!("must be {expected}"))
+        });
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        let Value::String(text) = self.value(name)? else {
+            self.wrong(name, "a string");
+            return None;
+        };
+        Some(text.clone())
+    }
+
+    fn boolean(&mut self, name: &str) -> Option<bool> {
+        match self.value(name)? {
+            Value::Bool(value) => Some(*value),
+            Value::String(text) if ["true", "1"].contains(&text.as_str()) => Some(true),
+            Value::String(text) if ["false", "0"].contains(&text.as_str()) => Some(false),
+            _ => {
+                self.wrong(name, "true or false");
+                None
+            }
+        }
+    }
+
+    fn url(&mut self, name: &str) -> Option<Address> {
+        let mut given = self.text(name)?;
+        let host = given
+            .strip_prefix("https://")
+            .or_else(|| given.strip_prefix("http://"));
+        let has_host = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
+        given.truncate(given.trim_end_matches('/').len());
+        let Some(url) = Url::parse(&given).ok().filter(|_| has_host) else {
+            self.wrong(name, "a URL that starts with https:// (or http://)");
+            return None;
+        };
+        Some(Address {
+            given,
+            normal: url.into(),
+        })
+    }
+
+    /// The asset's own rates: an object, or its JSON text where only text can be given. Towards LINE
+    /// itself none can be switched off.
+    fn rate_limits(&mut self, is_line: bool) -> BTreeMap<String, Option<(u32, u32)>> {
+        const NAME: &str = "rate_limits";
+        let given = match self.value(NAME) {
+            None => return BTreeMap::new(),
+            Some(Value::String(text)) => serde_json::from_str(text).ok(),
+            Some(value) => Some(value.clone()),
+        };
+        let Some(Value::Object(given)) = given else {
+            self.wrong(NAME, "an object such as {\"*\": \"200/s\"}");
+            return BTreeMap::new();
+        };
+        let mut rates = BTreeMap::new();
+        for (action, value) in given {
+            if let Some(rate) = value.as_str().and_then(definition::rate) {
+                rates.insert(action, Some(rate));
+            } else if value == "off" && !is_line {
+                rates.insert(action, None);
+            } else {
+                let expected =
+                    "a rate: `N/s`, `N/min` or `N/h`; or `off`, where `url` is not LINE's";
+                self.details.push(Detail {
+                    expected: Some(expected.to_owned()),
+                    found: Some(a_kind_of(&value).to_owned()),
+                    ..Detail::new(
+                        format!("/asset/{NAME}/{action}"),
+                        format!("must be {expected}"),
+                    )
+                });
+            }
+        }
+        rates
+    }
+
+    /// The base URLs. Whoever moves `url` (to a sandbox, to a gateway) moves the other hosts along,
+    /// so that a token for it never travels to LINE by accident, nor LINE's token past the gateway.
+    fn hosts(&mut self, manifest: &Manifest, api: Option<&Address>) -> BTreeMap<Host, String> {
+        let mut hosts = manifest.hosts.clone();
+        for (host, name) in [(Host::Data, "data_url"), (Host::Manager, "manager_url")] {
+            if let Some(url) = self.url(name).as_ref().or(api) {
+                hosts.insert(host, url.normal.clone());
+            }
+        }
+        hosts.extend(api.map(|api| (Host::Api, api.normal.clone())));
+        hosts
+    }
+
+    fn credentials(
+        &mut self,
+        manifest: &Manifest,
+        api: Option<&str>,
+    ) -> (Option<Credentials>, Vec<Detail>) {
+        match self.choose(manifest) {
+            Ok(definition) => (self.read(definition, manifest, api), Vec::new()),
+            Err(missing) => (None, missing),
+        }
+    }
+
+    /// The first way in the manifest that the document completes alone; else the one for which the
+    /// document brings most, completed from the environment.
+    fn choose<'m>(&self, manifest: &'m Manifest) -> Result<&'m AssetDefinition, Vec<Detail>> {
+        let brought = |definition: &AssetDefinition| {
+            definition
+                .inputs
+                .required
+                .iter()
+                .filter(|name| self.document.contains_key(*name))
+                .count()
+        };
+        let complete = |definition: &&AssetDefinition| {
+            definition
+                .inputs
+                .required
+                .iter()
+                .all(|name| self.value(name).is_some())
+        };
+        if let Some(definition) = manifest
+            .assets
+            .iter()
+            .find(|definition| brought(definition) == definition.inputs.required.len())
+        {
+            return Ok(definition);
+        }
+        let most = manifest.assets.iter().map(brought).max().unwrap_or(0);
+        let mut candidates = manifest.assets.iter().filter(|one| brought(one) == most);
+        candidates
+            .find(complete)
+            .ok_or_else(|| self.missing(manifest))
+    }
+
+    /// What is missing for the way that has most of its parameters.
+    fn missing(&self, manifest: &Manifest) -> Vec<Detail> {
+        let given = |definition: &&AssetDefinition| {
+            definition
+                .inputs
+                .required
+                .iter()
+                .filter(|name| self.value(name).is_some())
+                .count()
+        };
+        let Some(nearest) = manifest
+            .assets
+            .iter()
+            .rev()
+            .max_by_key(given)
+            .filter(|one| given(one) > 0)
+        else {
+            return Vec::new();
+        };
+        let absent = nearest
+            .inputs
+            .required
+            .iter()
+            .filter(|name| self.value(name).is_none());
+        absent
+            .map(|name| {
+                let variable = nearest
+                    .inputs
+                    .properties
+                    .get(name)
+                    .and_then(environment_variable);
+                Detail {
+                    hint: variable.map(|variable| format!("or set {variable}")),
+                    ..Detail::new(format!("/asset/{name}"), format!("`{name}` is missing"))
+                }
+            })
+            .collect()
+    }
+
+    fn read(
+        &mut self,
+        definition: &AssetDefinition,
+        manifest: &Manifest,
+        api: Option<&str>,
+    ) -> Option<Credentials> {
+        if definition.name == AssetKind::HttpBearer {
+            let token = Secret::new(self.text("token")?);
+            return Some(Credentials::Bearer {
+                token,
+                client_id: self.identifier("client_id"),
+            });
+        }
+        let token_url = self.token_url(definition, manifest, api)?;
+        let client_id = self.identifier("client_id")?;
+        if definition.name == AssetKind::Oauth2ClientCredentials {
+            let client_secret = Secret::new(self.text("client_secret")?);
+            return Some(Credentials::ClientCredentials {
+                token_url,
+                client_id,
+                client_secret,
+            });
+        }
+        let private_key = match self.value("private_key")? {
+            Value::String(text) => Secret::new(text.clone()),
+            object @ Value::Object(_) => Secret::new(object.to_string()),
+            _ => {
+                self.wrong("private_key", "a JWK, as an object or as its JSON text");
+                return None;
+            }
+        };
+        Some(Credentials::JwtAssertion {
+            token_url,
+            client_id,
+            kid: self.text("kid")?,
+            private_key,
+            token_lifetime_seconds: self.lifetime(definition)?,
+        })
+    }
+
+    /// LINE's token endpoint, on the host that the asset's `url` names.
+    fn token_url(
+        &mut self,
+        definition: &AssetDefinition,
+        manifest: &Manifest,
+        api: Option<&str>,
+    ) -> Option<String> {
+        if self.value("token_url").is_some() {
+            return self.url("token_url").map(|url| url.given);
+        }
+        let default = default_of(definition, "token_url").and_then(Value::as_str)?;
+        let line = manifest.hosts.get(&Host::Api)?;
+        Some(default.replacen(line.as_str(), api.unwrap_or(line), 1))
+    }
+
+    /// A channel ID is digits, and platforms like to hand it over as a number.
+    fn identifier(&mut self, name: &str) -> Option<String> {
+        match self.value(name)? {
+            Value::Number(number) if number.is_u64() => Some(number.to_string()),
+            _ => self.text(name),
+        }
+    }
+
+    fn lifetime(&mut self, definition: &AssetDefinition) -> Option<u64> {
+        const NAME: &str = "token_lifetime_seconds";
+        let given = match self.value(NAME) {
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(value) => value.as_u64(),
+            None => default_of(definition, NAME).and_then(Value::as_u64),
+        };
+        let lifetime = given.filter(|seconds| (60..=2_592_000).contains(seconds));
+        if lifetime.is_none() {
+            self.wrong(NAME, "seconds from 60 to 2592000 (30 days)");
+        }
+        lifetime
+    }
+}
+
+/// Reports parameters that no way to authenticate has.
+fn check_names(manifest: &Manifest, document: &Map<String, Value>, details: &mut Vec<Detail>) {
+    let known = |name: &str| {
+        manifest
+            .assets
+            .iter()
+            .any(|asset| asset.inputs.properties.contains_key(name))
+    };
+    for name in document.keys().filter(|name| !known(name)) {
+        let names = manifest
+            .assets
+            .iter()
+            .flat_map(|asset| asset.inputs.properties.keys())
+            .map(String::as_str);
+        details.push(Detail {
+            hint: nearest(name, names).map(|name| format!("did you mean `{name}`?")),
+            ..Detail::new(
+                format!("/asset/{name}"),
+                format!("`{name}` is not a parameter of an asset"),
+            )
+        });
+    }
+}
+
+/// Platforms send `null` or an empty string for a field that was left empty.
+fn present(parameters: &Map<String, Value>) -> Map<String, Value> {
+    let given = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    parameters
+        .iter()
+        .filter(|(_, value)| given(value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The environment variable that stands in for a parameter.
+#[must_use]
+pub fn environment_variable(schema: &Map<String, Value>) -> Option<&str> {
+    schema.get("x-env").and_then(Value::as_str)
+}
+
+fn default_of<'a>(definition: &'a AssetDefinition, name: &str) -> Option<&'a Value> {
+    definition.inputs.properties.get(name)?.get("default")
+}
+
+fn text_of(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(Value::as_str).map(str::to_owned)
+}

@@ -1,0 +1,188 @@
+//! Channel access tokens: issued when needed, kept until shortly before they expire, shared by all
+//! calls of an identity (and by other processes, where a store is given), renewed once when LINE
+//! says 401. How one is issued is the host's matter.
+
+mod store;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::asset::Credentials;
+use crate::error::Error;
+use crate::host::{IssuedToken, TokenIssuer};
+use line_connector_http::{Secret, Transport};
+
+pub use store::{Hold, Store};
+
+/// A token is renewed this long before it expires, so that none expires on its way to LINE.
+const MARGIN: Duration = Duration::from_mins(1);
+
+/// Beyond so many identities, those without a call under way are forgotten; a token is soon issued.
+const MAX_IDENTITIES: usize = 1024;
+
+#[derive(Debug, Clone)]
+struct Token {
+    value: Secret,
+    expires: SystemTime,
+}
+
+impl Token {
+    fn new(issued: IssuedToken, now: SystemTime) -> Self {
+        let margin = MARGIN.min(issued.lifetime / 10);
+        let expires = now.checked_add(issued.lifetime.saturating_sub(margin));
+        Self {
+            value: issued.value,
+            expires: expires.unwrap_or(now),
+        }
+    }
+}
+
+/// The tokens of this process. One lock an identity: whoever comes while a token is being issued
+/// waits for it instead of issuing another.
+#[derive(Default)]
+pub struct Tokens {
+    slots: Mutex<HashMap<Credentials, Arc<Mutex<Slot>>>>,
+    store: Option<Box<dyn Store>>,
+    trouble: Mutex<Option<String>>,
+    issued: AtomicU64,
+}
+
+/// What is known of one identity's token.
+#[derive(Default)]
+struct Slot {
+    token: Option<Token>,
+    /// The last token that LINE took no more. Other processes may still keep it.
+    refused: Option<Secret>,
+}
+
+impl Tokens {
+    /// Tokens that other processes share through a store.
+    #[must_use]
+    pub fn shared(store: Option<Box<dyn Store>>) -> Self {
+        Self {
+            store,
+            ..Self::default()
+        }
+    }
+
+    /// A valid token for these credentials: kept, or issued now.
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenIssuer::issue`], and the store's own where it must not be trusted.
+    pub fn bearer(
+        &self,
+        credentials: &Credentials,
+        issuer: &dyn TokenIssuer,
+        transport: &dyn Transport,
+        now: SystemTime,
+        timeout: Duration,
+    ) -> Result<Secret, Error> {
+        if let Credentials::Bearer { token, .. } = credentials {
+            return Ok(token.clone());
+        }
+        let slot = self.slot(credentials);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = slot.token.as_ref().filter(|token| token.expires > now) {
+            return Ok(token.value.clone());
+        }
+        let issue = || {
+            let fresh = issuer.issue(credentials, transport, now, timeout)?;
+            self.issued.fetch_add(1, Ordering::Relaxed);
+            Ok(Token::new(fresh, now))
+        };
+        let shared = self.store.as_ref();
+        let shared = shared.and_then(|store| Some((store, store::name(credentials)?)));
+        let token = match shared {
+            Some((store, name)) => {
+                let known = |content: Vec<u8>| {
+                    store::read(&content, now)
+                        .filter(|token| Some(&token.value) != slot.refused.as_ref())
+                };
+                self.stored(store.as_ref(), &name, timeout, known, issue)?
+            }
+            None => issue()?,
+        };
+        Ok(slot.token.insert(token).value.clone())
+    }
+
+    /// The token that the store has, or one issued now and put there. Of processes that come at
+    /// once, one issues while the others wait; where waiting takes too long, each issues its own.
+    fn stored(
+        &self,
+        store: &dyn Store,
+        name: &str,
+        patience: Duration,
+        known: impl Fn(Vec<u8>) -> Option<Token>,
+        issue: impl FnOnce() -> Result<Token, Error>,
+    ) -> Result<Token, Error> {
+        if let Some(token) = store.load(name)?.and_then(&known) {
+            return Ok(token);
+        }
+        let hold = store.hold(name, patience);
+        // Whoever held the name before may have issued one.
+        if let Some(token) = store.load(name)?.and_then(&known) {
+            return Ok(token);
+        }
+        let token = issue()?;
+        if let Err(error) = hold.and_then(|hold| hold.replace(&store::write(&token))) {
+            let trouble = format!("the token is not kept for other processes: {error}");
+            let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(trouble);
+        }
+        Ok(token)
+    }
+
+    /// What went wrong with the store though the call could go on, since this was last asked.
+    pub fn trouble(&self) -> Option<String> {
+        // Without a store there is none, and a call should not wait for others to know.
+        self.store.as_ref()?;
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take()
+    }
+
+    /// How many tokens were issued so far.
+    #[must_use]
+    pub fn issued(&self) -> u64 {
+        self.issued.load(Ordering::Relaxed)
+    }
+
+    /// Forgets a token that LINE no longer takes. One that another call has renewed meanwhile stays.
+    pub fn forget(&self, credentials: &Credentials, refused: &Secret) {
+        let slot = self.slot(credentials);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot
+            .token
+            .as_ref()
+            .is_some_and(|token| token.value == *refused)
+        {
+            slot.token = None;
+        }
+        slot.refused = Some(refused.clone());
+    }
+
+    fn slot(&self, credentials: &Credentials) -> Arc<Mutex<Slot>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(credentials) {
+            return Arc::clone(slot);
+        }
+        if slots.len() >= MAX_IDENTITIES {
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(slots.entry(credentials.clone()).or_default())
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+/// Whether a new token can be issued when one is refused.
+#[must_use]
+pub fn renewable(credentials: &Credentials) -> bool {
+    !matches!(credentials, Credentials::Bearer { .. })
+}

@@ -1,0 +1,190 @@
+//! The exchange with LINE in a call: the token, the attempts, the pauses between them, and the
+//! client that carries them. What is sent is settled before; what it means is read after.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Pipeline;
+use super::files::Saving;
+use super::permits::{self, Permits};
+use super::progress::Patience;
+use crate::asset::{Asset, Credentials};
+use crate::backoff;
+use crate::documents::AssetParameters;
+use crate::error::Error;
+use crate::rate_limit::Turn;
+use crate::response;
+use crate::retry::{self, Decision, Policy};
+use line_connector_http::Secret;
+use line_connector_http::{Failure, Reply, Request, Transport};
+
+/// How long a pause goes on after the process was asked to end.
+const MAX_SLICE: Duration = Duration::from_millis(250);
+
+/// What all attempts of one call share.
+pub(super) struct AttemptContext<'a> {
+    pub(super) transport: &'a dyn Transport,
+    pub(super) credentials: Option<&'a Credentials>,
+    pub(super) policy: &'a Policy,
+    pub(super) permits: Permits,
+}
+
+/// How a call went.
+pub(super) struct Exchange {
+    pub(super) result: Result<Reply, Failure>,
+    pub(super) attempts: u32,
+    pub(super) token: Option<Secret>,
+}
+
+impl Pipeline {
+    /// Asks again, while the caller has patience, for what LINE still prepares.
+    pub(super) fn until_ready(
+        &self,
+        mut request: Request,
+        context: &AttemptContext<'_>,
+        pending: &[u16],
+        mut patience: Option<Patience>,
+        saving: &mut Option<Saving<'_>>,
+    ) -> Result<Exchange, Error> {
+        let mut last: Option<Exchange> = None;
+        loop {
+            let exchange = match (self.exchange(&mut request, context, saving), last) {
+                // Only asking again found no turn in time: what LINE said before stands.
+                (Err(error), Some(last)) if permits::is_refusal(error.kind) => return Ok(last),
+                (exchange, last) => {
+                    let mut exchange = exchange?;
+                    exchange.attempts += last.map_or(0, |last| last.attempts);
+                    exchange
+                }
+            };
+            let waits = matches!(&exchange.result, Ok(reply) if pending.contains(&reply.status));
+            let now = self.host.clock.now();
+            match patience
+                .as_mut()
+                .filter(|_| waits)
+                .and_then(|patience| patience.next(now))
+            {
+                Some(pause) if self.pause(pause) => last = Some(exchange),
+                _ => return Ok(exchange),
+            }
+        }
+    }
+
+    /// Sends until an answer stands: the same bytes each time, a pause between, a new token once.
+    fn exchange(
+        &self,
+        request: &mut Request,
+        context: &AttemptContext<'_>,
+        saving: &mut Option<Saving<'_>>,
+    ) -> Result<Exchange, Error> {
+        let mut attempts = 0;
+        let mut renewed = false;
+        let mut last = None;
+        loop {
+            let turn = match (self.turn(&context.permits), last) {
+                (Ok(turn), _) => turn,
+                // Only trying again found no turn in time: how the last attempt ended stands.
+                (Err(_), Some(last)) => return Ok(last),
+                (Err(error), None) => return Err(error),
+            };
+            let token = match context.credentials {
+                Some(credentials) => Some(self.token(credentials, context, request.timeout)?),
+                None => None,
+            };
+            request.bearer.clone_from(&token);
+            let result = match saving {
+                Some(saving) => context.transport.download(request, saving),
+                None => context.transport.send(request),
+            };
+            end(turn, &result);
+            attempts += 1;
+            let decision =
+                retry::decide(context.policy, attempts, renewed, &result, || self.jitter());
+            let exchange = Exchange {
+                result,
+                attempts,
+                token,
+            };
+            match decision {
+                Decision::Stop => return Ok(exchange),
+                Decision::Again(pause) => {
+                    self.host.clock.sleep(pause);
+                    last = Some(exchange);
+                }
+                Decision::RenewToken => {
+                    if let (Some(credentials), Some(token)) = (context.credentials, &exchange.token)
+                    {
+                        self.tokens.forget(credentials, token);
+                    }
+                    renewed = true;
+                    last = None;
+                }
+            }
+        }
+    }
+
+    /// Random bits that spread pauses.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "any 64 of the random bits do"
+    )]
+    fn jitter(&self) -> u64 {
+        self.host.random.bits() as u64
+    }
+
+    /// Lets time pass while nothing is under way, in slices, and says whether to go on after it.
+    pub(super) fn pause(&self, mut pause: Duration) -> bool {
+        while !pause.is_zero() && !self.budgets.is_stopped() {
+            let slice = pause.min(MAX_SLICE);
+            self.host.clock.sleep(slice);
+            pause -= slice;
+        }
+        !self.budgets.is_stopped()
+    }
+
+    /// A token, asked for again where the endpoint is only out of reach: issuing has no effect that
+    /// could be doubled on people.
+    fn token(
+        &self,
+        credentials: &Credentials,
+        context: &AttemptContext<'_>,
+        timeout: Duration,
+    ) -> Result<Secret, Error> {
+        let mut attempt = 1;
+        loop {
+            let now = self.host.clock.now();
+            let issuer = self.host.issuer.as_ref();
+            match self
+                .tokens
+                .bearer(credentials, issuer, context.transport, now, timeout)
+            {
+                Err(error) if error.kind.retryable() && attempt < context.policy.attempts => {
+                    let pause = context.policy.backoff(attempt, || self.jitter());
+                    if !self.pause(pause) {
+                        return Err(error);
+                    }
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// The asset that these parameters describe.
+    pub(super) fn asset(&self, parameters: &AssetParameters) -> Result<Arc<Asset>, Error> {
+        let manifest = self.catalog.manifest();
+        self.caches
+            .asset(manifest, parameters, &self.host.environment)
+    }
+}
+
+/// Ends the turn of a request by how it went.
+fn end(turn: Turn<'_>, result: &Result<Reply, Failure>) {
+    match result {
+        Ok(reply) if response::is_rate_limit(reply) => {
+            turn.end_refused(backoff::retry_after(reply));
+        }
+        Err(failure) if !failure.maybe_sent => drop(turn),
+        _ => turn.end(),
+    }
+}

@@ -1,0 +1,480 @@
+//! The pipeline: one invocation in, one output out. Its private functions, read from top to
+//! bottom, are the life of a call. It prints nothing and reads no environment; what it needs of
+//! the world arrives in [`Host`].
+
+mod action;
+mod attempts;
+mod caches;
+mod files;
+mod pages;
+mod permits;
+mod progress;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::asset::{Asset, Credentials};
+use crate::auth::{self, Tokens};
+use crate::catalog::Catalog;
+use crate::documents::{
+    CallReport, ErrorReport, FileReport, Invocation, Options, Output, PlannedRequest,
+};
+use crate::error::{Detail, Error, ExitCode, Kind};
+use crate::host::Host;
+use crate::nearest::nearest;
+use crate::rate_limit::Budgets;
+use crate::request::{self, Around};
+use crate::response;
+use crate::retry::{self, Policy};
+use crate::schema;
+use line_connector_catalog::definition::{Action, Authorization, Repeat, Validation};
+use line_connector_http::{REDACTED, Request, Secret};
+
+use action::ResolvedAction;
+use attempts::{AttemptContext, Exchange};
+use caches::Caches;
+use files::{Saving, digest};
+use progress::Patience;
+
+/// Makes calls: a catalog, the world, and what calls share. Every method may be called from any
+/// thread.
+pub struct Pipeline {
+    catalog: Catalog,
+    host: Host,
+    tokens: Tokens,
+    budgets: Budgets,
+    caches: Caches,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pipeline").finish_non_exhaustive()
+    }
+}
+
+/// A call whose action and asset are known.
+struct Call<'a> {
+    action: Arc<ResolvedAction>,
+    inputs: Map<String, Value>,
+    options: &'a Options,
+    asset: &'a Asset,
+}
+
+impl Pipeline {
+    /// A pipeline over a catalog.
+    #[must_use]
+    pub fn new(catalog: Catalog, mut host: Host) -> Self {
+        let tokens = Tokens::shared(host.token_store.take());
+        Self {
+            catalog,
+            host,
+            tokens,
+            budgets: Budgets::default(),
+            caches: Caches::default(),
+        }
+    }
+
+    /// What is declared.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Makes one call, and those that belong to it: further pages, questions after its end.
+    #[must_use]
+    pub fn call(&self, invocation: Invocation) -> Output {
+        let action = match self.followed(&invocation) {
+            Ok(action) => action,
+            Err(error) => {
+                return Output {
+                    id: invocation.id,
+                    ..Output::from(&error)
+                };
+            }
+        };
+        let Some(action) = action else {
+            return self.once(invocation);
+        };
+        if let (Some(pages), Some(true)) = (&action.meta.pages, invocation.options.all_pages) {
+            return self.all_pages(&action, pages, invocation);
+        }
+        let output = self.once(invocation.clone());
+        match &action.meta.progress {
+            Some(progress) if output.error.is_none() => {
+                self.wait(&action, progress, invocation, output)
+            }
+            _ => output,
+        }
+    }
+
+    /// The action, where the options ask for more than one exchange.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidInputs`] where the action cannot do what they ask for.
+    fn followed(&self, invocation: &Invocation) -> Result<Option<Arc<ResolvedAction>>, Error> {
+        let options = &invocation.options;
+        let all_pages = options.all_pages == Some(true);
+        if !all_pages && options.wait_ms.is_none() && options.save_to.is_none() {
+            return Ok(None);
+        }
+        let action = self.look_up(invocation.action.as_deref())?;
+        if all_pages && action.meta.pages.is_none() {
+            return Err(pages::cannot("all_pages", "this action has no pages"));
+        }
+        if options.save_to.is_some() && !gives_file(&action) {
+            return Err(pages::cannot("save_to", "this action gives no file"));
+        }
+        Ok(Some(action))
+    }
+
+    /// Makes one call by itself.
+    fn once(&self, invocation: Invocation) -> Output {
+        self.answer(invocation, Self::send)
+    }
+
+    /// Prepares one call and shows its request instead of sending it. It needs neither network nor
+    /// credentials.
+    #[must_use]
+    pub fn plan(&self, invocation: Invocation) -> Output {
+        self.answer(invocation, Self::show)
+    }
+
+    /// What `call` and `plan` share: the asset, the report, the errors, the secrets.
+    fn answer(
+        &self,
+        mut invocation: Invocation,
+        step: impl FnOnce(&Self, Call<'_>, &mut CallReport) -> Result<Output, Failed>,
+    ) -> Output {
+        let started = self.host.clock.monotonic();
+        let id = invocation.id.take();
+        let mut report = CallReport {
+            action: invocation.action.clone(),
+            ..CallReport::default()
+        };
+        let action = self.look_up(invocation.action.as_deref());
+        let mut secrets = match &action {
+            Ok(action) => secret_inputs(action, &invocation.inputs),
+            Err(_) => Vec::new(),
+        };
+        let result = self
+            .asset(&invocation.asset)
+            .map_err(Failed::before)
+            .and_then(|asset| {
+                secrets.extend_from_slice(&asset.secrets);
+                let call = Call {
+                    action: action?,
+                    inputs: std::mem::take(&mut invocation.inputs),
+                    options: &invocation.options,
+                    asset: &asset,
+                };
+                step(self, call, &mut report)
+            });
+        let mut output = result.unwrap_or_else(|failed| {
+            let mut output = *failed.output;
+            output.error = Some(ErrorReport::from(&failed.error));
+            output
+        });
+        let elapsed = self.host.clock.monotonic().saturating_sub(started);
+        report.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        output.secrets.extend(secrets);
+        output.id = id;
+        output.meta = Some(report);
+        output
+    }
+
+    fn send(&self, call: Call<'_>, report: &mut CallReport) -> Result<Output, Failed> {
+        let Call { asset, options, .. } = call;
+        let action = Arc::clone(&call.action);
+        let request = self.prepare(call, report)?;
+        let credentials = match action.meta.auth {
+            Authorization::Bearer => Some(credentials(asset)?),
+            Authorization::None => None,
+        };
+        let defaults = &self.catalog.manifest().defaults;
+        let transport = self.host.network.transport(&asset.network, defaults)?;
+        let policy = self.policy(&action, credentials, options);
+        let file = gives_file(&action);
+        let path = options.save_to.as_deref().filter(|_| file);
+        let mut saving = path.map(|path| Saving::new(path, self.host.files.as_ref()));
+        let context = AttemptContext {
+            transport: transport.as_ref(),
+            credentials,
+            policy: &policy,
+            permits: self.permits(&action, asset, options)?,
+        };
+        let pending = &action.meta.pending;
+        let patience = Patience::new(self.host.clock.now(), options.wait_ms);
+        let exchange = self.until_ready(request, &context, pending, patience, &mut saving);
+        report.waited_ms = context.permits.waited_ms();
+        let exchange = exchange?;
+        let trouble = self.tokens.trouble();
+        report
+            .warnings
+            .extend(trouble.map(|trouble| Detail::new("", trouble)));
+        report.attempts = exchange.attempts;
+        if let Ok(reply) = &exchange.result {
+            report.pending = pending.contains(&reply.status).then_some(true);
+        }
+        let saved = match (&exchange.result, saving) {
+            (Ok(reply), Some(saving)) => saving.finish(reply)?,
+            _ => None,
+        };
+        read(exchange, report, file, saved).map_err(|failed| match action.meta.retry {
+            Repeat::Never => Failed {
+                error: failed.error.of_unrepeatable(),
+                ..failed
+            },
+            Repeat::Keyed | Repeat::Safe => failed,
+        })
+    }
+
+    fn show(&self, call: Call<'_>, report: &mut CallReport) -> Result<Output, Failed> {
+        let auth = call.action.meta.auth;
+        let request = self.prepare(call, report)?;
+        let own = match auth {
+            Authorization::Bearer => {
+                Some(("Authorization".to_owned(), format!("Bearer {REDACTED}")))
+            }
+            Authorization::None => None,
+        };
+        let headers = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let body = files::shown(&request);
+        let planned = PlannedRequest {
+            method: request.method.as_str().to_owned(),
+            url: request.url,
+            headers: own.into_iter().chain(headers).collect(),
+            body,
+        };
+        Ok(Output {
+            request: Some(planned),
+            ..Output::default()
+        })
+    }
+
+    /// Everything before the network: bind, validate, build.
+    fn prepare(&self, call: Call<'_>, report: &mut CallReport) -> Result<Request, Error> {
+        let Call {
+            action,
+            inputs,
+            options,
+            asset,
+        } = call;
+        let mut inputs = request::bind(inputs, |section| action.section(section))?;
+        report.warnings = self.validate(&action, &inputs, options)?;
+        digest(&action, &mut inputs)?;
+        let parts = self.parts(&action, &inputs)?;
+        // Only between parts, so that no other call asks for random bits.
+        let boundary = match parts.as_slice() {
+            [] => String::new(),
+            _ => format!("line-connector-{:032x}", self.host.random.bits()),
+        };
+        report.retry_key = self.retry_key(&action, &inputs, asset, options);
+        let base = asset.hosts.get(&action.meta.host).ok_or_else(|| {
+            Error::new(
+                Kind::InvalidAsset,
+                "the manifest has no URL for this action's host",
+            )
+        })?;
+        let around = Around {
+            base,
+            retry_key: report.retry_key.as_deref(),
+            timeout: self.timeout(options),
+            parts,
+            boundary: &boundary,
+        };
+        request::build(&action, &inputs, around)
+    }
+
+    fn look_up(&self, name: Option<&str>) -> Result<Arc<ResolvedAction>, Error> {
+        let name = name.ok_or_else(|| {
+            Error::new(Kind::InvalidDocument, "no action is named").with_details(vec![Detail {
+                hint: Some("or name it on the command line: `run ACTION`".to_owned()),
+                ..Detail::new("/action", "`action` is missing")
+            }])
+        })?;
+        self.caches.action(&self.catalog, name).ok_or_else(|| {
+            let error = Error::new(Kind::UnknownAction, format!("there is no action `{name}`"));
+            let entries = self.catalog.entries();
+            match nearest(name, entries.iter().map(|entry| entry.name.as_str())) {
+                Some(known) => error.with_hint(format!("did you mean `{known}`?")),
+                None => error,
+            }
+        })
+    }
+
+    fn validate(
+        &self,
+        action: &Action,
+        inputs: &Value,
+        options: &Options,
+    ) -> Result<Vec<Detail>, Error> {
+        if self.validation(options) == Validation::Off {
+            return Ok(Vec::new());
+        }
+        if !self.catalog.is_added(&action.name)
+            && schema::accepts(&action.name, inputs) == Some(true)
+        {
+            return Ok(Vec::new());
+        }
+        let findings = self.caches.schema(action).check(inputs);
+        if findings.violations.is_empty() {
+            return Ok(findings.warnings);
+        }
+        let count = findings.violations.len();
+        let message = match count {
+            1 => "the inputs break a rule; nothing was sent".to_owned(),
+            count => format!("the inputs break {count} rules; nothing was sent"),
+        };
+        Err(Error::new(Kind::InvalidInputs, message).with_details(findings.violations))
+    }
+
+    /// The key that every attempt carries: the caller's, or the idempotency key's, or a random one.
+    fn retry_key(
+        &self,
+        action: &Action,
+        inputs: &Value,
+        asset: &Asset,
+        options: &Options,
+    ) -> Option<String> {
+        if action.meta.retry != Repeat::Keyed {
+            return None;
+        }
+        let channel = asset
+            .credentials
+            .as_ref()
+            .map(Credentials::channel)
+            .unwrap_or_default();
+        Some(
+            match (request::retry_key(inputs), &options.idempotency_key) {
+                (Some(key), _) => key.to_owned(),
+                (None, Some(name)) => retry::derived_key(channel, &action.name, name),
+                (None, None) => retry::random_key(self.host.random.bits()),
+            },
+        )
+    }
+
+    fn policy(
+        &self,
+        action: &Action,
+        credentials: Option<&Credentials>,
+        options: &Options,
+    ) -> Policy {
+        let defaults = &self.catalog.manifest().defaults;
+        Policy {
+            repeat: action.meta.retry,
+            attempts: options.attempts.unwrap_or(defaults.attempts),
+            backoff: Duration::from_millis(defaults.backoff_ms),
+            max_backoff: Duration::from_millis(defaults.max_backoff_ms),
+            renewable: credentials.is_some_and(auth::renewable),
+        }
+    }
+
+    fn timeout(&self, options: &Options) -> Duration {
+        let default = self.catalog.manifest().defaults.timeout_ms;
+        Duration::from_millis(options.timeout_ms.unwrap_or(default))
+    }
+
+    fn validation(&self, options: &Options) -> Validation {
+        options
+            .validation
+            .unwrap_or(self.catalog.manifest().defaults.validation)
+    }
+}
+
+/// The values of inputs that the action marks `writeOnly`: they are not repeated in outputs.
+fn secret_inputs(action: &ResolvedAction, inputs: &Map<String, Value>) -> Vec<Secret> {
+    let values = action.secrets().iter().filter_map(|(section, name)| {
+        let inside = inputs.get(*section).and_then(Value::as_object);
+        let value = inside.and_then(|members| members.get(name));
+        value.or_else(|| inputs.get(name))?.as_str()
+    });
+    values.map(Secret::new).collect()
+}
+
+/// The end of a call: LINE's answer as the output, or why there is none.
+fn read(
+    exchange: Exchange,
+    report: &mut CallReport,
+    file: bool,
+    saved: Option<FileReport>,
+) -> Result<Output, Failed> {
+    let secrets: Vec<Secret> = exchange.token.into_iter().collect();
+    let reply = match exchange.result {
+        Ok(reply) => reply,
+        Err(failure) => {
+            let output = Output {
+                secrets,
+                ..Output::default()
+            };
+            return Err(Failed {
+                error: response::unanswered(&failure),
+                output: Box::new(output),
+            });
+        }
+    };
+    let reading = response::read(reply, file, saved);
+    report.request_id = reading.request_id;
+    report.already_accepted = reading.already_accepted.then_some(true);
+    let output = Output {
+        secrets,
+        ..reading.output
+    };
+    match reading.error {
+        None => Ok(output),
+        Some(error) => Err(Failed {
+            error,
+            output: Box::new(output),
+        }),
+    }
+}
+
+/// Whether what an action answers is a file.
+fn gives_file(action: &Action) -> bool {
+    action
+        .output
+        .get("properties")
+        .is_some_and(|properties| properties.get("file").is_some())
+}
+
+fn credentials(asset: &Asset) -> Result<&Credentials, Error> {
+    asset.credentials.as_ref().ok_or_else(|| {
+        Error::new(Kind::NoCredentials, "there are no complete credentials")
+            .with_details(asset.missing.clone())
+    })
+}
+
+/// A call that failed, with what LINE answered, if anything.
+struct Failed {
+    error: Error,
+    output: Box<Output>,
+}
+
+impl Failed {
+    fn before(error: Error) -> Self {
+        Self {
+            error,
+            output: Box::default(),
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::before(error)
+    }
+}
+
+/// The exit code that belongs to an output.
+#[must_use]
+pub fn exit_code(output: &Output) -> ExitCode {
+    output
+        .error
+        .as_ref()
+        .map_or(ExitCode::Accepted, |error| error.kind.exit_code())
+}

@@ -1,0 +1,207 @@
+//! Listings that take several calls, page after page. How an action's pages are asked for is
+//! declared.
+
+use serde_json::{Value, json};
+
+use super::Pipeline;
+use super::action::ResolvedAction;
+use crate::documents::{ErrorReport, Invocation, Output};
+use crate::error::{Detail, Error, Kind};
+use crate::request;
+use line_connector_catalog::definition::Pages;
+
+impl Pipeline {
+    /// Every page of a listing, merged into the first one's output.
+    pub(super) fn all_pages(
+        &self,
+        action: &ResolvedAction,
+        pages: &Pages,
+        mut invocation: Invocation,
+    ) -> Output {
+        if let Err(error) = in_sections(action, &mut invocation) {
+            return Output {
+                id: invocation.id,
+                ..Output::from(&error)
+            };
+        }
+        if let Some(first) = pages
+            .first
+            .filter(|_| parameter(&invocation, pages).is_none())
+        {
+            set_parameter(&mut invocation, pages, Value::from(first));
+        }
+        let mut listing = Listing::new(invocation.options.max_items);
+        let patience = invocation.options.max_wait_ms;
+        loop {
+            invocation.options.max_wait_ms =
+                patience.map(|all| all.saturating_sub(listing.waited_ms.unwrap_or_default()));
+            let mut output = self.once(invocation.clone());
+            if output.error.is_some() {
+                listing.report(&mut output);
+                return output;
+            }
+            match listing.take(pages, output, parameter(&invocation, pages)) {
+                Ok(Some(next)) => set_parameter(&mut invocation, pages, next),
+                Ok(None) => return listing.finish(pages),
+                Err(error) => {
+                    let mut output = listing.finish(pages);
+                    output.error = Some(ErrorReport::from(&error));
+                    return output;
+                }
+            }
+        }
+    }
+}
+
+/// Brings the inputs into sections, so that more can be added to them.
+pub(super) fn in_sections(
+    action: &ResolvedAction,
+    invocation: &mut Invocation,
+) -> Result<(), Error> {
+    let inputs = std::mem::take(&mut invocation.inputs);
+    let bound = request::bind(inputs, |section| action.section(section))?;
+    invocation.inputs = bound.as_object().cloned().unwrap_or_default();
+    Ok(())
+}
+
+/// An option that the action cannot follow.
+pub(super) fn cannot(option: &str, why: &str) -> Error {
+    Error::new(Kind::InvalidInputs, "the options do not fit the action")
+        .with_details(vec![Detail::new(format!("/options/{option}"), why)])
+}
+
+/// Two times, either of which may be absent.
+pub(super) fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    [one, other]
+        .into_iter()
+        .flatten()
+        .reduce(|one, other| one + other)
+}
+
+fn parameter<'a>(invocation: &'a Invocation, pages: &Pages) -> Option<&'a Value> {
+    invocation.inputs.get("parameters")?.get(&pages.parameter)
+}
+
+fn set_parameter(invocation: &mut Invocation, pages: &Pages, value: Value) {
+    let parameters = invocation
+        .inputs
+        .entry("parameters")
+        .or_insert_with(|| json!({}));
+    if let Some(parameters) = parameters.as_object_mut() {
+        parameters.insert(pages.parameter.clone(), value);
+    }
+}
+
+/// The pages read so far.
+struct Listing {
+    most: Option<u64>,
+    items: Vec<Value>,
+    /// The first page's output, and its body without the items.
+    first: Option<(Output, Option<Value>)>,
+    pages: u32,
+    attempts: u32,
+    waited_ms: Option<u64>,
+    elapsed_ms: u64,
+    more: bool,
+}
+
+impl Listing {
+    fn new(most: Option<u64>) -> Self {
+        Self {
+            most,
+            items: Vec::new(),
+            first: None,
+            pages: 0,
+            attempts: 0,
+            waited_ms: None,
+            elapsed_ms: 0,
+            more: false,
+        }
+    }
+
+    /// Takes in a page and says what asks for the next one.
+    fn take(
+        &mut self,
+        pages: &Pages,
+        output: Output,
+        asked: Option<&Value>,
+    ) -> Result<Option<Value>, Error> {
+        self.pages += 1;
+        if let Some(meta) = &output.meta {
+            self.attempts += meta.attempts;
+            self.waited_ms = sum(self.waited_ms, meta.waited_ms);
+            self.elapsed_ms += meta.elapsed_ms;
+        }
+        let mut page = output.json();
+        let body = page.as_mut().and_then(Value::as_object_mut);
+        let found = body.and_then(|body| match body.get_mut(&pages.items).map(Value::take) {
+            Some(Value::Array(items)) => Some((items, body.get(&pages.next).cloned())),
+            _ => None,
+        });
+        let (items, next) = found.unwrap_or_default();
+        self.items.extend(items);
+        self.first.get_or_insert((output, page));
+        let most = self
+            .most
+            .map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+        let next = following(next, asked)?;
+        if let Some(most) = most.filter(|most| self.items.len() >= *most) {
+            self.more = self.items.len() > most || next.is_some();
+            self.items.truncate(most);
+            return Ok(None);
+        }
+        Ok(next)
+    }
+
+    /// The first page's output with the items of all.
+    fn finish(self, pages: &Pages) -> Output {
+        let (mut output, mut page) = self.first.unwrap_or_default();
+        let meta = output.meta.get_or_insert_default();
+        meta.pages = Some(self.pages);
+        meta.items = Some(self.items.len() as u64);
+        meta.more = Some(self.more);
+        meta.attempts = self.attempts;
+        meta.waited_ms = self.waited_ms;
+        meta.elapsed_ms = self.elapsed_ms;
+        if let Some(Value::Object(body)) = &mut page {
+            body.shift_remove(&pages.next);
+            body.insert(pages.items.clone(), Value::Array(self.items));
+        }
+        output.json_body = page.map(Into::into);
+        output
+    }
+
+    /// What was read before a page failed.
+    fn report(&self, output: &mut Output) {
+        let meta = output.meta.get_or_insert_default();
+        meta.pages = Some(self.pages);
+        meta.items = Some(self.items.len() as u64);
+        meta.attempts += self.attempts;
+        meta.waited_ms = sum(self.waited_ms, meta.waited_ms);
+        meta.elapsed_ms += self.elapsed_ms;
+    }
+}
+
+/// What asks for the page after this one, if there is one.
+fn following(next: Option<Value>, asked: Option<&Value>) -> Result<Option<Value>, Error> {
+    match next {
+        Some(Value::String(token)) if !token.is_empty() => {
+            let token = Value::from(token);
+            if Some(&token) == asked {
+                let message =
+                    "LINE gave the same continuation token twice; the listing cannot go on";
+                return Err(Error::new(Kind::UnexpectedStatus, message));
+            }
+            Ok(Some(token))
+        }
+        Some(Value::Bool(true)) => {
+            let page = asked.map_or(1, |page| {
+                page.as_u64()
+                    .or_else(|| page.as_str()?.parse().ok())
+                    .unwrap_or(1)
+            });
+            Ok(Some(Value::from(page + 1)))
+        }
+        _ => Ok(None),
+    }
+}

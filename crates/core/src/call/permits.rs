@@ -1,0 +1,155 @@
+//! A call's turn within the rate limits: which budgets it shares, how long it may wait for them, and
+//! what is told where it waits in vain. How budgets work is `budget`'s matter.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Pipeline;
+use crate::asset::{Asset, Credentials, EVERY_ACTION};
+use crate::documents::Options;
+use crate::error::{Detail, Error, Kind};
+use crate::nearest::nearest;
+use crate::rate_limit::{Budget, Rate, Refusal, Turn};
+use line_connector_catalog::definition::{self, Action};
+use line_connector_http::Secret;
+
+/// The budgets of one call, and what it has waited for them so far.
+pub(super) struct Permits {
+    /// The asset's own first, LINE's last.
+    budgets: Vec<Arc<Budget>>,
+    patience: Option<Duration>,
+    waited: Cell<Duration>,
+}
+
+impl Permits {
+    /// How long the call has waited, where it has.
+    pub(super) fn waited_ms(&self) -> Option<u64> {
+        let waited = u64::try_from(self.waited.get().as_millis()).unwrap_or(u64::MAX);
+        Some(waited).filter(|waited| *waited > 0)
+    }
+}
+
+impl Pipeline {
+    /// From now on no call waits: not for its turn, and not for work that LINE has only begun. A
+    /// call that would have to ends with [`Kind::ShuttingDown`], or with what is known by then; one
+    /// that is under way goes on.
+    pub fn stop(&self) {
+        self.budgets.stop();
+    }
+
+    /// How many tokens were issued so far.
+    #[must_use]
+    pub fn tokens_issued(&self) -> u64 {
+        self.tokens.issued()
+    }
+
+    /// The budgets that a call shares.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidAsset`] where the asset limits an action that does not exist.
+    pub(super) fn permits(
+        &self,
+        action: &Action,
+        asset: &Asset,
+        options: &Options,
+    ) -> Result<Permits, Error> {
+        let unknown = asset
+            .rate_limits
+            .keys()
+            .filter(|name| *name != EVERY_ACTION && !self.catalog.has(name));
+        let details: Vec<Detail> = unknown.map(|name| self.no_such_action(name)).collect();
+        if !details.is_empty() {
+            return Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(details));
+        }
+        let own = asset
+            .rate_limits
+            .get(&action.name)
+            .or_else(|| asset.rate_limits.get(EVERY_ACTION));
+        let is_off = own == Some(&None);
+        let lines = action.meta.rate_limit.as_deref().filter(|_| !is_off);
+        let rates = own.copied().flatten().into_iter();
+        let rates = rates.chain(lines.and_then(definition::rate));
+        let budgets = rates.map(|rate| self.budget(action, asset, rate)).collect();
+        Ok(Permits {
+            budgets,
+            patience: options.max_wait_ms.map(Duration::from_millis),
+            waited: Cell::default(),
+        })
+    }
+
+    /// LINE counts by channel and endpoint, whatever the parameters.
+    fn budget(&self, action: &Action, asset: &Asset, (calls, seconds): (u32, u32)) -> Arc<Budget> {
+        let channel = asset.credentials.as_ref().map(Credentials::channel);
+        let base = asset.hosts.get(&action.meta.host);
+        // Normalising ends a bare host in a slash, and the manifest does not.
+        let base = base.map(|base| base.trim_end_matches('/'));
+        let rate = Rate { calls, seconds };
+        let name = format!(
+            "{}\n{}\n{} {}\n{rate}",
+            base.unwrap_or_default(),
+            channel.unwrap_or_default(),
+            action.meta.method.as_str(),
+            action.meta.endpoint,
+        );
+        self.budgets
+            .get(Secret::new(name), rate, self.host.clock.as_ref())
+    }
+
+    fn no_such_action(&self, name: &str) -> Detail {
+        let entries = self.catalog.entries();
+        let known = nearest(name, entries.iter().map(|entry| entry.name.as_str()));
+        Detail {
+            hint: known.map(|known| format!("did you mean `{known}`?")),
+            ..Detail::new(
+                format!("/asset/rate_limits/{name}"),
+                format!("there is no action `{name}`"),
+            )
+        }
+    }
+
+    /// Waits for the turn of one request.
+    pub(super) fn turn<'t>(&'t self, permits: &'t Permits) -> Result<Turn<'t>, Error> {
+        let clock = self.host.clock.as_ref();
+        let begun = clock.monotonic();
+        let patience = permits
+            .patience
+            .map(|patience| patience.saturating_sub(permits.waited.get()));
+        match self.budgets.turn(&permits.budgets, patience, clock) {
+            Ok(turn) => {
+                permits.waited.set(permits.waited.get() + turn.waited);
+                Ok(turn)
+            }
+            Err(refusal) => {
+                permits
+                    .waited
+                    .set(permits.waited.get() + clock.monotonic().saturating_sub(begun));
+                Err(no_turn(refusal, permits.patience.unwrap_or_default()))
+            }
+        }
+    }
+}
+
+/// Whether an error says that a call got no turn.
+pub(super) fn is_refusal(kind: Kind) -> bool {
+    matches!(kind, Kind::RateBudget | Kind::ShuttingDown)
+}
+
+fn no_turn(refusal: Refusal, patience: Duration) -> Error {
+    let time = patience.as_millis();
+    match refusal {
+        Refusal::Late(rate) => Error::new(
+            Kind::RateBudget,
+            format!("the turn of this call within {rate} did not come within {time} ms"),
+        ),
+        Refusal::TooLate(rate) => Error::new(
+            Kind::RateBudget,
+            format!("the turn of this call within {rate} cannot come within {time} ms"),
+        ),
+        Refusal::Stopped(rate) => Error::new(
+            Kind::ShuttingDown,
+            format!("the process is ending while this call waits for its turn within {rate}"),
+        ),
+    }
+}

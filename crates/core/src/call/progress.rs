@@ -1,0 +1,195 @@
+//! Work that LINE has only begun and content that is not ready yet: asking again until the end, or
+//! until the caller's time is up. Which action asks, and where the phase stands, is declared.
+
+use std::time::{Duration, SystemTime};
+
+use line_connector_catalog::definition::Progress;
+use serde_json::{Map, json};
+
+use super::action::ResolvedAction;
+use super::pages::{in_sections, sum};
+use super::{Pipeline, permits};
+use crate::documents::{CallReport, ErrorReport, Invocation, Output};
+use crate::error::{Error, Kind, Outcome};
+
+/// The first pause before asking again; it doubles.
+const MIN_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause: 90 questions an hour, under the tightest limit that LINE sets on one (100).
+const MAX_PAUSE: Duration = Duration::from_secs(40);
+
+/// The pauses while waiting, within what is left of the caller's time.
+pub(super) struct Patience {
+    deadline: SystemTime,
+    pause: Duration,
+}
+
+impl Patience {
+    /// Patience for `wait_ms` from now on; none where the caller does not want to wait.
+    pub(super) fn new(now: SystemTime, wait_ms: Option<u64>) -> Option<Self> {
+        let deadline = now.checked_add(Duration::from_millis(wait_ms.filter(|ms| *ms > 0)?))?;
+        Some(Self {
+            deadline,
+            pause: MIN_PAUSE,
+        })
+    }
+
+    /// What is left of the caller's time, milliseconds.
+    fn left_ms(&self, now: SystemTime) -> u64 {
+        let left = self.deadline.duration_since(now).unwrap_or_default();
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The next pause, or nothing where the time is up.
+    pub(super) fn next(&mut self, now: SystemTime) -> Option<Duration> {
+        let left = self
+            .deadline
+            .duration_since(now)
+            .ok()
+            .filter(|left| !left.is_zero())?;
+        let pause = self.pause.min(left);
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
+        Some(pause)
+    }
+}
+
+impl Pipeline {
+    /// Waits for the end of work that an action has begun, and answers how it ended.
+    pub(super) fn wait(
+        &self,
+        action: &ResolvedAction,
+        progress: &Progress,
+        mut invocation: Invocation,
+        begun: Output,
+    ) -> Output {
+        let Some(mut patience) = Patience::new(self.host.clock.now(), invocation.options.wait_ms)
+        else {
+            return begun;
+        };
+        let question = match question(action, progress, &mut invocation, &begun) {
+            Ok(question) => question,
+            Err(error) => {
+                return Output {
+                    error: Some(ErrorReport::from(&error)),
+                    ..begun
+                };
+            }
+        };
+        let mut last = begun.clone();
+        while let Some(pause) = patience.next(self.host.clock.now()) {
+            if !self.pause(pause) {
+                break;
+            }
+            let mut question = question.clone();
+            question.options.max_wait_ms = Some(patience.left_ms(self.host.clock.now()));
+            let answer = self.once(question);
+            // The work goes on, and only its end cannot be awaited.
+            if answer
+                .error
+                .as_ref()
+                .is_some_and(|error| permits::is_refusal(error.kind))
+            {
+                break;
+            }
+            // Right after the beginning LINE may not know of the work yet.
+            if answer
+                .error
+                .as_ref()
+                .is_some_and(|error| error.kind == Kind::NotFound)
+            {
+                continue;
+            }
+            let phase = phase(progress, &answer);
+            let ended = phase
+                .as_ref()
+                .is_none_or(|phase| progress.done.contains(phase));
+            last = told(&begun, answer);
+            if ended {
+                if let Some(phase) = phase.filter(|phase| progress.failed.contains(phase)) {
+                    last.error = Some(ErrorReport::from(&failure(&phase, &last)));
+                }
+                return last;
+            }
+        }
+        if let Some(meta) = &mut last.meta {
+            meta.pending = Some(true);
+        }
+        last
+    }
+}
+
+/// The call that asks how far the work has come.
+fn question(
+    action: &ResolvedAction,
+    progress: &Progress,
+    invocation: &mut Invocation,
+    begun: &Output,
+) -> Result<Invocation, Error> {
+    in_sections(action, invocation)?;
+    let known = json!({"inputs": invocation.inputs, "output": begun});
+    let mut inputs = Map::new();
+    for (place, source) in &progress.inputs {
+        let value =
+            known
+                .pointer(source)
+                .filter(|value| !value.is_null())
+                .ok_or_else(|| {
+                    Error::new(
+                Kind::UnexpectedStatus,
+                format!("LINE's answer lacks {source}, without which its end cannot be asked for"),
+            )
+            .with_outcome(Outcome::Unknown)
+                })?;
+        let (section, name) = place.split_once('/').unwrap_or(("parameters", place));
+        let members = inputs.entry(section).or_insert_with(|| json!({}));
+        members[name] = value.clone();
+    }
+    let mut question = Invocation {
+        action: Some(progress.action.clone()),
+        asset: invocation.asset.clone(),
+        inputs,
+        ..Invocation::default()
+    };
+    question.options.timeout_ms = invocation.options.timeout_ms;
+    question.options.attempts = invocation.options.attempts;
+    Ok(question)
+}
+
+fn phase(progress: &Progress, answer: &Output) -> Option<String> {
+    let body = answer.json()?;
+    body.pointer(&progress.phase)?.as_str().map(str::to_owned)
+}
+
+/// The answer to the question as the answer of the call that began the work.
+fn told(begun: &Output, mut answer: Output) -> Output {
+    let own = begun.meta.clone().unwrap_or_default();
+    let asked = answer.meta.take().unwrap_or_default();
+    answer.meta = Some(CallReport {
+        attempts: own.attempts + asked.attempts,
+        waited_ms: sum(own.waited_ms, asked.waited_ms),
+        elapsed_ms: own.elapsed_ms + asked.elapsed_ms,
+        ..own
+    });
+    answer.id.clone_from(&begun.id);
+    answer.secrets.extend(begun.secrets.iter().cloned());
+    answer
+}
+
+fn failure(phase: &str, answer: &Output) -> Error {
+    let body = answer.json();
+    let why = ["failedDescription", "errorCode", "failedType"]
+        .iter()
+        .find_map(|key| body.as_ref()?.get(key))
+        .map(|why| {
+            format!(
+                ": {}",
+                why.as_str().map_or_else(|| why.to_string(), str::to_owned)
+            )
+        });
+    let why = why.unwrap_or_default();
+    Error::new(
+        Kind::WorkFailed,
+        format!("LINE accepted it, and it ended as `{phase}`{why}"),
+    )
+    .with_outcome(Outcome::Unknown)
+    .of_unrepeatable()
+}

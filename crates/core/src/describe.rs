@@ -1,0 +1,276 @@
+//! The catalog as lists, self-contained schemas and tables: what `list` and `describe` answer, what
+//! the README shows, what is committed under `schemas/`. It calls nothing.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use schemars::{Schema, schema_for};
+use serde_json::{Map, Value, json};
+
+use crate::catalog::Catalog;
+use crate::documents::{Invocation, Output};
+use crate::error::Kind;
+use crate::webhook::{self, Event, Terms};
+use line_connector_catalog::definition::{Action, Manifest, Trigger, Triggers};
+use line_connector_catalog::references as pointer;
+
+/// Every action and every trigger in short, as `list --json` prints them; `kind` tells which.
+#[must_use]
+pub fn list(catalog: &Catalog) -> Value {
+    let actions = catalog.entries().into_iter().filter_map(|entry| {
+        let action = catalog.action(&entry.name)?;
+        Some(json!({
+            "kind": "action",
+            "name": entry.name,
+            "family": entry.family,
+            "title": entry.title,
+            "description": action.description,
+            "method": action.meta.method,
+            "endpoint": action.meta.endpoint,
+            "host": action.meta.host,
+            "effect": action.meta.effect,
+            "retry": action.meta.retry,
+            "rate_limit": action.meta.rate_limit,
+            "docs": action.meta.docs,
+        }))
+    });
+    let triggers = catalog.triggers().events.into_iter().map(|trigger| {
+        json!({
+            "kind": "trigger",
+            "name": trigger.name,
+            "family": family_of(&trigger),
+            "title": trigger.title,
+            "description": trigger.description,
+            "event": trigger.event,
+            "docs": trigger.docs,
+        })
+    });
+    actions.chain(triggers).collect()
+}
+
+/// A trigger's name up to its first dot.
+fn family_of(trigger: &Trigger) -> &str {
+    trigger.name.split('.').next().unwrap_or_default()
+}
+
+/// The whole connector: its card, every action and every trigger in full, and the schema of what
+/// triggers emit.
+#[must_use]
+pub fn connector(catalog: &Catalog) -> Value {
+    let names = catalog.entries().into_iter().map(|entry| entry.name);
+    let actions: Vec<Value> = names.filter_map(|name| action(catalog, &name)).collect();
+    let mut card = json!(catalog.card());
+    card["version"] = json!(env!("CARGO_PKG_VERSION"));
+    card["actions"] = json!(actions);
+    let triggers = catalog.triggers();
+    let in_full: Vec<Value> = triggers
+        .events
+        .iter()
+        .map(|one| full_trigger(&triggers, one))
+        .collect();
+    card["triggers"] = json!(in_full);
+    card["event"] = json!(schema_for!(Event<'_>));
+    card
+}
+
+/// One trigger in full: its documentation, what it emits, and its example as LINE sends it and as
+/// it is emitted.
+#[must_use]
+pub fn trigger(catalog: &Catalog, name: &str) -> Option<Value> {
+    let triggers = catalog.triggers();
+    let trigger = triggers.events.iter().find(|one| one.name == name)?;
+    let mut described = full_trigger(&triggers, trigger);
+    let mut emits = json!(schema_for!(Event<'_>));
+    emits["properties"]["type"] = json!({"const": trigger.name});
+    described["emits"] = emits;
+    Some(described)
+}
+
+fn full_trigger(triggers: &Triggers, trigger: &Trigger) -> Value {
+    json!({
+        "name": trigger.name,
+        "family": family_of(trigger),
+        "title": trigger.title,
+        "description": trigger.description,
+        "docs": trigger.docs,
+        "event": trigger.event,
+        "example": emitted(triggers, &trigger.example),
+    })
+}
+
+/// The event that LINE's event becomes, as if it had come in the moment that it happened.
+fn emitted(triggers: &Triggers, example: &Map<String, Value>) -> Value {
+    let body = json!({"destination": "U", "events": [example]}).to_string();
+    let terms = Terms::new(&triggers.content, SystemTime::UNIX_EPOCH);
+    let delivery = webhook::read(body.as_bytes(), &terms).ok();
+    delivery.map_or(Value::Null, |delivery| json!(delivery.events.first()))
+}
+
+/// One action in full: its schemas with everything that they refer to, and its examples.
+#[must_use]
+pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
+    let action = catalog.action(name)?;
+    let family = catalog
+        .entries()
+        .into_iter()
+        .find(|entry| entry.name == name)?
+        .family;
+    let examples = catalog.examples(name);
+    Some(json!({
+        "name": action.name,
+        "family": family,
+        "title": action.title,
+        "description": action.description,
+        "docs": action.meta.docs,
+        "meta": action.meta,
+        "inputs": bundled(&action.inputs),
+        "output": bundled(&action.output),
+        "examples": examples,
+    }))
+}
+
+/// A schema with every file that it refers to under its own `$defs`, so that it stands alone.
+#[must_use]
+pub fn bundled(schema: &Map<String, Value>) -> Value {
+    let mut waiting = BTreeSet::new();
+    let mut bundle = rewritten("", &Value::Object(schema.clone()), &mut waiting);
+    let mut definitions = Map::new();
+    while let Some(file) = waiting.pop_first() {
+        if definitions.contains_key(&file) {
+            continue;
+        }
+        let document = Catalog::schema(&file).unwrap_or(Value::Bool(true));
+        let mut found = BTreeSet::new();
+        let mut definition = rewritten(&file, &document, &mut found);
+        if let Some(members) = definition.as_object_mut() {
+            members.remove("$schema");
+            members.remove("$id");
+        }
+        definitions.insert(file, definition);
+        waiting.extend(found);
+    }
+    if !definitions.is_empty() {
+        bundle["$defs"] = Value::Object(definitions);
+    }
+    bundle["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    bundle
+}
+
+/// The same schema with its references turned to where a bundle holds their files.
+fn rewritten(from: &str, schema: &Value, found: &mut BTreeSet<String>) -> Value {
+    match schema {
+        Value::Object(members) => {
+            let turned = members.iter().map(|(key, member)| match member {
+                Value::String(reference) if key == "$ref" => {
+                    let (file, inside) = pointer::target(from, reference);
+                    if file.is_empty() {
+                        return (key.clone(), member.clone());
+                    }
+                    let place = format!("#/$defs/{}{inside}", pointer::escape(&file));
+                    found.insert(file);
+                    (key.clone(), Value::from(place))
+                }
+                member => (key.clone(), rewritten(from, member, found)),
+            });
+            Value::Object(turned.collect())
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(|item| rewritten(from, item, found))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// The generated files under `schemas/`: their names and contents.
+#[must_use]
+pub fn schemas() -> Vec<(&'static str, String)> {
+    let files: [(&str, Schema); 5] = [
+        ("action.json", schema_for!(Action)),
+        ("manifest.json", schema_for!(Manifest)),
+        ("invocation.json", schema_for!(Invocation)),
+        ("output.json", schema_for!(Output)),
+        ("event.json", schema_for!(Event<'_>)),
+    ];
+    files
+        .map(|(name, schema)| (name, pretty(&json!(schema))))
+        .into()
+}
+
+/// JSON as it is committed and printed for people.
+#[must_use]
+pub fn pretty(value: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The README's table of actions.
+#[must_use]
+pub fn action_table(catalog: &Catalog) -> String {
+    let mut table =
+        String::from("| Action | LINE's endpoint | Repeats | Limit |\n|---|---|---|---|\n");
+    for entry in catalog.entries() {
+        let Some(action) = catalog.action(&entry.name) else {
+            continue;
+        };
+        let meta = &action.meta;
+        let repeats = serde_json::to_value(meta.retry).unwrap_or_default();
+        let _ = writeln!(
+            table,
+            "| [`{}`]({}) {} | `{} /{}` | {} | {} |",
+            entry.name,
+            meta.docs,
+            entry.title,
+            meta.method.as_str(),
+            meta.endpoint,
+            repeats.as_str().unwrap_or_default(),
+            meta.rate_limit.as_deref().unwrap_or("none stated"),
+        );
+    }
+    table
+}
+
+/// The README's table of asset parameters.
+#[must_use]
+pub fn asset_table(catalog: &Catalog) -> String {
+    let mut table = String::from("| Way | Needs | Environment |\n|---|---|---|\n");
+    for asset in &catalog.manifest().assets {
+        let name = serde_json::to_value(asset.name).unwrap_or_default();
+        let needs = asset.inputs.required.iter().map(|name| format!("`{name}`"));
+        let variables = asset.inputs.required.iter().filter_map(|name| {
+            let schema = asset.inputs.properties.get(name)?;
+            crate::asset::environment_variable(schema).map(|variable| format!("`{variable}`"))
+        });
+        let _ = writeln!(
+            table,
+            "| `{}` {} | {} | {} |",
+            name.as_str().unwrap_or_default(),
+            asset.title,
+            needs.collect::<Vec<_>>().join(", "),
+            variables.collect::<Vec<_>>().join(", "),
+        );
+    }
+    table
+}
+
+/// The README's table of error kinds.
+#[must_use]
+pub fn error_table() -> String {
+    let mut table = String::from(
+        "| `error.kind` | Exit code | Again later? | What to do |\n|---|---|---|---|\n",
+    );
+    for kind in Kind::ALL {
+        let name = serde_json::to_value(kind).unwrap_or_default();
+        let _ = writeln!(
+            table,
+            "| `{}` | {} | {} | {} |",
+            name.as_str().unwrap_or_default(),
+            kind.exit_code() as i32,
+            if kind.retryable() { "yes" } else { "no" },
+            kind.hint(),
+        );
+    }
+    table
+}

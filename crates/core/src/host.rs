@@ -1,0 +1,185 @@
+//! What a call needs of the world: connections, time, randomness, files, tokens. The core has no
+//! implementation of its own; `line-connector-client` brings the native ones, tests and WebAssembly
+//! hosts bring theirs.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, SystemTime};
+
+use line_connector_catalog::definition::Defaults;
+use line_connector_http::{Secret, Transport};
+use serde_json::{Map, Value};
+
+use crate::asset::{Credentials, Network};
+use crate::auth::Store;
+use crate::error::Error;
+
+/// The world of a [`Pipeline`](crate::call::Pipeline).
+pub struct Host {
+    /// Opens connections.
+    pub network: Box<dyn Connect>,
+    /// Tells the time and lets it pass.
+    pub clock: Box<dyn Clock>,
+    /// Random bits.
+    pub random: Box<dyn Random>,
+    /// The files that documents and assets name.
+    pub files: Box<dyn Files>,
+    /// Issues channel access tokens.
+    pub issuer: Box<dyn TokenIssuer>,
+    /// Keeps tokens for other processes; `None` keeps them to this one.
+    pub token_store: Option<Box<dyn Store>>,
+    /// Asset parameters from the environment, by parameter name.
+    pub environment: Map<String, Value>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+/// Opens the way to LINE.
+pub trait Connect: Send + Sync {
+    /// The transport for assets with these network settings. Calls share what it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidAsset`](crate::error::Kind::InvalidAsset) where the settings cannot be used.
+    fn transport(
+        &self,
+        network: &Network,
+        defaults: &Defaults,
+    ) -> Result<Arc<dyn Transport>, Error>;
+}
+
+/// One transport for every asset, such as a sandbox in memory.
+impl Connect for Arc<dyn Transport> {
+    fn transport(&self, _: &Network, _: &Defaults) -> Result<Arc<dyn Transport>, Error> {
+        Ok(Arc::clone(self))
+    }
+}
+
+/// Time, read and let pass.
+pub trait Clock: Send + Sync {
+    /// The calendar's time.
+    fn now(&self) -> SystemTime;
+
+    /// Time since any fixed moment; it never goes back.
+    fn monotonic(&self) -> Duration;
+
+    /// Lets time pass.
+    fn sleep(&self, pause: Duration);
+
+    /// Wakes the calling thread out of [`Clock::park`].
+    fn waker(&self) -> Waker;
+
+    /// Waits until the calling thread is woken, or for so long. It may return early.
+    fn park(&self, at_most: Option<Duration>);
+}
+
+/// Randomness for retry keys, boundaries and jitter.
+pub trait Random: Send + Sync {
+    /// 128 random bits, different each time.
+    fn bits(&self) -> u128;
+}
+
+/// Files, by the path that a document or an asset gives.
+pub trait Files: Send + Sync {
+    /// The content of a file.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    fn read(&self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// Begins a file.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be created.
+    fn create(&self, path: &str) -> io::Result<Box<dyn NewFile>>;
+}
+
+/// A file that is being written, and is not there under its name until it is kept. Dropped, it
+/// leaves nothing behind.
+pub trait NewFile: Write {
+    /// Makes the file appear under its name, whole.
+    ///
+    /// # Errors
+    ///
+    /// Where the system cannot do it; nothing is left behind then.
+    fn keep(self: Box<Self>) -> io::Result<()>;
+}
+
+/// Issues channel access tokens.
+pub trait TokenIssuer: Send + Sync {
+    /// Asks the token endpoint once, through this transport.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::TokenRefused`](crate::error::Kind::TokenRefused) where LINE or the key says no,
+    /// [`Kind::TokenUnavailable`](crate::error::Kind::TokenUnavailable) where the endpoint does not
+    /// answer.
+    fn issue(
+        &self,
+        credentials: &Credentials,
+        transport: &dyn Transport,
+        now: SystemTime,
+        timeout: Duration,
+    ) -> Result<IssuedToken, Error>;
+}
+
+/// A channel access token as the endpoint gave it.
+#[derive(Debug, Clone)]
+pub struct IssuedToken {
+    /// The token.
+    pub value: Secret,
+    /// How long it is good for, from now on.
+    pub lifetime: Duration,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::LazyLock;
+    use std::task::Wake;
+    use std::thread::{self, Thread};
+    use std::time::Instant;
+
+    use super::*;
+
+    /// The threads' own time, for tests of waiting.
+    pub(crate) struct ThreadClock;
+
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    impl Clock for ThreadClock {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+            START.elapsed()
+        }
+
+        fn sleep(&self, _: Duration) {}
+
+        fn waker(&self) -> Waker {
+            Arc::new(Unpark(thread::current())).into()
+        }
+
+        fn park(&self, at_most: Option<Duration>) {
+            match at_most {
+                Some(pause) => thread::park_timeout(pause),
+                None => thread::park(),
+            }
+        }
+    }
+}

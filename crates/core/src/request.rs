@@ -1,0 +1,408 @@
+//! Inputs become a request: keys are bound to their sections, sections to path, query, headers and
+//! body. Pure; whether the inputs are right is `schema`'s matter, the token `auth`'s.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::documents::a_kind_of;
+use crate::error::{Detail, Error, Kind};
+use crate::nearest::nearest;
+use crate::upload::{self, Part};
+use line_connector_catalog::definition::Action;
+use line_connector_catalog::sections::{RETRY_KEY, SECTIONS};
+use line_connector_http::{Headers, Request};
+
+/// Headers that the connector sets itself; a caller's would break authentication or framing.
+const OWN_HEADERS: [&str; 6] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+];
+
+/// More than most bodies take, so that few grow.
+const USUAL_BYTES: usize = 512;
+
+/// Brings inputs into sections. `declared` gives the properties that a section of the action
+/// declares.
+///
+/// # Errors
+///
+/// [`Kind::InvalidInputs`] with every key that no section declares, or more than one.
+pub fn bind<'a>(
+    inputs: Map<String, Value>,
+    declared: impl Fn(&str) -> Cow<'a, Map<String, Value>>,
+) -> Result<Value, Error> {
+    if inputs.keys().all(|key| is_section(key)) {
+        return Ok(Value::Object(inputs));
+    }
+    let sections = SECTIONS.map(|section| (section, declared(section)));
+    let mut bound = Map::new();
+    let mut details = Vec::new();
+    for (key, value) in inputs {
+        let homes: Vec<&str> = sections
+            .iter()
+            .filter(|(_, properties)| properties.contains_key(&key))
+            .map(|(section, _)| *section)
+            .collect();
+        match (is_section(&key), homes.as_slice()) {
+            (true, _) => place_section(&mut bound, &key, value, &mut details),
+            (false, [section]) => place(&mut bound, section, key, value, &mut details),
+            (false, []) => details.push(undeclared(&key, &sections)),
+            (false, several) => details.push(Detail::new(
+                format!("/{key}"),
+                format!(
+                    "`{key}` is declared in {}: write it inside one",
+                    several.join(" and ")
+                ),
+            )),
+        }
+    }
+    if details.is_empty() {
+        Ok(Value::Object(bound))
+    } else {
+        Err(
+            Error::new(Kind::InvalidInputs, "the inputs do not fit the action")
+                .with_details(details),
+        )
+    }
+}
+
+fn is_section(key: &str) -> bool {
+    SECTIONS.contains(&key)
+}
+
+fn place(
+    bound: &mut Map<String, Value>,
+    section: &str,
+    key: String,
+    value: Value,
+    details: &mut Vec<Detail>,
+) {
+    match bound
+        .entry(section)
+        .or_insert_with(|| Value::Object(Map::new()))
+    {
+        Value::Object(members) if !members.contains_key(&key) => {
+            members.insert(key, value);
+        }
+        _ => details.push(Detail::new(
+            format!("/{key}"),
+            format!("`{key}` is given twice: here and in `{section}`"),
+        )),
+    }
+}
+
+fn place_section(
+    bound: &mut Map<String, Value>,
+    section: &str,
+    value: Value,
+    details: &mut Vec<Detail>,
+) {
+    match (bound.get(section).is_some(), value) {
+        (true, Value::Object(members)) => {
+            for (key, value) in members {
+                place(bound, section, key, value, details);
+            }
+        }
+        (_, value) => {
+            bound.insert(section.to_owned(), value);
+        }
+    }
+}
+
+fn undeclared(key: &str, sections: &[(&str, Cow<'_, Map<String, Value>>)]) -> Detail {
+    let names = sections
+        .iter()
+        .flat_map(|(_, properties)| properties.keys().map(String::as_str))
+        .chain(
+            sections
+                .iter()
+                .filter(|(_, known)| !known.is_empty())
+                .map(|(name, _)| *name),
+        );
+    Detail {
+        hint: nearest(key, names).map(|name| format!("did you mean `{name}`?")),
+        ..Detail::new(
+            format!("/{key}"),
+            format!("`{key}` is not an input of this action"),
+        )
+    }
+}
+
+/// Builds the request, without a token.
+///
+/// # Errors
+///
+/// [`Kind::InvalidInputs`] where a value cannot stand in its place: a path parameter that is
+/// missing, a header with a line break, a body in two forms.
+pub fn build(action: &Action, inputs: &Value, around: Around<'_>) -> Result<Request, Error> {
+    let section = |name: &str| inputs.get(name);
+    let url = url(
+        action,
+        around.base,
+        section("path_parameters"),
+        section("parameters"),
+    )?;
+    let mut headers = headers(section("headers"), around.retry_key)?;
+    let body = match around.parts {
+        parts if parts.is_empty() => {
+            body(&mut headers, section("json_body"), section("data_body"))?
+        }
+        parts => binary_body(&mut headers, parts, section("data_body"), around.boundary)?,
+    };
+    Ok(Request {
+        method: action.meta.method,
+        url,
+        headers,
+        bearer: None,
+        body,
+        timeout: around.timeout,
+    })
+}
+
+/// What a request needs beside the action and its inputs.
+pub struct Around<'a> {
+    /// The base URL of the action's host.
+    pub base: &'a str,
+    /// The retry key, on the operations that take one.
+    pub retry_key: Option<&'a str>,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The bytes that the inputs point to.
+    pub parts: Vec<Part>,
+    /// What separates the parts of a multipart body: random, so that it occurs in none.
+    pub boundary: &'a str,
+}
+
+/// Bytes as the whole body, or as parts beside the plain fields of a form.
+fn binary_body(
+    headers: &mut Headers,
+    mut parts: Vec<Part>,
+    fields: Option<&Value>,
+    boundary: &str,
+) -> Result<Vec<u8>, Error> {
+    if let Some(whole) = parts.pop_if(|part| part.name.is_empty()) {
+        headers.push("Content-Type", whole.content_type);
+        return Ok(whole.bytes);
+    }
+    let fields = pairs(fields, "/data_body")?;
+    let (content_type, body) = upload::multipart(&fields, &parts, boundary);
+    headers.push("Content-Type", content_type);
+    Ok(body)
+}
+
+fn url(
+    action: &Action,
+    base: &str,
+    path_parameters: Option<&Value>,
+    parameters: Option<&Value>,
+) -> Result<String, Error> {
+    let pairs = pairs(parameters, "/parameters")?;
+    let endpoint = &action.meta.endpoint;
+    let path_only = !base.contains(['?', '#']);
+    // Most have nothing to encode.
+    if path_only && pairs.is_empty() && endpoint.bytes().all(stands_for_itself) {
+        let base = base.trim_end_matches('/');
+        return Ok(format!("{base}/{endpoint}"));
+    }
+    let mut url = Url::parse(base).map_err(|error| {
+        Error::new(
+            Kind::InvalidAsset,
+            format!("the asset's URL cannot be used: {error}"),
+        )
+    })?;
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty();
+        for segment in endpoint.split('/') {
+            segments.push(&fill(segment, path_parameters)?);
+        }
+    }
+    if !pairs.is_empty() {
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    Ok(url.into())
+}
+
+fn stands_for_itself(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_')
+}
+
+/// One segment of the path with its placeholder filled; what comes out is encoded as a whole, so a
+/// value cannot leave its segment.
+fn fill(segment: &str, path_parameters: Option<&Value>) -> Result<String, Error> {
+    let Some((before, rest)) = segment.split_once("{{") else {
+        return Ok(segment.to_owned());
+    };
+    let Some((name, after)) = rest.split_once("}}") else {
+        return Ok(segment.to_owned());
+    };
+    let name = name.trim();
+    let value = path_parameters
+        .and_then(|parameters| parameters.get(name))
+        .and_then(scalar);
+    match value {
+        // `.` and `..` would be taken for steps along the path.
+        Some(value) if !value.is_empty() && value != "." && value != ".." => {
+            Ok(format!("{before}{value}{after}"))
+        }
+        _ => Err(misplaced(
+            format!("/path_parameters/{name}"),
+            "must be a string that can stand in a path",
+        )),
+    }
+}
+
+/// Name and value pairs; an array repeats its name, `null` leaves it out.
+fn pairs(section: Option<&Value>, at: &str) -> Result<Vec<(String, String)>, Error> {
+    let members = match section {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(members)) => members,
+        Some(other) => {
+            return Err(misplaced(
+                at.to_owned(),
+                &format!("must be an object, not {}", a_kind_of(other)),
+            ));
+        }
+    };
+    let mut pairs = Vec::new();
+    for (name, value) in members {
+        let values = match value {
+            Value::Null => continue,
+            Value::Array(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        for value in values {
+            let text = scalar(value).ok_or_else(|| {
+                misplaced(
+                    format!("{at}/{name}"),
+                    "must be a string, a number or a boolean",
+                )
+            })?;
+            pairs.push((name.clone(), text));
+        }
+    }
+    Ok(pairs)
+}
+
+fn headers(section: Option<&Value>, retry_key: Option<&str>) -> Result<Headers, Error> {
+    let mut headers = Headers::new();
+    for (name, value) in pairs(section, "/headers")? {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || !name.chars().all(token) {
+            return Err(misplaced(
+                "/headers".to_owned(),
+                "holds a name that no header can have",
+            ));
+        }
+        if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(misplaced(
+                format!("/headers/{name}"),
+                "is set by the connector itself",
+            ));
+        }
+        if !value.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+            return Err(misplaced(
+                format!("/headers/{name}"),
+                "must be printable ASCII in one line",
+            ));
+        }
+        if retry_key.is_none() || !name.eq_ignore_ascii_case(RETRY_KEY) {
+            headers.push(name, value);
+        }
+    }
+    if let Some(key) = retry_key {
+        headers.push(RETRY_KEY, key);
+    }
+    Ok(headers)
+}
+
+fn body(
+    headers: &mut Headers,
+    json_body: Option<&Value>,
+    data_body: Option<&Value>,
+) -> Result<Vec<u8>, Error> {
+    match (json_body, data_body) {
+        (Some(_), Some(_)) => Err(misplaced(
+            "/data_body".to_owned(),
+            "stands beside `json_body`; a request has one body",
+        )),
+        (Some(json), None) => {
+            headers.push("Content-Type", "application/json");
+            let mut text = Vec::with_capacity(USUAL_BYTES);
+            serde_json::to_writer(&mut text, json)
+                .map_err(|_| misplaced("/json_body".to_owned(), "cannot be written as JSON"))?;
+            Ok(text)
+        }
+        (None, Some(Value::String(text))) => {
+            headers.push("Content-Type", "text/plain; charset=utf-8");
+            Ok(text.clone().into_bytes())
+        }
+        (None, Some(form)) => {
+            headers.push("Content-Type", "application/x-www-form-urlencoded");
+            let pairs = pairs(Some(form), "/data_body")?;
+            let mut text = url::form_urlencoded::Serializer::new(String::new());
+            Ok(text.extend_pairs(pairs).finish().into_bytes())
+        }
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn misplaced(path: String, message: &str) -> Error {
+    Error::new(Kind::InvalidInputs, "the request cannot be built")
+        .with_details(vec![Detail::new(path, message)])
+}
+
+/// The caller's own retry key, if the inputs hold one.
+#[must_use]
+pub fn retry_key(inputs: &Value) -> Option<&str> {
+    inputs
+        .get("headers")?
+        .as_object()?
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(RETRY_KEY))
+        .and_then(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn a_base_leads_to_the_same_place_whether_or_not_there_is_something_to_encode() {
+        let mut action = Catalog::embedded().action("send_push_message").unwrap();
+        "a/b_c".clone_into(&mut action.meta.endpoint);
+        for (base, joined) in [
+            ("https://h", "https://h/a/b_c"),
+            ("https://h/", "https://h/a/b_c"),
+            ("http://[::1]:8080/x%20y/", "http://[::1]:8080/x%20y/a/b_c"),
+            ("https://h/x?y", "https://h/x/a/b_c?y"),
+            ("https://h/?y=/", "https://h/a/b_c?y=/"),
+            ("https://h/#y/", "https://h/a/b_c#y/"),
+        ] {
+            assert_eq!(url(&action, base, None, None).unwrap(), joined);
+            let mut expected = Url::parse(joined).unwrap();
+            expected.query_pairs_mut().append_pair("name", "é");
+            let parameters = json!({"name": "é"});
+            let encoded = url(&action, base, None, Some(&parameters)).unwrap();
+            assert_eq!(encoded, expected.as_str());
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Events as POSTs to the platform's URL, signed in the way of the Standard Webhooks specification.
+//! It makes one attempt at a time and judges its answer; what follows is the `writer`'s matter.
+
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use ring::hmac;
+
+use super::Clock;
+use super::lines::document;
+use super::queue::Outgoing;
+use super::verdict::Verdict;
+use super::writer::{Message, Settlement};
+use line_connector_core::encoding;
+use line_connector_http::Secret;
+use line_connector_http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
+
+/// Where events are posted to.
+pub struct Target {
+    /// The URL.
+    pub url: String,
+    /// What signs them, if anything.
+    pub signer: Option<Signer>,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// What sends.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Target").finish_non_exhaustive()
+    }
+}
+
+/// A secret that the platform shares, prepared for many bodies.
+pub struct Signer(hmac::Key);
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Signer")
+    }
+}
+
+impl Signer {
+    /// Prepares a secret: `whsec_` and base64 as the specification writes it, or any other text as
+    /// it is. `None` where it is empty, or not base64 after `whsec_`.
+    #[must_use]
+    pub fn new(secret: &Secret) -> Option<Self> {
+        let text = secret.expose();
+        let key = match text.strip_prefix("whsec_") {
+            Some(encoded) => encoding::from_base64(encoded)?,
+            None => text.as_bytes().to_vec(),
+        };
+        (!key.is_empty()).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+    }
+
+    /// The value of `webhook-signature`.
+    fn sign(&self, id: &str, seconds: u64, body: &str) -> String {
+        let signed = format!("{id}.{seconds}.{body}");
+        let tag = hmac::sign(&self.0, signed.as_bytes());
+        format!("v1,{}", encoding::base64(tag.as_ref()))
+    }
+}
+
+/// Starts the threads that post events until there are no more.
+pub(crate) fn start(
+    target: Target,
+    threads: usize,
+    events: Receiver<Outgoing>,
+    told: &SyncSender<Message>,
+    now: &Clock,
+) -> std::io::Result<()> {
+    let target = Arc::new(target);
+    let events = Arc::new(Mutex::new(events));
+    for _ in 0..threads {
+        let (target, events) = (Arc::clone(&target), Arc::clone(&events));
+        let (told, now) = (told.clone(), Arc::clone(now));
+        let work = move || {
+            loop {
+                let next = events.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(event) = next else {
+                    return;
+                };
+                let result = target.transport.send(&request(&target, &event, &now));
+                let settlement = Settlement {
+                    sequence: event.sequence,
+                    verdict: judge(&result),
+                };
+                let _ = told.send(Message::Settled(settlement));
+            }
+        };
+        let builder = std::thread::Builder::new().name("forward".to_owned());
+        builder.stack_size(512 * 1024).spawn(work)?;
+    }
+    Ok(())
+}
+
+/// One attempt. The id is the same for each attempt of an event, and no other event's: it is the
+/// platform's key for telling whether it has the event already.
+fn request(target: &Target, event: &Outgoing, now: &Clock) -> Request {
+    let body = document(event);
+    let id = format!("{}-{}", event.channel, event.id);
+    let seconds = (now)()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let mut headers = Headers::new();
+    headers.push("Content-Type", "application/json");
+    headers.push("Idempotency-Key", id.as_str());
+    headers.push("webhook-id", id.as_str());
+    headers.push("webhook-timestamp", seconds.to_string());
+    if let Some(signer) = &target.signer {
+        headers.push("webhook-signature", signer.sign(&id, seconds, &body));
+    }
+    Request {
+        method: Method::Post,
+        url: target.url.clone(),
+        headers,
+        bearer: None,
+        body: body.into_bytes(),
+        timeout: target.timeout,
+    }
+}
+
+/// What an attempt's end says about its event.
+fn judge(result: &Result<Reply, Failure>) -> Verdict {
+    let reply = match result {
+        Ok(reply) => reply,
+        Err(failure) => {
+            let reason = failure.message.clone();
+            return match failure.kind {
+                FailureKind::Connect | FailureKind::Tls => Verdict::Unreachable(reason, None),
+                _ if !failure.maybe_sent => Verdict::Unreachable(reason, None),
+                _ => Verdict::Failed(reason, None),
+            };
+        }
+    };
+    let reason = format!("the platform answered {}", reply.status);
+    let after = reply.headers.get("retry-after");
+    let after = after
+        .and_then(|value| value.trim().parse().ok())
+        .map(Duration::from_secs);
+    match reply.status {
+        200..=299 => Verdict::Acknowledged,
+        // About this event, and it would be said again.
+        400 | 409 | 410 | 413 | 415 | 422 => Verdict::Refused(reason),
+        // About everything, and for the moment.
+        429 | 502 | 503 | 504 => Verdict::Unreachable(reason, after),
+        _ => Verdict::Failed(reason, after),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_the_specification() {
+        // The example of the Standard Webhooks specification's reference libraries.
+        let signer = Signer::new(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).unwrap();
+        let signature = signer.sign(
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            "{\"test\": 2432232314}",
+        );
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        assert!(Signer::new(&Secret::new("")).is_none());
+        assert!(Signer::new(&Secret::new("whsec_***")).is_none());
+    }
+
+    fn answer(status: u16) -> Verdict {
+        judge(&Ok(Reply {
+            status,
+            ..Reply::default()
+        }))
+    }
+
+    #[test]
+    fn answers_are_about_the_event_about_everything_or_about_the_moment() {
+        assert_eq!(answer(204), Verdict::Acknowledged);
+        for status in [400, 410, 422] {
+            assert!(matches!(answer(status), Verdict::Refused(_)), "{status}");
+        }
+        for status in [301, 401, 404, 408, 500] {
+            assert!(matches!(answer(status), Verdict::Failed(..)), "{status}");
+        }
+        for status in [429, 503] {
+            assert!(
+                matches!(answer(status), Verdict::Unreachable(..)),
+                "{status}"
+            );
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! From the bytes of a webhook to events for the queue: which channel it is for, whether LINE signed
+//! it for that channel, what it says. Nothing of an unverified body is used but its destination, and
+//! that only to choose the secret.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::Clock;
+use super::metrics::Answered;
+use super::queue::NewEvent;
+use line_connector_core::catalog::definition::ContentActions;
+use line_connector_core::digest::sha256;
+use line_connector_core::webhook::signature::{Refusal, Verifier};
+use line_connector_core::webhook::{self, Terms};
+use line_connector_http::Secret;
+
+/// The largest body that is looked at without a signature, to see that it has no events.
+const PROBE_BYTES: usize = 1024;
+
+/// A channel that webhooks may be for.
+#[derive(Debug)]
+pub struct Channel {
+    /// The bot's user ID, where it is known.
+    pub destination: Option<String>,
+    /// The channel secret.
+    pub secret: Secret,
+}
+
+/// The channels behind one address.
+pub struct Intake {
+    verifiers: Vec<Verifier>,
+    /// By destination, which channel. What is not in it yet is being learnt.
+    known: RwLock<HashMap<String, usize>>,
+    content: ContentActions,
+    now: Clock,
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Intake").finish_non_exhaustive()
+    }
+}
+
+impl Intake {
+    /// Channels, each verified with its own secret only. A single one may leave its destination
+    /// open, and takes any that is signed with its secret.
+    #[must_use]
+    pub fn new(channels: Vec<Channel>, content: ContentActions, now: Clock) -> Self {
+        let verifiers = channels
+            .iter()
+            .map(|channel| Verifier::new(&channel.secret))
+            .collect();
+        let destinations = channels.into_iter().map(|channel| channel.destination);
+        let known = destinations
+            .zip(0..)
+            .filter_map(|(known, index)| Some((known?, index)));
+        Self {
+            verifiers,
+            known: RwLock::new(known.collect()),
+            content,
+            now,
+        }
+    }
+
+    /// The destination of a channel has become known. `false` where another channel has it.
+    pub fn learn(&self, channel: usize, destination: &str) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        *known.entry(destination.to_owned()).or_insert(channel) == channel
+    }
+
+    /// Reads a webhook: its destination and its events.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not taken, or [`Answered::Probe`] where there is nothing to take.
+    pub fn take(
+        &self,
+        body: &[u8],
+        signature: Option<&str>,
+    ) -> Result<(String, Vec<NewEvent>), Answered> {
+        if signature.is_none() {
+            return Err(if is_probe(body) {
+                Answered::Probe
+            } else {
+                Answered::Unsigned
+            });
+        }
+        let verifier = self.verifier(body)?;
+        verifier
+            .verify(body, signature)
+            .map_err(|refusal| match refusal {
+                Refusal::Missing => Answered::Unsigned,
+                Refusal::Malformed | Refusal::Mismatch => Answered::BadSignature,
+            })?;
+        let terms = Terms::new(&self.content, (self.now)());
+        let delivery = webhook::read(body, &terms).map_err(|_| Answered::Malformed)?;
+        let mut events = Vec::with_capacity(delivery.events.len());
+        for event in &delivery.events {
+            let id = match event.id() {
+                Some(id) => id.to_owned(),
+                None => format!("sha256:{}", sha256(event.raw.get().as_bytes())),
+            };
+            // What belongs to no chat has no order to keep, and must not wait for its like.
+            let chat = Some(event.chat()).filter(|chat| !chat.is_empty());
+            events.push(NewEvent {
+                chat: chat.unwrap_or_else(|| format!("event:{id}")),
+                id,
+                time: event.timestamp().unwrap_or(0),
+                body: serde_json::to_string(event).map_err(|_| Answered::Malformed)?,
+            });
+        }
+        if events.is_empty() {
+            return Err(Answered::Probe);
+        }
+        Ok((delivery.destination.into_owned(), events))
+    }
+
+    /// The secret that the body must be signed with.
+    fn verifier(&self, body: &[u8]) -> Result<&Verifier, Answered> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let ([only], true) = (self.verifiers.as_slice(), known.is_empty()) {
+            return Ok(only);
+        }
+        let destination = webhook::destination(body);
+        let index = destination.and_then(|destination| known.get(&*destination).copied());
+        match index.and_then(|index| self.verifiers.get(index)) {
+            Some(verifier) => Ok(verifier),
+            // Perhaps it is for a channel whose destination is still being learnt: LINE may come
+            // again.
+            None if known.len() < self.verifiers.len() => Err(Answered::NotStored),
+            None => Err(Answered::UnknownDestination),
+        }
+    }
+}
+
+/// Whether a body says nothing but that there are no events. Some of LINE's reachability checks are
+/// said to come unsigned; there is nothing in them to process.
+fn is_probe(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Probe {
+        events: Vec<IgnoredAny>,
+    }
+    body.len() <= PROBE_BYTES
+        && serde_json::from_slice::<Probe>(body).is_ok_and(|probe| probe.events.is_empty())
+}

@@ -1,0 +1,553 @@
+//! The durable queue: one `SQLite` file that holds the events that wait, those that are dead, and the
+//! ids of all that came lately. It knows no clock and hands nothing to anybody; when to write, and
+//! what follows a delivery, is the `writer`'s matter.
+
+mod changes;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+pub use changes::Changes;
+
+/// Marks the file as ours (`PRAGMA application_id`): "LINE".
+const APPLICATION: i64 = 0x4c49_4e45;
+/// The version of the tables (`PRAGMA user_version`).
+const VERSION: i64 = 1;
+/// How many remembered ids one step of forgetting looks at.
+const FORGET_STEP: i64 = 500;
+
+/// Where an event stands (`event.place`). Per chat, at most one event is next or out.
+mod place {
+    /// Waits behind another event of its chat.
+    pub(super) const BEHIND: i64 = 0;
+    /// Is its chat's next.
+    pub(super) const NEXT: i64 = 1;
+    /// Has been handed out and is not settled.
+    pub(super) const OUT: i64 = 2;
+    /// Was given up; kept until somebody replays or drops it.
+    pub(super) const DEAD: i64 = 3;
+}
+
+/// `seen` remembers ids; its `seq` numbers the events in the order in which they were accepted.
+/// The partial indexes keep the unbounded part of the queue out of every question but "which event
+/// of this chat follows".
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS seen (
+    seq INTEGER PRIMARY KEY, channel TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
+    UNIQUE (channel, id)
+);
+CREATE TABLE IF NOT EXISTS event (
+    seq INTEGER PRIMARY KEY, channel TEXT NOT NULL, id TEXT NOT NULL, chat TEXT NOT NULL,
+    time INTEGER NOT NULL, accepted INTEGER NOT NULL, place INTEGER NOT NULL, due INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, failures INTEGER NOT NULL, reason TEXT, body TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS front ON event (channel, chat) WHERE place BETWEEN 1 AND 2;
+CREATE INDEX IF NOT EXISTS turn ON event (place, due) WHERE place BETWEEN 1 AND 2;
+CREATE INDEX IF NOT EXISTS behind ON event (channel, chat, time, seq) WHERE place = 0;
+CREATE INDEX IF NOT EXISTS dead ON event (place) WHERE place = 3;
+";
+
+/// Why the queue could not do something: the database's words, which quote no content.
+#[derive(Debug, Clone)]
+pub struct Trouble(pub String);
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// An event as it is taken in.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// What makes it the same event when it comes again: LINE's webhookEventId.
+    pub id: String,
+    /// The chat within which order is kept.
+    pub chat: String,
+    /// LINE's timestamp, milliseconds since 1970.
+    pub time: i64,
+    /// The normalised event, JSON.
+    pub body: String,
+}
+
+/// An event as it is handed out.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Its number in the order of acceptance.
+    pub sequence: i64,
+    /// The destination that LINE named: the bot's user ID.
+    pub channel: String,
+    /// Its id.
+    pub id: String,
+    /// Its chat.
+    pub chat: String,
+    /// How often it has been handed out, this time included.
+    pub attempt: i64,
+    /// How many of those attempts count against it.
+    pub failures: i64,
+    /// When it was accepted, milliseconds since 1970.
+    pub accepted: i64,
+    /// The normalised event, JSON.
+    pub body: String,
+}
+
+/// Which events a listing is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not yet acknowledged: next, behind another one, or handed out.
+    Waiting,
+    /// Given up.
+    Dead,
+}
+
+/// One event of a listing.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The event.
+    pub event: Outgoing,
+    /// Where it stands.
+    pub state: State,
+    /// Why its last attempt failed.
+    pub reason: Option<String>,
+}
+
+/// How many events stand where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Not yet acknowledged.
+    pub waiting: i64,
+    /// Given up.
+    pub dead: i64,
+}
+
+/// The queue's file, open.
+#[derive(Debug)]
+pub struct Queue {
+    connection: Connection,
+    /// Up to where forgetting has come.
+    forgotten: i64,
+}
+
+impl Queue {
+    /// Opens the file and makes its tables where there are none.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be opened, is not a queue, or was made by a newer version.
+    pub fn open(path: &Path) -> Result<Self, Trouble> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(1))?;
+        let number = |name: &str| {
+            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+        };
+        let (application, version) = (number("application_id")?, number("user_version")?);
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if application != APPLICATION && tables > 0 {
+            return Err(Trouble("it is a database of another program".to_owned()));
+        }
+        if version > VERSION {
+            return Err(Trouble(
+                "a newer version of the connector made it".to_owned(),
+            ));
+        }
+        // FULL: a commit returns when its bytes are on the disk, which is what the answer to LINE
+        // promises.
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;
+             PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
+        )?;
+        if application != APPLICATION {
+            connection.pragma_update(None, "application_id", APPLICATION)?;
+            connection.pragma_update(None, "user_version", VERSION)?;
+        }
+        connection.execute_batch(TABLES)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok(Self {
+            connection,
+            forgotten: 0,
+        })
+    }
+
+    /// Does several things of which all are kept, durably, or none.
+    ///
+    /// # Errors
+    ///
+    /// Where any of them or the commit failed.
+    pub fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Changes<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = work(&Changes(&transaction))?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    /// Takes back what was handed out when the process before this one ended.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub fn take_back(&mut self) -> Result<(), Trouble> {
+        let back = "UPDATE event SET place = 1 WHERE place BETWEEN 1 AND 2 AND place = 2";
+        self.connection.execute(back, [])?;
+        Ok(())
+    }
+
+    /// When the next event is due, milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub fn next_due(&self) -> Result<Option<i64>, Trouble> {
+        let due = "SELECT min(due) FROM event WHERE place BETWEEN 1 AND 2 AND place = 1";
+        let mut statement = self.connection.prepare_cached(due)?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// How many events stand where, counted.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub fn counts(&self) -> Result<Counts, Trouble> {
+        let count = |condition: &str| {
+            let question = format!("SELECT count(*) FROM event WHERE {condition}");
+            self.connection
+                .query_row(&question, [], |row| row.get::<_, i64>(0))
+        };
+        Ok(Counts {
+            waiting: count("place BETWEEN 1 AND 2")? + count("place = 0")?,
+            dead: count("place = 3")?,
+        })
+    }
+
+    /// A number that changes when another process has written to the file.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub fn foreign_changes(&self) -> Result<i64, Trouble> {
+        let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Forgets some of the ids that came before `before` and whose event is gone: one small step,
+    /// which goes on where the last one ended.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub fn forget(&mut self, before: i64) -> Result<(), Trouble> {
+        let end: Option<(i64, i64)> = self
+            .connection
+            .prepare_cached(
+                "SELECT max(seq), min(at < ?1) FROM
+                 (SELECT seq, at FROM seen WHERE seq > ?2 ORDER BY seq LIMIT ?3)",
+            )?
+            .query_row(params![before, self.forgotten, FORGET_STEP], |row| {
+                Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?))
+            })?;
+        // The last one stays, so that no number is given twice.
+        self.connection
+            .prepare_cached(
+                "DELETE FROM seen WHERE seq > ?1 AND seq <= ?2 AND at < ?3
+                 AND seq < (SELECT max(seq) FROM seen)
+                 AND NOT EXISTS (SELECT 1 FROM event WHERE event.seq = seen.seq)",
+            )?
+            .execute(params![
+                self.forgotten,
+                end.map_or(0, |(seq, _)| seq),
+                before
+            ])?;
+        self.forgotten = match end {
+            Some((seq, 1)) => seq,
+            _ => 0,
+        };
+        Ok(())
+    }
+
+    /// Events in the order of acceptance, from after `sequence`.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub fn list(&self, state: State, after: i64, limit: i64) -> Result<Vec<Listed>, Trouble> {
+        let condition = match state {
+            State::Waiting => "place < 3",
+            State::Dead => "place = 3",
+        };
+        let mut statement = self.connection.prepare(&format!(
+            "SELECT seq, channel, id, chat, attempts, failures, accepted, body, reason
+             FROM event WHERE {condition} AND seq > ?1 ORDER BY seq LIMIT ?2"
+        ))?;
+        let rows = statement.query_map(params![after, limit], |row| {
+            Ok(Listed {
+                event: outgoing(row)?,
+                state,
+                reason: row.get(8)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn outgoing(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outgoing> {
+    Ok(Outgoing {
+        sequence: row.get(0)?,
+        channel: row.get(1)?,
+        id: row.get(2)?,
+        chat: row.get(3)?,
+        attempt: row.get(4)?,
+        failures: row.get(5)?,
+        accepted: row.get(6)?,
+        body: row.get(7)?,
+    })
+}
+
+/// Makes a file for its owner alone where there is none, and reserves it for this process by a lock
+/// on a file beside it, for as long as the answer is kept.
+///
+/// # Errors
+///
+/// Where it cannot be made, or another process has it.
+pub fn reserve(path: &Path) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let lock = options.open(beside)?;
+    lock.try_lock().map_err(|error| match error {
+        fs::TryLockError::Error(error) => error,
+        fs::TryLockError::WouldBlock => io::Error::other("another receiver uses it at this moment"),
+    })?;
+    options.open(path)?;
+    Ok(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: &str, chat: &str, time: i64) -> NewEvent {
+        NewEvent {
+            id: id.to_owned(),
+            chat: chat.to_owned(),
+            time,
+            body: format!("{{\"id\":\"{id}\"}}"),
+        }
+    }
+
+    fn queue() -> (tempfile::TempDir, Queue) {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::open(&folder.path().join("queue")).unwrap();
+        (folder, queue)
+    }
+
+    fn add(queue: &mut Queue, events: &[(&str, &str, i64)]) -> Vec<bool> {
+        let added = queue.write(|changes| {
+            let each = events
+                .iter()
+                .map(|(id, chat, time)| changes.add("U1", &event(id, chat, *time), 0, 0));
+            each.collect::<Result<Vec<bool>, _>>()
+        });
+        added.unwrap()
+    }
+
+    fn hand_out(queue: &mut Queue, limit: i64) -> Vec<Outgoing> {
+        queue.write(|changes| changes.hand_out(10, limit)).unwrap()
+    }
+
+    /// Hands out and acknowledges one at a time until nothing waits; the ids in that order.
+    fn drain(queue: &mut Queue) -> Vec<String> {
+        let mut order = Vec::new();
+        while let Some(event) = hand_out(queue, 1).pop() {
+            assert!(
+                queue
+                    .write(|changes| changes.acknowledge(event.sequence))
+                    .unwrap()
+            );
+            order.push(event.id);
+        }
+        order
+    }
+
+    #[test]
+    fn what_comes_again_is_not_taken_again_even_after_it_is_gone() {
+        let (_folder, mut queue) = queue();
+        assert_eq!(
+            add(&mut queue, &[("a", "c", 1), ("a", "c", 1)]),
+            [true, false]
+        );
+        assert_eq!(drain(&mut queue), ["a"]);
+        assert_eq!(add(&mut queue, &[("a", "c", 1)]), [false]);
+        assert_eq!(queue.counts().unwrap(), Counts::default());
+    }
+
+    #[test]
+    fn a_chat_has_one_event_out_and_keeps_the_order_of_timestamps() {
+        let (_folder, mut queue) = queue();
+        add(
+            &mut queue,
+            &[
+                ("c3", "c", 3),
+                ("d1", "d", 9),
+                ("c1", "c", 1),
+                ("c2", "c", 2),
+            ],
+        );
+        let out: Vec<String> = hand_out(&mut queue, 9)
+            .into_iter()
+            .map(|event| event.id)
+            .collect();
+        assert_eq!(out, ["d1", "c1"]);
+        assert!(
+            hand_out(&mut queue, 9).is_empty(),
+            "both chats wait for their answer"
+        );
+        queue.take_back().unwrap();
+        assert_eq!(drain(&mut queue), ["d1", "c1", "c2", "c3"]);
+    }
+
+    #[test]
+    fn what_was_handed_out_once_stays_first_whatever_comes_later() {
+        let (_folder, mut queue) = queue();
+        add(&mut queue, &[("late", "c", 5)]);
+        assert_eq!(hand_out(&mut queue, 1)[0].attempt, 1);
+        add(&mut queue, &[("early", "c", 1)]);
+        queue.take_back().unwrap();
+        let again = hand_out(&mut queue, 1).remove(0);
+        assert_eq!((again.id.as_str(), again.attempt), ("late", 2));
+    }
+
+    #[test]
+    fn a_dead_event_lets_its_chat_go_on_and_can_come_back() {
+        let (_folder, mut queue) = queue();
+        add(
+            &mut queue,
+            &[("bad", "c", 1), ("good", "c", 2), ("next", "c", 3)],
+        );
+        let bad = hand_out(&mut queue, 1).remove(0);
+        assert!(
+            queue
+                .write(|changes| changes.bury(bad.sequence, 1, "refused"))
+                .unwrap()
+        );
+        assert_eq!(
+            queue.counts().unwrap(),
+            Counts {
+                waiting: 2,
+                dead: 1
+            }
+        );
+        let listed = queue.list(State::Dead, 0, 10).unwrap();
+        assert_eq!(listed[0].reason.as_deref(), Some("refused"));
+        assert_eq!(hand_out(&mut queue, 9)[0].id, "good");
+        assert!(
+            queue
+                .write(|changes| changes.replay(bad.sequence, 5))
+                .unwrap()
+        );
+        assert!(
+            !queue
+                .write(|changes| changes.replay(bad.sequence, 5))
+                .unwrap()
+        );
+        queue.take_back().unwrap();
+        assert_eq!(drain(&mut queue), ["good", "bad", "next"]);
+    }
+
+    #[test]
+    fn ids_are_forgotten_in_time_but_never_of_an_event_that_is_still_there() {
+        let (_folder, mut queue) = queue();
+        let ids: Vec<String> = (0..1_200).map(|number| format!("e{number}")).collect();
+        let events: Vec<(&str, &str, i64)> =
+            ids.iter().map(|id| (id.as_str(), id.as_str(), 0)).collect();
+        add(&mut queue, &events);
+        let kept = hand_out(&mut queue, 1).remove(0);
+        queue
+            .write(|changes| changes.bury(kept.sequence, 0, "kept"))
+            .unwrap();
+        drain(&mut queue);
+        for _ in 0..4 {
+            queue.forget(1).unwrap();
+        }
+        assert_eq!(add(&mut queue, &[(kept.id.as_str(), "c", 0)]), [false]);
+        assert_eq!(add(&mut queue, &[("e700", "c", 0)]), [true]);
+        assert!(
+            hand_out(&mut queue, 1)[0].sequence > 1_200,
+            "no number is given twice"
+        );
+    }
+
+    #[test]
+    fn a_touch_really_writes() {
+        let (folder, mut queue) = queue();
+        let other = Queue::open(&folder.path().join("queue")).unwrap();
+        let before = other.foreign_changes().unwrap();
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is of one lifetime, the closure of any"
+        )]
+        queue.write(|changes| changes.touch()).unwrap();
+        assert_ne!(other.foreign_changes().unwrap(), before);
+    }
+
+    #[test]
+    fn a_transaction_that_fails_leaves_nothing() {
+        let (_folder, mut queue) = queue();
+        let failed = queue.write(|changes| {
+            changes.add("U1", &event("a", "c", 1), 0, 0)?;
+            Err::<(), _>(Trouble("no".to_owned()))
+        });
+        assert!(failed.is_err());
+        assert_eq!(add(&mut queue, &[("a", "c", 1)]), [true]);
+    }
+
+    #[test]
+    fn every_question_of_the_hot_path_is_answered_by_an_index() {
+        let (_folder, queue) = queue();
+        for question in [
+            "SELECT seq, time, attempts FROM event WHERE channel = ?1 AND chat = ?2 AND place BETWEEN 1 AND 2",
+            "SELECT seq FROM event WHERE place BETWEEN 1 AND 2 AND place = 1 AND due <= ?1 ORDER BY due LIMIT ?2",
+            "SELECT seq FROM event WHERE channel = ?1 AND chat = ?2 AND place = 0 ORDER BY time, seq LIMIT 1",
+            "SELECT min(due) FROM event WHERE place BETWEEN 1 AND 2 AND place = 1",
+            "UPDATE event SET place = 1 WHERE place BETWEEN 1 AND 2 AND place = 2",
+        ] {
+            let plan = format!("EXPLAIN QUERY PLAN {question}");
+            let mut statement = queue.connection.prepare(&plan).unwrap();
+            let names: Vec<String> = (1..=statement.parameter_count())
+                .map(|_| "1".to_owned())
+                .collect();
+            let rows = statement
+                .query_map(rusqlite::params_from_iter(names), |row| {
+                    row.get::<_, String>(3)
+                })
+                .unwrap();
+            let steps: Vec<String> = rows.collect::<Result<_, _>>().unwrap();
+            let steps = steps.join("; ");
+            assert!(
+                steps.contains("INDEX") && !steps.contains("SCAN") && !steps.contains("B-TREE"),
+                "{question}: {steps}"
+            );
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The command line as clap sees it, and nothing else: what the arguments are, not what they do.
+
+mod deferred;
+#[cfg(feature = "listen")]
+mod listen;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use deferred::Deferred;
+#[cfg(feature = "listen")]
+pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, QueueFile, Standing};
+
+use line_connector_sandbox::RateLimit;
+
+/// The whole LINE Messaging API for automation platforms: one JSON document in, one JSON document
+/// out, each message exactly once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "line-connector",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 LINE accepted it · 1 LINE refused it · 2 the command line or the \
+document is wrong · 3 the inputs break the schema · 4 no token could be had · 5 no answer · \
+6 a webhook that is not provably LINE's · 70 a bug"
+)]
+pub(crate) struct Arguments {
+    /// Adds the action files of this folder, or replaces actions of the same name.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) actions: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Reads an invocation document from standard input, makes the call, writes the output document
+    Run(CallArguments),
+    /// Reads an invocation document a line, makes many calls at once, writes an output document a line
+    Serve(Deferred<ServeArguments>),
+    /// Reads a document with a request from LINE's webhook on standard input, verifies its signature,
+    /// writes its events
+    Webhook {
+        /// A JSON file with the asset's parameters; those of the document come first.
+        #[arg(long, value_name = "FILE")]
+        asset: Option<PathBuf>,
+    },
+    /// Lists the actions and the triggers
+    List {
+        /// Writes JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes an action's schemas, documentation and examples as JSON; without ACTION, everything
+    Describe {
+        /// The action's name, or a trigger's.
+        action: Option<String>,
+    },
+    /// Tries the asset: can a token be had, and does LINE take it?
+    Check {
+        #[command(flatten)]
+        asset: AssetFile,
+        /// Asks the embedded sandbox instead of LINE.
+        #[arg(long)]
+        sandbox: bool,
+    },
+    /// Starts a LINE that lives in memory behind a loopback address, and writes the asset to use
+    Sandbox(Deferred<SandboxArguments>),
+    /// Receives LINE's webhooks over HTTP, keeps their events safe and hands each to the platform, in
+    /// order per chat
+    #[cfg(feature = "listen")]
+    Listen(Box<Deferred<ListenArguments>>),
+    /// Lists the events of a receiver's queue, replays and drops dead ones
+    #[cfg(feature = "listen")]
+    #[command(subcommand)]
+    Events(Deferred<EventsCommand>),
+    /// Makes a key pair for the assertion way to authenticate
+    Keygen {
+        /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Writes a shell's completion script
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// One call.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CallArguments {
+    /// The action's name; the document's `action` where this is left out.
+    pub(crate) action: Option<String>,
+    /// Shows the request instead of sending it; needs neither network nor credentials.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Asks the embedded sandbox instead of LINE; needs no credentials.
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    #[command(flatten)]
+    pub(crate) asset: AssetFile,
+}
+
+/// Many calls.
+#[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
+pub(crate) struct ServeArguments {
+    /// The action of documents that name none.
+    pub(crate) action: Option<String>,
+    /// How many calls are made at once.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: u16,
+    /// Answers in the order of the documents instead of as they finish.
+    #[arg(long)]
+    pub(crate) ordered: bool,
+    /// Writes a JSON summary to standard error at the end; on SIGUSR1 it comes in any case.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// The longest line that is taken, bytes.
+    #[arg(long, value_name = "N", default_value_t = 32 * 1024 * 1024)]
+    pub(crate) max_line_bytes: usize,
+    /// Shows each request instead of sending it; needs neither network nor credentials.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Asks the embedded sandbox instead of LINE; needs no credentials.
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    #[command(flatten)]
+    pub(crate) asset: AssetFile,
+}
+
+/// What the sandbox is to be like.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SandboxArguments {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// How many people may be reached in a month.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) quota: u64,
+    /// How many friends the account has.
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    pub(crate) friends: u64,
+    /// How many requests, and how many deliveries, are remembered.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) keep_records: usize,
+    /// The webhook endpoint's URL, to which what users do is sent.
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    pub(crate) webhook: Option<String>,
+    /// Answers 429 above this rate: `200/s` for every endpoint, each by itself, or
+    /// `POST /v2/bot/message/push=200/s` for one. May be repeated; the first that fits holds.
+    #[arg(long, value_name = "LIMIT")]
+    pub(crate) rate_limit: Vec<RateLimit>,
+    /// Answers 429 above LINE's own rates.
+    #[arg(long)]
+    pub(crate) line_rate_limits: bool,
+}
+
+/// A URL of the web, as far as the command line can tell.
+fn web_address(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("http://") || text.starts_with("https://") {
+        return Ok(text.to_owned());
+    }
+    Err("expected an http or https URL")
+}
+
+/// Where the asset stands, if not in the document, and where its tokens are kept.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AssetFile {
+    /// A JSON file with the asset's parameters; those of the document come first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) asset: Option<PathBuf>,
+    /// Keeps issued tokens in this folder for further processes; also `LINE_CONNECTOR_TOKEN_CACHE`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) token_cache: Option<PathBuf>,
+}
+
+/// What is to be printed instead of running.
+#[derive(Debug)]
+pub(crate) struct Instead {
+    /// The text.
+    pub(crate) text: String,
+    /// Whether the arguments were wrong, or help was asked for.
+    pub(crate) wrong: bool,
+}
+
+/// Reads the command line.
+pub(crate) fn parse(arguments: &[OsString]) -> Result<Arguments, Instead> {
+    Arguments::try_parse_from(arguments).map_err(|error| Instead {
+        wrong: !matches!(
+            error.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+        ),
+        text: error.render().to_string(),
+    })
+}
+
+/// Writes a shell's completion script.
+pub(crate) fn complete(shell: Shell, to: &mut dyn Write) {
+    let mut command = Arguments::command();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "line-connector", &mut script);
+    let _ = to.write_all(&script);
+}

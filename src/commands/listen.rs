@@ -1,0 +1,343 @@
+//! `listen`: receives LINE's webhooks until it is asked to end. It reads what the receiver needs from
+//! the command line, files and the environment; what a webhook goes through is `receiver`'s matter.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use line_connector_client::transport::{self, Http};
+use line_connector_client::{
+    Catalog, Clock as _, Connector, Error, ExitCode, Invocation, Kind, Random, Secret, SystemClock,
+    SystemRandom, Transport,
+};
+use line_connector_core::asset::Asset;
+use line_connector_core::backoff::bound;
+use line_connector_core::documents::AssetParameters;
+use line_connector_core::error::Detail;
+use line_connector_receiver::forward::{Signer, Target};
+use line_connector_receiver::intake::{Channel, Intake};
+use line_connector_receiver::queue::{self, Queue, Trouble};
+use line_connector_receiver::{Clock, Ended, Receiver, Settings, Sink};
+
+use super::events::about;
+use crate::args::ListenArguments;
+use crate::host::{self, variable};
+use crate::signals::{self, Signal};
+use crate::terminal::say;
+
+/// How long what is out may take to be settled at the end, where no time-out bounds it.
+const GRACE: Duration = Duration::from_secs(5);
+/// What is added to a time-out that does bound it.
+const MARGIN: Duration = Duration::from_secs(1);
+/// The first pause after a destination could not be learnt; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// A channel with what is needed to learn its destination.
+struct Configured {
+    channel: Channel,
+    asset: Map<String, Value>,
+}
+
+/// Receives until a signal, or until nobody takes the events any more.
+pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
+    let environment = host::environment(&catalog);
+    let configured = channels(&catalog, arguments, &environment)?;
+    let unusable = |reason: String| about(&arguments.queue, &Trouble(reason));
+    // Held until the process ends: two receivers would hand out the same events.
+    let _lock = queue::reserve(&arguments.queue).map_err(|error| unusable(error.to_string()))?;
+    let queue = Queue::open(&arguments.queue).map_err(|trouble| unusable(trouble.0))?;
+    let clock: Clock = Arc::new(|| SystemClock.now());
+    let mut unknown = Vec::new();
+    let mut known = Vec::new();
+    let several = configured.len() > 1;
+    for (index, one) in configured.into_iter().enumerate() {
+        if several && one.channel.destination.is_none() {
+            unknown.push((index, one.asset));
+        }
+        known.push(one.channel);
+    }
+    let intake = Arc::new(Intake::new(
+        known,
+        catalog.triggers().content,
+        Arc::clone(&clock),
+    ));
+    let (ended, end) = mpsc::channel();
+    let asked = ended.clone();
+    let watched = signals::watch(move |signal| {
+        if signal == Signal::Stop {
+            let _ = asked.send(Ended::Asked);
+        }
+    });
+    watched
+        .map_err(|error| Error::new(Kind::Usage, format!("signals cannot be watched: {error}")))?;
+    let (settings, sink) = (settings(arguments), sink(arguments)?);
+    let receiver = Receiver::start(
+        &settings,
+        queue,
+        Arc::clone(&intake),
+        sink,
+        &clock,
+        || SystemRandom.bits(),
+        &ended,
+    );
+    let receiver = receiver.map_err(|reason| {
+        Error::new(Kind::Usage, reason)
+            .with_hint("choose another --address, or end what uses this one")
+    })?;
+    let url = format!("http://{}{}", receiver.address(), arguments.path);
+    say(&json!({"listening": url}).to_string());
+    if !unknown.is_empty() {
+        let connector = Connector::builder()
+            .catalog(catalog)
+            .environment(environment)
+            .build();
+        std::thread::spawn(move || learn(&connector, &intake, unknown));
+    }
+    let reason = end.recv().unwrap_or(Ended::Asked);
+    receiver.stop(match (reason, &arguments.forward) {
+        (Ended::Asked, Some(_)) => Duration::from_millis(arguments.timeout_ms) + MARGIN,
+        (Ended::Asked, None) => GRACE,
+        // Nobody is left who could settle anything.
+        (Ended::InputEnded | Ended::OutputClosed, _) => Duration::ZERO,
+    });
+    Ok(match reason {
+        Ended::Asked | Ended::InputEnded => ExitCode::Accepted,
+        Ended::OutputClosed => {
+            say("nobody reads standard output any more; the events wait in the queue");
+            ExitCode::NoAnswer
+        }
+    })
+}
+
+fn settings(arguments: &ListenArguments) -> Settings {
+    let timeout = Duration::from_millis(arguments.timeout_ms);
+    let days = Duration::from_hours(24);
+    Settings {
+        address: arguments.address,
+        path: format!("/{}", arguments.path.trim_start_matches('/')),
+        max_body_bytes: usize::try_from(arguments.max_body_bytes).unwrap_or(usize::MAX),
+        max_connections: usize::try_from(arguments.max_connections).unwrap_or(usize::MAX),
+        idle: Duration::from_secs(arguments.idle_seconds),
+        in_flight: usize::from(arguments.concurrency),
+        attempts: arguments.attempts,
+        max_age: Duration::from_hours(arguments.max_age_hours),
+        settle: Duration::from_millis(arguments.settle_ms),
+        acknowledge_within: timeout,
+        max_waiting: arguments.max_waiting,
+        remember: days * u32::try_from(arguments.remember_days).unwrap_or(u32::MAX),
+    }
+}
+
+fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
+    if arguments.hold {
+        return Ok(Sink::Hold);
+    }
+    let Some(url) = &arguments.forward else {
+        return Ok(Sink::Lines {
+            output: Box::new(io::stdout()),
+            answers: arguments.ack.then(|| -> Box<dyn io::BufRead + Send> {
+                Box::new(io::BufReader::new(io::stdin()))
+            }),
+            complain: say,
+        });
+    };
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+        let message = "--forward must be a URL that starts with https:// (or http://)";
+        return Err(Error::new(Kind::Usage, message));
+    }
+    let authorities = arguments.forward_ca_file.as_deref().map(read).transpose()?;
+    let transport = Http::new(transport::Settings {
+        verify_tls: true,
+        proxy: None,
+        authorities,
+        connect_timeout: Duration::from_secs(5),
+        usual_timeout: Duration::from_millis(arguments.timeout_ms),
+        max_response_bytes: 1024 * 1024,
+    });
+    let transport: Arc<dyn Transport> = Arc::new(
+        transport
+            .map_err(|_| Error::new(Kind::Usage, "--forward-ca-file holds no PEM certificate"))?,
+    );
+    Ok(Sink::Forward(Target {
+        url: url.clone(),
+        signer: signer(arguments)?,
+        timeout: Duration::from_millis(arguments.timeout_ms),
+        transport,
+    }))
+}
+
+/// What signs the POSTs: the file's secret, or the environment's.
+fn signer(arguments: &ListenArguments) -> Result<Option<Signer>, Error> {
+    let secret = match &arguments.forward_secret_file {
+        Some(path) => Some(String::from_utf8_lossy(&read(path)?).trim().to_owned()),
+        None => variable("LINE_FORWARD_SECRET"),
+    };
+    let Some(secret) = secret else {
+        say("the events are posted unsigned: give --forward-secret-file or LINE_FORWARD_SECRET");
+        return Ok(None);
+    };
+    let signer = Signer::new(&Secret::new(secret)).ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            "the secret for --forward is empty, or not base64 after whsec_",
+        )
+    })?;
+    Ok(Some(signer))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|error| {
+        Error::new(
+            Kind::Usage,
+            format!("{} cannot be read: {error}", path.display()),
+        )
+    })
+}
+
+/// The channels that the files name, or the environment's one.
+fn channels(
+    catalog: &Catalog,
+    arguments: &ListenArguments,
+    environment: &Map<String, Value>,
+) -> Result<Vec<Configured>, Error> {
+    let mut found = Vec::new();
+    for path in &arguments.assets {
+        let text = read(path)?;
+        let place = path.display().to_string();
+        let assets = match serde_json::from_slice(&text) {
+            Ok(Value::Object(asset)) => vec![Value::Object(asset)],
+            Ok(Value::Array(assets)) if !assets.is_empty() => assets,
+            _ => {
+                return Err(wrong(
+                    &place,
+                    "/",
+                    "must be one JSON object, or an array of them",
+                ));
+            }
+        };
+        for (index, asset) in assets.into_iter().enumerate() {
+            let place = format!("{place}, asset {}", index + 1);
+            found.push(channel(catalog, &place, asset, environment)?);
+        }
+    }
+    if found.is_empty() {
+        let asset = Value::Object(Map::new());
+        found.push(channel(catalog, "the environment", asset, environment)?);
+    }
+    let mut destinations: Vec<&String> = found
+        .iter()
+        .filter_map(|one| one.channel.destination.as_ref())
+        .collect();
+    destinations.sort_unstable();
+    if destinations.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(wrong(
+            "two assets",
+            "/destination",
+            "have the same destination",
+        ));
+    }
+    Ok(found)
+}
+
+fn wrong(place: &str, path: &str, message: &str) -> Error {
+    Error::new(Kind::InvalidAsset, format!("{place}: the asset is wrong"))
+        .with_details(vec![Detail::new(path, message)])
+}
+
+fn channel(
+    catalog: &Catalog,
+    place: &str,
+    asset: Value,
+    environment: &Map<String, Value>,
+) -> Result<Configured, Error> {
+    let Value::Object(mut asset) = asset else {
+        return Err(wrong(place, "/", "must be a JSON object"));
+    };
+    let destination = match asset.remove("destination") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) if !id.is_empty() => Some(id),
+        Some(_) => {
+            return Err(wrong(
+                place,
+                "/destination",
+                "must be the bot's user ID, a string",
+            ));
+        }
+    };
+    Asset::resolve(
+        catalog.manifest(),
+        &AssetParameters::from(asset.clone()),
+        environment,
+    )
+    .map_err(|error| Error {
+        message: format!("{place}: {error}"),
+        ..error
+    })?;
+    let secret = asset
+        .get("client_secret")
+        .or_else(|| environment.get("client_secret"));
+    let secret = secret
+        .and_then(Value::as_str)
+        .filter(|secret| !secret.is_empty());
+    let secret = secret.ok_or_else(|| {
+        let error = wrong(place, "/client_secret", "the channel secret is missing");
+        error.with_hint("give `client_secret` in an --asset file, or set LINE_CLIENT_SECRET")
+    })?;
+    Ok(Configured {
+        channel: Channel {
+            destination,
+            secret: Secret::new(secret),
+        },
+        asset,
+    })
+}
+
+/// Asks LINE for the bot's user ID of each channel that did not name it, until all are known. Until
+/// then webhooks of unknown destinations are answered 503, so that LINE may send them again.
+fn learn(connector: &Connector, intake: &Intake, mut unknown: Vec<(usize, Map<String, Value>)>) {
+    let action = connector.catalog().manifest().check.first().cloned();
+    for failures in 1.. {
+        unknown.retain(|(index, asset)| {
+            let output = connector.call(Invocation {
+                action: action.clone(),
+                asset: asset.clone().into(),
+                ..Invocation::default()
+            });
+            let body = output.json();
+            let id = body.as_ref().and_then(|body| body.get("userId"));
+            let learnt = id
+                .and_then(Value::as_str)
+                .map(|id| intake.learn(*index, id));
+            match (learnt, &output.error) {
+                (Some(true), None) => return false,
+                (Some(false), None) => say(&format!(
+                    "channel {}: another one has its destination",
+                    index + 1
+                )),
+                (_, error) => {
+                    let message = error
+                        .as_ref()
+                        .map_or("no user ID came", |error| &error.message);
+                    say(&format!(
+                        "channel {}: its destination is not known yet: {message}",
+                        index + 1
+                    ));
+                }
+            }
+            true
+        });
+        if unknown.is_empty() {
+            return;
+        }
+        std::thread::park_timeout(bound(FIRST_PAUSE, failures, LONGEST_PAUSE));
+    }
+}

@@ -1,0 +1,44 @@
+//! What each command does, a file for each.
+
+mod check;
+mod describe;
+#[cfg(feature = "listen")]
+mod events;
+mod keygen;
+mod list;
+#[cfg(feature = "listen")]
+mod listen;
+mod run;
+mod sandbox;
+mod serve;
+mod webhook;
+
+use std::io;
+
+use line_connector_client::{Error, ExitCode};
+
+use crate::args::{self, Arguments, Command, Deferred};
+use crate::host;
+
+/// Runs the command that the arguments name.
+pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
+    let catalog = || host::catalog(arguments.actions.as_deref());
+    match arguments.command {
+        Command::Run(call) => Ok(run::run(catalog()?, call)),
+        Command::Serve(Deferred(arguments)) => serve::serve(catalog()?, arguments),
+        Command::Webhook { asset } => webhook::webhook(&catalog()?, asset.as_deref()),
+        Command::List { json } => Ok(list::list(&catalog()?, json)),
+        Command::Describe { action } => describe::describe(&catalog()?, action.as_deref()),
+        Command::Check { asset, sandbox } => check::check(catalog()?, &asset, sandbox),
+        Command::Sandbox(Deferred(arguments)) => sandbox::sandbox(arguments),
+        #[cfg(feature = "listen")]
+        Command::Listen(arguments) => listen::listen(catalog()?, &arguments.0),
+        #[cfg(feature = "listen")]
+        Command::Events(Deferred(command)) => events::events(&command),
+        Command::Keygen { out } => keygen::keygen(out.as_deref()),
+        Command::Completions { shell } => {
+            args::complete(shell, &mut io::stdout().lock());
+            Ok(ExitCode::Accepted)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `run`: one document in, one call, one document out.
+
+use std::mem::ManuallyDrop;
+
+use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind, Output};
+use serde_json::Value;
+
+use crate::args::CallArguments;
+use crate::host;
+use crate::terminal::{input, report};
+
+/// Makes the call that standard input describes. Every failure is answered with the caller's `id`,
+/// once the document could be read.
+pub(crate) fn run(catalog: Catalog, call: CallArguments) -> ExitCode {
+    let mut invocation = match document(call.action.is_some()) {
+        Ok(invocation) => invocation,
+        Err(error) => return report(&Output::from(&error)),
+    };
+    let id = invocation.id.clone();
+    let output = answer(catalog, call, &mut invocation).unwrap_or_else(|error| failed(id, &error));
+    report(&output)
+}
+
+fn answer(
+    catalog: Catalog,
+    call: CallArguments,
+    invocation: &mut Invocation,
+) -> Result<Output, Error> {
+    name_action(invocation, call.action)?;
+    let connector = host::connector(catalog, &call.asset, call.sandbox, invocation)?;
+    // The process ends with this call, and its memory with it.
+    let connector = ManuallyDrop::new(connector);
+    let invocation = std::mem::take(invocation);
+    Ok(if call.dry_run {
+        connector.plan(invocation)
+    } else {
+        connector.call(invocation)
+    })
+}
+
+fn failed(id: Option<Value>, error: &Error) -> Output {
+    Output {
+        id,
+        ..Output::from(error)
+    }
+}
+
+/// Nothing at all is an empty document where the command line names the action: many actions need
+/// no inputs.
+fn document(named: bool) -> Result<Invocation, Error> {
+    let text = input()?;
+    if named && text.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Invocation::default());
+    }
+    Invocation::from_json(&text)
+}
+
+/// Takes the action that the command line names. The document may name it too.
+pub(crate) fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
+    match (&invocation.action, named) {
+        (Some(inside), Some(named)) if *inside != named => Err(Error::new(
+            Kind::InvalidDocument,
+            format!("the command line names `{named}`, the document `{inside}`"),
+        )),
+        (_, Some(named)) => {
+            invocation.action = Some(named);
+            Ok(())
+        }
+        (_, None) => Ok(()),
+    }
+}

@@ -1,0 +1,67 @@
+//! `sandbox`: a simulated LINE behind a loopback address.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use line_connector_client::transport::{self, Http};
+use line_connector_client::{Error, ExitCode, Kind, Secret, Transport};
+use line_connector_sandbox::{RateLimit, Sandbox, Settings};
+use serde_json::json;
+
+use crate::args::SandboxArguments;
+use crate::terminal::{print, say};
+
+/// The way by which the sandbox's webhooks reach their endpoint.
+fn outward() -> Result<Arc<dyn Transport>, Error> {
+    let settings = transport::Settings {
+        verify_tls: true,
+        proxy: None,
+        authorities: None,
+        connect_timeout: Duration::from_secs(2),
+        usual_timeout: Duration::from_secs(2),
+        max_response_bytes: 1024 * 1024,
+    };
+    match Http::new(settings) {
+        Ok(http) => Ok(Arc::new(http)),
+        Err(reason) => Err(Error::new(Kind::Internal, reason)),
+    }
+}
+
+/// Answers until the process is stopped.
+pub(crate) fn sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
+    let listen = arguments.listen;
+    let mut rate_limits = arguments.rate_limit;
+    if arguments.line_rate_limits {
+        rate_limits.extend(RateLimit::lines_own());
+    }
+    let settings = Settings {
+        quota: Some(arguments.quota),
+        friends: arguments.friends,
+        keep_records: arguments.keep_records,
+        rate_limits,
+        webhook: arguments.webhook,
+        outward: Some(outward()?),
+        ..Settings::default()
+    };
+    let sandbox = Arc::new(Sandbox::new(settings));
+    let listener = Arc::clone(&sandbox).listen(listen).map_err(|error| {
+        Error::new(
+            Kind::Usage,
+            format!("the sandbox cannot listen on {listen}: {error}"),
+        )
+    })?;
+    let token = sandbox.settings().long_lived_token.as_ref();
+    let card = json!({
+        "listening": listener.url(),
+        "asset": sandbox.asset(&listener.url()),
+        "token": token.map(Secret::expose),
+    });
+    let code = print(&format!("{card}\n"));
+    say("the sandbox answers until this process is stopped");
+    loop {
+        std::thread::park();
+        if code != ExitCode::Accepted {
+            return Ok(code);
+        }
+    }
+}

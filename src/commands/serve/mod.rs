@@ -1,0 +1,341 @@
+//! `serve`: a document per line in, an answer per line out, many calls at once, until the input ends
+//! or a signal asks for a graceful shutdown. One thread reads, a fixed number make calls; whoever
+//! finishes writes. A panic in a call is that call's answer, and the exit code tells of it.
+
+mod line_reader;
+mod output;
+mod queue;
+mod stats;
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind, Output};
+use line_connector_core::documents::AssetParameters;
+use line_reader::{Content, Lines};
+use output::Answers;
+use queue::{Job, Queue};
+use stats::Stats;
+
+use super::run::name_action;
+use crate::args::ServeArguments;
+use crate::host;
+use crate::panics::contain;
+use crate::signals::{self, Signal};
+use crate::terminal::say;
+
+/// What a worker's calls need of its stack at most: documents nest 128 deep.
+const STACK_BYTES: usize = 2 * 1024 * 1024;
+/// How often the line for people is renewed.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+/// What all threads share. `O` is where answers go, such as standard output.
+struct Server<O> {
+    output: O,
+    connector: Connector,
+    arguments: ServeArguments,
+    /// The asset of every call: the sandbox's instead of the document's, or a file's beneath it.
+    asset: AssetParameters,
+    queue: Queue,
+    answers: Answers,
+    stats: Mutex<Stats>,
+    in_flight: AtomicU64,
+    /// Whether a call met a bug.
+    bug: AtomicBool,
+    /// Whether the input broke off.
+    unreadable: AtomicBool,
+}
+
+/// Serves until the input ends, a signal asks for the end, or nobody reads the answers any more.
+///
+/// # Errors
+///
+/// Where it cannot begin.
+pub(super) fn serve(catalog: Catalog, arguments: ServeArguments) -> Result<ExitCode, Error> {
+    let mut template = Invocation::default();
+    let connector = host::connector(catalog, &arguments.asset, arguments.sandbox, &mut template)?;
+    let server = Server::new(connector, template.asset, arguments, io::stdout());
+    let cannot_start =
+        |error| Error::new(Kind::Usage, format!("the calls cannot be started: {error}"));
+    let watched = Arc::clone(&server);
+    signals::watch(move |signal| match signal {
+        Signal::Stop => watched.stop(),
+        Signal::Report => watched.report(),
+    })
+    .map_err(cannot_start)?;
+    let input = io::stdin();
+    if input.is_terminal() {
+        say("reading one JSON document a line from standard input; end it with Ctrl-D");
+    }
+    server.start(input).map_err(cannot_start)?;
+    let code = server.wait();
+    if server.arguments.stats {
+        server.report();
+    }
+    Ok(code)
+}
+
+impl<O> Server<O>
+where
+    O: Send + Sync + 'static,
+    for<'o> &'o O: Write,
+{
+    fn new(
+        connector: Connector,
+        asset: AssetParameters,
+        arguments: ServeArguments,
+        output: O,
+    ) -> Arc<Self> {
+        let workers = usize::from(arguments.concurrency);
+        Arc::new(Self {
+            output,
+            connector,
+            asset,
+            queue: Queue::new(2 * workers, arguments.max_line_bytes, workers),
+            answers: Answers::new(arguments.ordered),
+            stats: Mutex::new(Stats::new()),
+            in_flight: AtomicU64::new(0),
+            bug: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
+            arguments,
+        })
+    }
+
+    /// Starts the threads that read and that call.
+    fn start(self: &Arc<Self>, input: impl Read + Send + 'static) -> io::Result<()> {
+        for number in 0..self.arguments.concurrency {
+            let server = Arc::clone(self);
+            let thread = Builder::new().stack_size(STACK_BYTES);
+            thread.name(format!("call-{number}")).spawn(move || {
+                server.survive(|| server.work());
+                server.queue.leave();
+            })?;
+        }
+        let server = Arc::clone(self);
+        let reader = Builder::new().name("read".to_owned());
+        reader.spawn(move || {
+            server.survive(|| server.read(input));
+            server.queue.end_of_input();
+        })?;
+        Ok(())
+    }
+
+    /// Does a thread's whole work. Panics of calls are contained below; one beside them ends this
+    /// thread, while the others finish what was started.
+    fn survive(&self, work: impl FnOnce()) {
+        if contain(work).is_err() {
+            self.bug.store(true, Ordering::SeqCst);
+            self.stop();
+        }
+    }
+
+    /// Waits for the end of all calls, and shows people how far they are.
+    fn wait(&self) -> ExitCode {
+        let shown = io::stderr().is_terminal();
+        while !self.queue.wait(PROGRESS) {
+            if shown {
+                eprint_over(&self.progress());
+            }
+        }
+        if shown {
+            eprint_over(&self.progress());
+            say("");
+        }
+        if self.bug.load(Ordering::SeqCst) {
+            ExitCode::Bug
+        } else if self.unreadable.load(Ordering::SeqCst) {
+            ExitCode::Usage
+        } else {
+            ExitCode::Accepted
+        }
+    }
+
+    /// Finishes what was started and starts nothing more.
+    fn stop(&self) {
+        self.queue.stop();
+        self.connector.stop();
+    }
+
+    /// Reads until the input ends or nothing more is wanted.
+    fn read(&self, input: impl Read) {
+        let mut lines = Lines::new(input, self.arguments.max_line_bytes);
+        let mut sequence = 0;
+        let mut put = |line| {
+            if let Err(job) = self.queue.push(Job { sequence, line }) {
+                self.refuse(&job);
+            }
+            sequence += 1;
+        };
+        loop {
+            while let Some(line) = lines.next_whole() {
+                put(line);
+            }
+            if !self.queue.may_read() {
+                break;
+            }
+            let more = lines.fill();
+            if !self.queue.has_read() {
+                break;
+            }
+            match more {
+                Ok(true) => {}
+                Ok(false) => {
+                    lines.rest().into_iter().for_each(&mut put);
+                    break;
+                }
+                Err(error) => {
+                    say(&format!("error: standard input cannot be read: {error}"));
+                    self.unreadable.store(true, Ordering::SeqCst);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Makes calls until there are no more.
+    fn work(&self) {
+        while let Some((job, start)) = self.queue.pop() {
+            if !start {
+                self.refuse(&job);
+                continue;
+            }
+            let begun = Instant::now();
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
+            let output = self.answer(&job);
+            self.give(job.sequence, &output, Some(begun.elapsed()));
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The answer to one line.
+    fn answer(&self, job: &Job) -> Output {
+        let document = match document(job) {
+            Ok(document) => document,
+            Err(error) => return Output::from(&error),
+        };
+        let id = document.get("id").cloned();
+        let invocation = Invocation::from_value(document).and_then(|mut invocation| {
+            name_action(&mut invocation, self.arguments.action.clone())?;
+            Ok(invocation)
+        });
+        let error = match invocation {
+            Ok(invocation) => match contain(|| self.call(invocation)) {
+                Ok(output) => return output,
+                Err(bug) => {
+                    self.bug.store(true, Ordering::SeqCst);
+                    bug
+                }
+            },
+            Err(error) => at_line(job, error),
+        };
+        Output {
+            id,
+            ..Output::from(&error)
+        }
+    }
+
+    fn call(&self, mut invocation: Invocation) -> Output {
+        if self.arguments.sandbox {
+            invocation.asset = self.asset.clone();
+        } else {
+            invocation.asset = invocation.asset.over(&self.asset);
+        }
+        if self.arguments.dry_run {
+            self.connector.plan(invocation)
+        } else {
+            self.connector.call(invocation)
+        }
+    }
+
+    /// Answers a line that was read and will not be started.
+    fn refuse(&self, job: &Job) {
+        let id = document(job)
+            .ok()
+            .and_then(|document| document.get("id").cloned());
+        let error = Error::new(
+            Kind::ShuttingDown,
+            "the process is ending; this call was not started",
+        );
+        let output = Output {
+            id,
+            ..Output::from(&at_line(job, error))
+        };
+        self.give(job.sequence, &output, None);
+    }
+
+    /// Counts an answer and writes it.
+    fn give(&self, sequence: u64, output: &Output, took: Option<Duration>) {
+        let mut line = output.render();
+        line.push('\n');
+        self.stats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count(output, took);
+        if !self
+            .answers
+            .give(sequence, line.as_bytes(), &mut &self.output)
+        {
+            // Nobody reads: nothing more is started, and what waits would be answered to nobody.
+            self.queue.abandon();
+            self.connector.stop();
+        }
+    }
+
+    /// Writes the figures to standard error.
+    fn report(&self) {
+        let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut summary = stats.summary(self.connector.tokens_issued());
+        drop(stats);
+        summary["in_flight"] = Value::from(self.in_flight.load(Ordering::Relaxed));
+        summary["queued"] = Value::from(self.queue.length());
+        say(&summary.to_string());
+    }
+
+    fn progress(&self) -> String {
+        let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        format!("{}, {in_flight} under way", stats.progress())
+    }
+}
+
+/// The JSON value of a line.
+fn document(job: &Job) -> Result<Value, Error> {
+    let (_, Content::Text(text)) = &job.line else {
+        let error = Error::new(
+            Kind::InvalidDocument,
+            "it is longer than `--max-line-bytes` allows",
+        );
+        return Err(at_line(job, error));
+    };
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    // Of a text whose encoding is known to be right, no string is looked through for it again.
+    let read = match str::from_utf8(text) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(text),
+    };
+    read.map_err(|error| {
+        let what = if error.is_eof() {
+            "it ends too early"
+        } else {
+            "a syntax error"
+        };
+        let message = format!("it is not JSON: {what} at column {}", error.column());
+        at_line(job, Error::new(Kind::InvalidDocument, message))
+    })
+}
+
+/// The same error with the line that it is about.
+fn at_line(job: &Job, error: Error) -> Error {
+    let message = format!("line {}: {}", job.line.0, error.message);
+    Error { message, ..error }
+}
+
+/// Writes over the last line that people see.
+fn eprint_over(text: &str) {
+    let _ = write!(io::stderr().lock(), "\r{text}\u{1b}[K");
+}

@@ -1,0 +1,227 @@
+//! The `webhook` command: one document with a request that the platform received from LINE in, one
+//! document with its events out. It opens no socket and reads nothing but what it is handed.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use line_connector_client::{Catalog, Clock, Error, ExitCode, Kind, Output, Secret, SystemClock};
+use line_connector_core::documents::{mistyped, unknown};
+use line_connector_core::encoding;
+use line_connector_core::error::Detail;
+use line_connector_core::nearest::nearest;
+use line_connector_core::webhook::{self, Event, Terms, signature};
+use line_connector_http::Headers;
+
+use crate::host;
+use crate::terminal::{input, print, report};
+
+/// The asset's parameter that LINE signs with.
+const SECRET: &str = "client_secret";
+
+/// What stands beside the document: where a parameter comes from that it lacks, and the time.
+struct Around {
+    /// The parameters of `--asset FILE`.
+    file: Map<String, Value>,
+    /// Those of the environment, by parameter name.
+    environment: Map<String, Value>,
+    /// When the webhook came.
+    received: SystemTime,
+}
+
+/// The document, read.
+#[derive(Default)]
+struct Received {
+    id: Option<Value>,
+    asset: Map<String, Value>,
+    headers: Headers,
+    body: Option<Vec<u8>>,
+}
+
+/// Reads the document from standard input and prints the events, or why there are none.
+pub(crate) fn webhook(catalog: &Catalog, asset_file: Option<&Path>) -> Result<ExitCode, Error> {
+    let file = asset_file.map(host::read_asset).transpose()?;
+    let around = Around {
+        file: file.unwrap_or_default(),
+        received: SystemClock.now(),
+        environment: host::environment(catalog),
+    };
+    Ok(match answer(&input()?, catalog, &around) {
+        Ok(answer) => print(&format!("{answer}\n")),
+        Err(output) => report(&output),
+    })
+}
+
+/// The answer to a good one.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: &'a Option<Value>,
+    destination: &'a str,
+    events: &'a [Event<'a>],
+}
+
+/// Verifies and reads one webhook: the answer as one line of JSON, or what went wrong.
+fn answer(text: &[u8], catalog: &Catalog, around: &Around) -> Result<String, Box<Output>> {
+    let failed = |id: Option<Value>, error: &Error| {
+        Box::new(Output {
+            id,
+            ..Output::from(error)
+        })
+    };
+    let received = Received::from_json(text).map_err(|error| failed(None, &error))?;
+    let events = received.events(catalog, around);
+    events.map_err(|error| failed(received.id.clone(), &error))
+}
+
+impl Received {
+    fn from_json(text: &[u8]) -> Result<Self, Error> {
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+        let invalid = |reason: String| Error::new(Kind::InvalidDocument, reason).with_hint(HINT);
+        let document: Value = serde_json::from_slice(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            invalid(format!(
+                "standard input is not JSON: a mistake at line {line}, column {column}"
+            ))
+        })?;
+        let Value::Object(members) = document else {
+            return Err(invalid("the document must be a JSON object".to_owned()));
+        };
+        let mut details = Vec::new();
+        let mut received = Self::default();
+        for (key, member) in members {
+            match (key.as_str(), member) {
+                ("id", id) => received.id = Some(id),
+                ("asset", Value::Null) => {}
+                ("asset", Value::Object(asset)) => received.asset = asset,
+                ("request", Value::Object(request)) => received.take(request, &mut details),
+                ("asset" | "request", other) => {
+                    details.push(mistyped(&format!("/{key}"), "an object", &other));
+                }
+                (key, _) => details.push(unknown(key, "", &["id", "asset", "request"])),
+            }
+        }
+        if received.body.is_none() && details.is_empty() {
+            let place = "/request/body";
+            details.push(Detail::new(place, "the request has no `body`"));
+        }
+        if details.is_empty() {
+            Ok(received)
+        } else {
+            Err(invalid("the webhook document is wrong".to_owned()).with_details(details))
+        }
+    }
+
+    fn take(&mut self, request: Map<String, Value>, details: &mut Vec<Detail>) {
+        for (key, member) in request {
+            let path = format!("/request/{key}");
+            match (key.as_str(), member) {
+                ("headers", Value::Object(headers)) => self.take_headers(headers, details),
+                ("headers", other) => details.push(mistyped(&path, "an object", &other)),
+                ("body" | "body_base64", Value::Null) => {}
+                (form @ ("body" | "body_base64"), body) => match bytes(form, &path, body) {
+                    Ok(_) if self.body.is_some() => {
+                        details.push(Detail::new(path, "a request has one body, not two"));
+                    }
+                    Ok(bytes) => self.body = Some(bytes),
+                    Err(detail) => details.push(detail),
+                },
+                (key, _) => {
+                    let names = ["headers", "body", "body_base64"];
+                    details.push(unknown(key, "/request", &names));
+                }
+            }
+        }
+    }
+
+    /// Takes each header with one value or several; those of another type are not LINE's.
+    fn take_headers(&mut self, headers: Map<String, Value>, details: &mut Vec<Detail>) {
+        for (name, value) in headers {
+            match value {
+                Value::String(value) => self.headers.push(name, value),
+                Value::Array(values) => {
+                    for value in values.iter().filter_map(Value::as_str) {
+                        self.headers.push(name.as_str(), value);
+                    }
+                }
+                other if name.eq_ignore_ascii_case(signature::HEADER) => {
+                    let path = format!("/request/headers/{name}");
+                    details.push(mistyped(&path, "a string", &other));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn events(&self, catalog: &Catalog, around: &Around) -> Result<String, Error> {
+        let secret = self.secret(around)?;
+        let body = self.body.as_deref().unwrap_or_default();
+        let mut signatures = self
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(signature::HEADER))
+            .map(|(_, value)| value);
+        let signature = signatures.next();
+        // Two signatures cannot both be LINE's, and to pick one would be to guess.
+        if signatures.any(|other| Some(other) != signature) {
+            return Err(signature::Refusal::Malformed.into());
+        }
+        signature::verify(&secret, body, signature)?;
+        let triggers = catalog.triggers();
+        let terms = Terms::new(&triggers.content, around.received);
+        let delivery = webhook::read(body, &terms)?;
+        let answer = Answer {
+            id: &self.id,
+            destination: &delivery.destination,
+            events: &delivery.events,
+        };
+        serde_json::to_string(&answer)
+            .map_err(|error| Error::new(Kind::Internal, format!("the events are no JSON: {error}")))
+    }
+
+    /// The channel secret: the document's, the file's, or the environment's.
+    fn secret(&self, around: &Around) -> Result<Secret, Error> {
+        let given = [&self.asset, &around.file, &around.environment]
+            .into_iter()
+            .filter_map(|parameters| parameters.get(SECRET))
+            .find(|value| !value.is_null() && value.as_str() != Some(""));
+        match given {
+            Some(Value::String(secret)) => Ok(Secret::new(secret.as_str())),
+            Some(other) => {
+                let detail = mistyped("/asset/client_secret", "a string", other);
+                Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(vec![detail]))
+            }
+            None => {
+                let near = nearest(SECRET, self.asset.keys().map(String::as_str));
+                let detail = Detail {
+                    hint: near.map(|name| format!("is `{name}` meant to be it?")),
+                    ..Detail::new("/asset/client_secret", "`client_secret` is missing")
+                };
+                Err(Error::new(Kind::NoCredentials, "there is no channel secret to verify with")
+                    .with_details(vec![detail])
+                    .with_hint("give `asset.client_secret`, or set LINE_CLIENT_SECRET; it stands in the Basic settings tab of the LINE Developers Console"))
+            }
+        }
+    }
+}
+
+/// The bytes of a body, which stand there as text or as base64.
+fn bytes(form: &str, path: &str, body: Value) -> Result<Vec<u8>, Detail> {
+    match body {
+        Value::String(text) if form == "body" => Ok(text.into_bytes()),
+        Value::String(text) => encoding::from_base64(&text)
+            .ok_or_else(|| Detail::new(path, "must be base64 with padding")),
+        other => Err(Detail {
+            hint: Some(
+                "hand over what LINE sent: parsed and written again, it no longer has LINE's signature"
+                    .to_owned(),
+            ),
+            ..mistyped(path, "a string", &other)
+        }),
+    }
+}
+
+/// What a document looks like.
+const HINT: &str = "give one JSON object such as {\"request\": {\"headers\": {\"x-line-signature\": \"…\"}, \"body\": \"…\"}} on standard input, with the body as it came";

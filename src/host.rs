@@ -1,0 +1,141 @@
+//! What the program takes from its surroundings: the environment, the files that the command line
+//! names, and the connector made of them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use line_connector_client::{Catalog, Connector, Error, Invocation, Kind, SystemFiles};
+use line_connector_core::asset::environment_variable;
+use line_connector_core::error::Detail;
+use line_connector_sandbox::{Sandbox, Settings};
+use serde_json::{Map, Value};
+
+use crate::args::AssetFile;
+use crate::token_store::TokenFiles;
+
+/// A connector over the network, or over a sandbox with the sandbox's own asset.
+pub(crate) fn connector(
+    catalog: Catalog,
+    asset: &AssetFile,
+    sandbox: bool,
+    invocation: &mut Invocation,
+) -> Result<Connector, Error> {
+    if sandbox {
+        let channel = Arc::new(Sandbox::new(Settings::default()));
+        let own = channel.asset("http://sandbox.invalid");
+        invocation.asset = own.as_object().cloned().unwrap_or_default().into();
+        return Ok(Connector::builder()
+            .catalog(catalog)
+            .transport(channel)
+            .files(SystemFiles)
+            .build());
+    }
+    if let Some(path) = &asset.asset {
+        let own = std::mem::take(&mut invocation.asset);
+        invocation.asset = own.over(&read_asset(path)?.into());
+    }
+    let mut builder = Connector::builder()
+        .environment(environment(&catalog))
+        .catalog(catalog)
+        .files(SystemFiles);
+    if let Some(folder) = token_cache(asset) {
+        builder = builder.token_store(TokenFiles::new(folder));
+    }
+    Ok(builder.build())
+}
+
+/// The folder of the tokens, where one is asked for.
+fn token_cache(asset: &AssetFile) -> Option<PathBuf> {
+    let variable = std::env::var_os("LINE_CONNECTOR_TOKEN_CACHE").map(PathBuf::from);
+    let folder = asset.token_cache.clone().or(variable)?;
+    (!folder.as_os_str().is_empty()).then_some(folder)
+}
+
+pub(crate) fn read_asset(path: &Path) -> Result<Map<String, Value>, Error> {
+    let invalid = |reason: String| {
+        Error::new(
+            Kind::InvalidAsset,
+            format!("the asset file {} {reason}", path.display()),
+        )
+    };
+    let text = fs::read(path).map_err(|error| invalid(format!("cannot be read: {error}")))?;
+    serde_json::from_slice::<Value>(&text)
+        .ok()
+        .and_then(|value| value.as_object().cloned())
+        .ok_or_else(|| invalid("must hold one JSON object".to_owned()))
+}
+
+/// The values of the environment that are asset parameters, by parameter name.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is read in this file alone"
+)]
+pub(crate) fn environment(catalog: &Catalog) -> Map<String, Value> {
+    let mut environment = Map::new();
+    for asset in &catalog.manifest().assets {
+        for (name, schema) in &asset.inputs.properties {
+            let value = environment_variable(schema).and_then(|name| std::env::var(name).ok());
+            environment.extend(value.map(|value| (name.clone(), Value::from(value))));
+        }
+    }
+    environment
+}
+
+/// A variable of the environment that is no asset's parameter.
+#[cfg(feature = "listen")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is read in this file alone"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+pub(crate) fn catalog(added: Option<&Path>) -> Result<Catalog, Error> {
+    let mut catalog = Catalog::embedded();
+    let Some(folder) = added else {
+        return Ok(catalog);
+    };
+    let unreadable = |path: &Path, error: io::Error| {
+        Error::new(
+            Kind::InvalidCatalog,
+            format!("{} cannot be read: {error}", path.display()),
+        )
+    };
+    let mut details = Vec::new();
+    for path in action_files(folder).map_err(|error| unreadable(folder, error))? {
+        let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+        if let Err(problems) = catalog.add(&path.to_string_lossy(), &text) {
+            details.extend(
+                problems
+                    .into_iter()
+                    .map(|problem| Detail::new("", problem.to_string())),
+            );
+        }
+    }
+    if details.is_empty() {
+        Ok(catalog)
+    } else {
+        Err(Error::new(Kind::InvalidCatalog, "the added actions are wrong").with_details(details))
+    }
+}
+
+/// The YAML files of a folder and its folders, in order.
+fn action_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(action_files(&path)?);
+        } else if path
+            .extension()
+            .is_some_and(|known| known == "yaml" || known == "yml")
+        {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,87 @@
+//! Standard input, output and error: documents on one side, lines for people on the other.
+
+use std::io::{self, IsTerminal, Read, Write};
+
+use line_connector_client::{Error, ExitCode, Kind, Output};
+use line_connector_core::call::exit_code;
+use serde_json::Value;
+
+/// Standard input, read to its end.
+pub(crate) fn input() -> Result<Vec<u8>, Error> {
+    let mut input = io::stdin().lock();
+    if input.is_terminal() {
+        say("reading one JSON document from standard input; end it with Ctrl-D");
+    }
+    let mut text = Vec::new();
+    input.read_to_end(&mut text).map_err(|error| {
+        Error::new(
+            Kind::InvalidDocument,
+            format!("standard input cannot be read: {error}"),
+        )
+    })?;
+    Ok(text)
+}
+
+/// Writes an output document, and to people what went wrong.
+pub(crate) fn report(output: &Output) -> ExitCode {
+    complain(output);
+    print(&format!("{}\n", output.render()));
+    exit_code(output)
+}
+
+/// Tells people what may be wrong and what went wrong, from the rendered document, in which no
+/// secret is left.
+pub(crate) fn complain(output: &Output) {
+    let warned = output
+        .meta
+        .as_ref()
+        .is_some_and(|meta| !meta.warnings.is_empty());
+    if output.error.is_none() && !warned {
+        return;
+    }
+    let shown: Value = serde_json::from_str(&output.render()).unwrap_or_default();
+    let warnings = shown.pointer("/meta/warnings").and_then(Value::as_array);
+    for warning in warnings.into_iter().flatten() {
+        say(&format!("warning: {}", one_line(warning)));
+    }
+    let Some(error) = shown.get("error") else {
+        return;
+    };
+    say(&format!("error: {}", text(error, "message")));
+    let details = error.get("details").and_then(Value::as_array);
+    for detail in details.into_iter().flatten() {
+        say(&format!("  {}", one_line(detail)));
+    }
+    say(&format!("hint: {}", text(error, "hint")));
+}
+
+/// A detail as one line: where, what, what to do.
+fn one_line(detail: &Value) -> String {
+    let place = match text(detail, "path") {
+        "" => String::new(),
+        path => format!("{path}: "),
+    };
+    let hint = match text(detail, "hint") {
+        "" => String::new(),
+        hint => format!(" ({hint})"),
+    };
+    format!("{place}{}{hint}", text(detail, "message"))
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Writes to standard output. A reader that has gone away wants nothing more, which is no error.
+pub(crate) fn print(text: &str) -> ExitCode {
+    let mut output = io::stdout().lock();
+    let _ = output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush());
+    ExitCode::Accepted
+}
+
+/// Writes a line for people to standard error.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

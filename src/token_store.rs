@@ -1,0 +1,186 @@
+//! Tokens in files, for `--token-cache`: a folder and files that only their owner can use, replaced
+//! whole, one process at a time. What stands in a file is `auth`'s matter.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use line_connector_client::{Error, Hold, Kind, Store};
+
+/// More than any token needs; a longer file is none of ours.
+const LONGEST: u64 = 64 * 1024;
+
+/// How often a held name is tried again: often at first, since issuing takes some milliseconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LAST_PAUSE: Duration = Duration::from_millis(20);
+
+/// A folder of tokens.
+#[derive(Debug)]
+pub(crate) struct TokenFiles {
+    folder: PathBuf,
+}
+
+impl TokenFiles {
+    /// A folder that is made, and looked at, when a token is wanted.
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Makes the folder if it is not there, and sees to it that it is its owner's alone.
+    fn prepare(&self) -> Result<(), Error> {
+        let refused = |why: String| unusable(&self.folder, &why);
+        let look = || fs::symlink_metadata(&self.folder);
+        let found = match look() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make(&self.folder).map_err(|error| refused(format!("cannot be made: {error}")))?;
+                look()
+            }
+            found => found,
+        };
+        let found = found.map_err(|error| refused(format!("cannot be looked at: {error}")))?;
+        if !found.is_dir() {
+            return Err(refused(
+                "is not a folder, and a link does not count".to_owned(),
+            ));
+        }
+        guard(&self.folder, &found, "700")
+    }
+
+    fn path(&self, name: &str, ending: &str) -> PathBuf {
+        self.folder.join(format!("{name}.{ending}"))
+    }
+}
+
+impl Store for TokenFiles {
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.prepare()?;
+        let path = self.path(name, "json");
+        let unreadable = |error: io::Error| unusable(&path, &format!("cannot be read: {error}"));
+        let found = match fs::symlink_metadata(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(error)),
+        };
+        if !found.is_file() {
+            return Err(unusable(&path, "is not a plain file; remove it"));
+        }
+        guard(&path, &found, "600")?;
+        let mut content = Vec::new();
+        match File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut content)) {
+            Ok(_) => Ok(Some(content)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    /// The system lets go of the lock when its process ends in whatever way; the file stays, since
+    /// to remove it would take it from under one who waits.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "another process is waited for in real time, which no test can skip"
+    )]
+    fn hold(&self, name: &str, patience: Duration) -> io::Result<Box<dyn Hold + '_>> {
+        let mut options = private();
+        let lock = options.create(true).open(self.path(name, "lock"))?;
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if started.elapsed() >= patience => {
+                    let text = "another process kept its lock for too long";
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(pause.min(patience)),
+            }
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+        Ok(Box::new(Held {
+            _lock: lock,
+            beside: self.path(name, "new"),
+            target: self.path(name, "json"),
+        }))
+    }
+}
+
+/// A name that this process holds.
+struct Held {
+    _lock: File,
+    beside: PathBuf,
+    target: PathBuf,
+}
+
+impl Hold for Held {
+    fn replace(&self, content: &[u8]) -> io::Result<()> {
+        // What a process left that ended in the middle; nobody else writes while this one holds.
+        match fs::remove_file(&self.beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // Not synchronised with the disk: a token that is lost with the power is issued anew.
+        let written = private()
+            .create_new(true)
+            .open(&self.beside)
+            .and_then(|mut file| file.write_all(content))
+            .and_then(|()| fs::rename(&self.beside, &self.target));
+        if written.is_err() {
+            let _ = fs::remove_file(&self.beside);
+        }
+        written
+    }
+}
+
+fn unusable(path: &Path, why: &str) -> Error {
+    let message = format!("the token cache cannot be used: {} {why}", path.display());
+    let hint = "give `--token-cache` (or LINE_CONNECTOR_TOKEN_CACHE) a folder of this user's alone, such as one that is not there yet";
+    Error::new(Kind::Usage, message).with_hint(hint)
+}
+
+/// Options for a file that its owner alone can read and write.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+/// Refuses what others can read or write, or what is somebody else's: a token that stands there may
+/// be known to them, or be theirs.
+#[cfg(unix)]
+fn guard(path: &Path, found: &Metadata, mode: &str) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(unusable(path, "belongs to another user"));
+    }
+    if found.mode() & 0o077 != 0 {
+        let hint = format!(
+            "whoever can read it can send in the channel's name: run `chmod {mode} {}`, or remove it",
+            path.display()
+        );
+        return Err(unusable(path, "can be used by others").with_hint(hint));
+    }
+    Ok(())
+}
+
+/// Elsewhere the folder's own access rules decide; there is no mode to look at.
+#[cfg(not(unix))]
+fn guard(_: &Path, _: &Metadata, _: &str) -> Result<(), Error> {
+    Ok(())
+}
