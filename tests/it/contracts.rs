@@ -1,5 +1,5 @@
-//! What is generated equals what is committed: the schemas of our own documents and the README's
-//! tables. `UPDATE_GENERATED=1 cargo test contracts` writes them anew.
+//! What is generated equals what is committed: the schemas of our own documents and the tables of
+//! the manuals. `UPDATE_GENERATED=1 cargo test contracts` writes them anew.
 
 use std::fs;
 use std::path::PathBuf;
@@ -34,28 +34,33 @@ fn the_schemas_of_our_documents_are_the_types() {
     }
 }
 
+/// A generated table: the document that it stands in, its name there, and what makes it.
+type Table = (&'static str, &'static str, fn(&Catalog) -> String);
+
+const TABLES: [Table; 3] = [
+    ("docs/actions.md", "actions", describe::action_table),
+    ("docs/credentials.md", "assets", describe::asset_table),
+    ("docs/errors.md", "errors", |_| describe::error_table()),
+];
+
 #[test]
-fn the_tables_of_the_readme_are_the_catalog() {
+fn the_tables_of_the_manuals_are_the_catalog() {
     let catalog = Catalog::embedded();
-    let mut readme = fs::read_to_string(path("README.md")).unwrap();
-    for (name, table) in [
-        ("actions", describe::action_table(&catalog)),
-        ("assets", describe::asset_table(&catalog)),
-        ("errors", describe::error_table()),
-    ] {
+    for (document, name, table) in TABLES {
+        let mut text = fs::read_to_string(path(document)).unwrap();
         let start = format!("<!-- generated: {name} -->\n");
         let end = format!("<!-- end: {name} -->");
-        let from = readme
+        let from = text
             .find(&start)
-            .unwrap_or_else(|| panic!("README.md lacks {start}"));
+            .unwrap_or_else(|| panic!("{document} lacks {start}"));
         let from = from + start.len();
         let to = from
-            + readme[from..]
+            + text[from..]
                 .find(&end)
-                .unwrap_or_else(|| panic!("README.md lacks {end}"));
-        readme.replace_range(from..to, &table);
+                .unwrap_or_else(|| panic!("{document} lacks {end}"));
+        text.replace_range(from..to, &table(&catalog));
+        compare(document, &text);
     }
-    compare("README.md", &readme);
 }
 
 /// The changelog's newest version is the package's.

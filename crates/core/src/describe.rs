@@ -1,5 +1,5 @@
 //! The catalog as lists, self-contained schemas and tables: what `list` and `describe` answer, what
-//! the README shows, what is committed under `schemas/`. It calls nothing.
+//! the manuals show, what is committed under `schemas/`. It calls nothing.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -206,11 +206,11 @@ pub fn pretty(value: &Value) -> String {
     text
 }
 
-/// The README's table of actions.
+/// The table of actions in `docs/actions.md`.
 #[must_use]
 pub fn action_table(catalog: &Catalog) -> String {
     let mut table =
-        String::from("| Action | LINE's endpoint | Repeats | Limit |\n|---|---|---|---|\n");
+        String::from("| Action | LINE's endpoint | Retry | Limit |\n|---|---|---|---|\n");
     for entry in catalog.entries() {
         let Some(action) = catalog.action(&entry.name) else {
             continue;
@@ -232,7 +232,7 @@ pub fn action_table(catalog: &Catalog) -> String {
     table
 }
 
-/// The README's table of asset parameters.
+/// The table of the ways to authenticate in `docs/credentials.md`.
 #[must_use]
 pub fn asset_table(catalog: &Catalog) -> String {
     let mut table = String::from("| Way | Needs | Environment |\n|---|---|---|\n");
@@ -255,7 +255,7 @@ pub fn asset_table(catalog: &Catalog) -> String {
     table
 }
 
-/// The README's table of error kinds.
+/// The table of error kinds in `docs/errors.md`.
 #[must_use]
 pub fn error_table() -> String {
     let mut table = String::from(
