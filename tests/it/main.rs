@@ -15,6 +15,9 @@ mod actions;
 mod coverage;
 // What is generated equals what is committed.
 mod contracts;
+// What the README and the manuals show: commands are run, outputs compared, JSON and links checked.
+#[cfg(unix)]
+mod documents;
 // The real binary: one file per case under `tests/cases/cli`.
 mod cli;
 // Exactly once: every message arrives at most once, whatever the connection does.
