@@ -1,6 +1,6 @@
 """Writes operations.json: every operation that LINE's published OpenAPI describes, with its host and
-path. tests/it/coverage.rs compares the catalog with it, and tests/prism/ looks up which file
-describes an operation.
+path. tests/it/coverage.rs compares the catalog with it, and tests/conformance/prism/ looks up which
+file describes an operation.
 
     LINE_OPENAPI_DIR=path/to/line-openapi python3 tests/coverage/make_index.py
 

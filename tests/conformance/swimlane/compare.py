@@ -23,7 +23,7 @@ import requests
 import yaml
 from connector_definition_runner import Runner
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 # (where, name): why the two sides need not agree there.
 BY_DESIGN = {

@@ -6,7 +6,7 @@
 #   LINE_OPENAPI_DIR     LINE's OpenAPI files, a checkout of github.com/line/line-openapi
 #   LINE_CONNECTOR_BIN   the binary to test; without it, a debug build is made
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 
 : "${LINE_OPENAPI_DIR:?must name the folder with the OpenAPI files of LINE}"
 openapi=$(cd "$LINE_OPENAPI_DIR" && pwd)
@@ -25,4 +25,4 @@ npm install --prefix "$work" --no-save --no-audit --no-fund --ignore-scripts --l
     @stoplight/prism-cli@5.14.2 yaml@2.9.1 >/dev/null
 
 # It starts and stops the Prisms itself. Its exit code is this script's.
-node tests/prism/send_examples.mjs "$binary" "$openapi" "$work"
+node tests/conformance/prism/send_examples.mjs "$binary" "$openapi" "$work"

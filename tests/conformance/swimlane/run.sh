@@ -5,7 +5,7 @@
 #   LINE_CONNECTOR_BIN   the binary to test; without it, a debug build is made
 #   PYTHON               the Python to use, default python3
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 
 binary=${LINE_CONNECTOR_BIN:-}
 if [[ -z $binary ]]; then
@@ -23,4 +23,4 @@ trap 'rm -rf "$work"' EXIT
 
 # compare.py starts and stops the sandboxes itself, one for each run, so that both sides meet the
 # same fresh state. Its exit code is this script's.
-"$work/venv/bin/python" -W ignore tests/swimlane/compare.py "$binary"
+"$work/venv/bin/python" -W ignore tests/conformance/swimlane/compare.py "$binary"
