@@ -3,10 +3,9 @@
 import os
 from dataclasses import dataclass
 
-import builds
 import documents
-import peers
-from process import Command
+from support import builds, peers
+from support.process import Command
 
 OURS, MINIMAL, CURL, SWIMLANE, NOTHING = (
     "line-connector",
@@ -150,7 +149,7 @@ def swimlane(stage):
     """The runtime that our action files are written for."""
     python = builds.runner_python(stage.folder)
     builds.split_assets(python, stage.folder)
-    step = os.path.join(builds.BENCHES, "swimlane_step.py")
+    step = os.path.join(peers.FOLDER, "swimlane_step.py")
     action = builds.action_file(documents.ACTION)
     environment = {"REQUESTS_CA_BUNDLE": stage.server.ca_file}
     cases = []

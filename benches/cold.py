@@ -10,12 +10,10 @@ import random
 import sys
 
 import clients
-import process
-import report
-import turns
 from clients import CLIENTS, OURS, SDKS
-from errors import Unavailable
-from neutral_server import NeutralServer, reachable_folder
+from support import process, report, turns
+from support.errors import Unavailable
+from support.neutral_server import NeutralServer, reachable_folder
 
 # Memory hardly varies, so a few processes show it; of the slow clients, fewer.
 PEAKS, SLOW_PEAKS = 5, 2

@@ -5,8 +5,8 @@ them against the committed figures: a guard that a busy machine cannot trip.
     python3 benches/instructions.py            # compares; exit code 1 where something grew
     python3 benches/instructions.py --update   # writes the figures of this build
 
-It needs cargo and valgrind (as root on Debian or Ubuntu it installs valgrind itself). The build is
-that of a release without link-time optimisation, which takes a third of the time.
+It needs cargo and valgrind (as root on Debian or Ubuntu it installs valgrind itself). It builds with
+the profile `guard`: a release without link-time optimisation, which builds sooner.
 """
 
 import json
@@ -17,8 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import builds
 import documents
+from support import builds
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "benches" / "instructions.json"
@@ -87,6 +87,8 @@ def compare(counts, figures, tolerance):
         elif change < -tolerance:
             verdict = "  commit the better figure with --update"
         print(f"{name:44}{committed:>12,}{now:>12,}{'':>4}{change:+.1f} %{verdict}")
+    if code:
+        print("where this is meant, commit new figures: python3 benches/instructions.py --update")
     return code
 
 

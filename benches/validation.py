@@ -12,12 +12,9 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 
-import builds
 import documents
-import peers
-import report
-import turns
-from errors import Unavailable
+from support import builds, peers, report, turns
+from support.errors import Unavailable
 
 OURS, AJV = "line-connector", "ajv"
 TITLES = {"text": "Push of a text", "carousel": "Push of the largest carousel"}

@@ -15,14 +15,11 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-import builds
 import documents
-import peers
-import report
-import turns
 from clients import GIVEN_TOKEN, MINIMAL, NODE_SDK, OURS, PUSH, PYTHON_SDK
-from errors import Unavailable
-from neutral_server import NeutralServer, reachable_folder
+from support import builds, peers, report, turns
+from support.errors import Unavailable
+from support.neutral_server import NeutralServer, reachable_folder
 
 IN_FLIGHT = (1, 8, 32)
 BEGIN, END = "<!-- warm: begin -->", "<!-- warm: end -->"

@@ -13,13 +13,10 @@ import statistics
 import sys
 from dataclasses import dataclass, field
 
-import builds
 import documents
-import peers
-import report
-import turns
 import validation
-from errors import Unavailable
+from support import builds, peers, report, turns
+from support.errors import Unavailable
 
 BODY = os.path.join(documents.INPUTS, "webhook.json")
 EVENTS = 5

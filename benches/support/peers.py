@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import sys
 
-import builds
-from errors import Unavailable
+from support import builds
+from support.errors import Unavailable
 
 FOLDER = os.path.join(builds.BENCHES, "peers")
 NODE_SDK = ["@line/bot-sdk@11.2.0"]

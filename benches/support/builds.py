@@ -6,9 +6,9 @@ import shutil
 import subprocess
 import sys
 
-from errors import Unavailable
+from support.errors import Unavailable
 
-BENCHES = os.path.dirname(os.path.abspath(__file__))
+BENCHES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(BENCHES)
 RUNNER = "connector_def_runner"
 RUNNER_VERSION = "2.3.18"

@@ -4,13 +4,12 @@ order, and again whenever they were not answered 200; and what the platform must
 
 import asyncio
 import random
-import tempfile
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import ClassVar
 
-from listening import Platform, Receiver, event, event_id, free_port, post, webhook
+from support.ports import free_ports
+from support.receiver import Platform, Receiver, event, event_id, post, webhook
 
 CONNECTIONS = 24
 CONCURRENCY = 32
@@ -22,12 +21,21 @@ SURELY_SECONDS = 1.0
 STUCK_SECONDS = 30
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much of it."""
+
+    events: int
+    kills: int
+
+
+FULL, SMALL = Size(events=100_000, kills=60), Size(events=10_000, kills=10)
+
+
 @dataclass
 class Kills:
     """What a run came to."""
 
-    TITLE: ClassVar[str] = "Killed at work"
-    seed: int
     events: int
     chats: int
     webhooks: int
@@ -35,7 +43,6 @@ class Kills:
     seconds: float
     # Webhooks that had to be sent again because they were not answered 200.
     unanswered: int
-    posts: int
     # Events that the platform got after they had waited over a second: these show the order.
     waited: int
     missing: int
@@ -63,27 +70,32 @@ class Kills:
     def text(self):
         """All of it on one line."""
         return (
-            f"{'ok' if self.good() else 'FAILED'}: {self.events:,} events of {self.chats:,} chats in "
-            f"{self.webhooks:,} webhooks, {self.kills} kills, {self.unanswered:,} webhooks sent again "
-            f"for want of a 200; {self.missing} events missing, {self.unknown} unknown, "
+            f"{self.events:,} events of {self.chats:,} chats in {self.webhooks:,} webhooks, "
+            f"{self.kills} kills, {self.unanswered:,} webhooks sent again because they were not "
+            f"answered 200; {self.missing} events missing, {self.unknown} unknown, "
             f"{self.again_wrongly} again after they were done, {self.out_of_order} out of order, "
             f"{self.at_once} at once within a chat; {self.again_after_kill} in flight at a kill came "
             f"again (at most {self.bound():,}); {self.waited:,} had waited over a second; "
-            f"{self.seconds:.0f} s (seed {self.seed})"
+            f"exit code {self.exit_code}; {self.seconds:.0f} s"
         )
 
 
-def run(connector, folder, events, kills, seed):
-    """Runs it once."""
-    with tempfile.TemporaryDirectory(dir=folder) as inner, Platform(inner, SLOW) as platform:
+def run(connector, folder, size, seed):
+    """Runs it: whether the promises were kept, and what it came to."""
+    with Platform(folder, SLOW) as platform:
         started = time.monotonic()
-        sender = Sender(random.Random(seed), events)
-        code = asyncio.run(Run(connector, inner, platform, sender, kills).go())
+        sender = Sender(random.Random(seed), size.events)
+        work = Run(connector, folder, platform, sender, size.kills)
+        try:
+            code = asyncio.run(work.go())
+        finally:
+            work.close()
         seconds = time.monotonic() - started
         platform.stop()
         with open(platform.posts, encoding="ascii") as file:
             posts = sorted(map(Post.read, file), key=lambda one: one.came)
-    return judge(sender, posts, kills, seed, seconds, code)
+    kills = judge(sender, posts, size.kills, seconds, code)
+    return kills.good(), kills.text()
 
 
 class Sender:
@@ -101,7 +113,7 @@ class Sender:
         # When each event was first answered 200.
         self.answered_at = {}
         self.answered = self.unanswered = 0
-        self.port = free_port()
+        [self.port] = free_ports(1)
 
     def webhooks(self):
         """Lists of event numbers, and whether it is a redelivery: near their order, a fifth twice."""
@@ -169,6 +181,7 @@ class Run:
     def __init__(self, connector, folder, platform, sender, kills):
         self.connector, self.folder, self.platform = connector, folder, platform
         self.sender, self.kills = sender, kills
+        self.receiver = None
 
     async def go(self):
         """Gives the exit code of the last process, which was asked to end."""
@@ -180,22 +193,26 @@ class Run:
         # And the last ones while only the platform has work left.
         moments += [whole] * (self.kills - early)
         for number, moment in enumerate(moments):
-            receiver = await self.start(number)
+            await asyncio.to_thread(self.start, number)
             while self.sender.answered < moment:
                 await asyncio.sleep(0.002)
             # Where the moment is past already, it is killed while it starts to work.
             await asyncio.sleep((1.0 if moment == whole else 0.1) * chance.random())
-            await asyncio.to_thread(receiver.kill)
-        receiver = await self.start(self.kills)
+            await asyncio.to_thread(self.receiver.kill)
+        await asyncio.to_thread(self.start, self.kills)
         await asyncio.gather(*work)
         await asyncio.to_thread(self.drain)
-        return await asyncio.to_thread(receiver.stop)
+        return await asyncio.to_thread(self.receiver.stop)
 
-    async def start(self, number):
-        """The so-manieth process; its posts carry its number as their path."""
+    def close(self):
+        """Ends the process that may have been left."""
+        if self.receiver:
+            self.receiver.kill()
+
+    def start(self, number):
+        """Starts the so-manieth process; its posts carry its number as their path."""
         options = ["--forward", f"{self.platform.url}/{number}", "--concurrency", str(CONCURRENCY)]
-        arguments = (self.connector, self.folder, *options)
-        return await asyncio.to_thread(Receiver, *arguments, port=self.sender.port)
+        self.receiver = Receiver(self.connector, self.folder, *options, port=self.sender.port)
 
     def drain(self):
         """Waits until the platform has everything, or nothing more comes."""
@@ -228,7 +245,7 @@ class Post:
         return Post(float(came), float(answered), int(path.strip("/")), key.rpartition("-")[2], int(attempt))
 
 
-def judge(sender, posts, kills, seed, seconds, code):
+def judge(sender, posts, kills, seconds, code):
     """Holds what came against what was promised."""
     by_chat = {}
     unknown = 0
@@ -247,14 +264,12 @@ def judge(sender, posts, kills, seed, seconds, code):
         one.came - sender.answered_at[number] > SURELY_SECONDS for chat in firsts for number, one in chat
     )
     return Kills(
-        seed=seed,
         events=sender.events,
         chats=sender.chats,
         webhooks=sender.webhooks_in_all,
         kills=kills,
         seconds=seconds,
         unanswered=sender.unanswered,
-        posts=len(posts),
         waited=waited,
         missing=len(set(sender.answered_at) - received) + sender.events - len(sender.answered_at),
         unknown=unknown,

@@ -62,7 +62,7 @@ def run(command, folder):
 
 
 def peak_mib(command):
-    """The most memory that a command held, in MiB.
+    """The most memory that a command held while it ran, in MiB.
 
     Linux counts the memory of the program that called exec as the new program's own peak. Started
     from here, everything would show at least the size of this Python; so a shell, which is small,
@@ -76,6 +76,23 @@ def peak_mib(command):
     # The shell has ended and its standard input is closed, which lets the orphan go on.
     _, _, usage = os.wait4(pid, 0)
     return usage.ru_maxrss / 1024
+
+
+def cpu_seconds(pid):
+    """User and system time of a living process so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mib(pid):
+    """Peak and present resident memory of a living process; None when it has ended."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            fields = dict(line.split(":", 1) for line in file if line.startswith("Vm"))
+        return tuple(int(fields[name].split()[0]) / 1024 for name in ("VmHWM", "VmRSS"))
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 def text(path):

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import clients
 from clients import MINIMAL, OURS, SWIMLANE
+from support import builds
 
 VERDICTS = {True: "yes", False: "**no**", None: "–"}
-README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md")
+README = os.path.join(builds.BENCHES, "README.md")
 BEGIN, END = "<!-- cold: begin -->", "<!-- cold: end -->"
 
 
@@ -89,12 +90,13 @@ def extra_cpu_ms(samples):
     )
 
 
-def conditions(runs):
+def conditions(runs=None):
     """The machine and the versions, as far as they say how to read the figures; no names or paths."""
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     versions = [first_line(command) for command in (["rustc", "-V"], ["curl", "-q", "-V"])]
     versions = [" ".join(version.split()[:2]) for version in versions if version]
-    return ", ".join([machine, *versions, f"Python {platform.python_version()}", f"{runs} rounds"])
+    known = [machine, *versions, f"Python {platform.python_version()}"]
+    return ", ".join(known if runs is None else [*known, f"{runs} rounds"])
 
 
 def first_line(command):

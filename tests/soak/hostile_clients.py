@@ -1,5 +1,5 @@
-"""`listen` among clients that mean no good: thousands of idle connections, requests that come a byte at
-a time, bodies of 100 MB. Valid webhooks must still be answered in LINE's time.
+"""`listen` among hostile clients: thousands of idle connections, requests that come a byte at a time,
+bodies of 100 MB. Valid webhooks must still be answered in LINE's two seconds.
 """
 
 import socket
@@ -8,11 +8,10 @@ import tempfile
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass
 
-import report
-from listening import Receiver, event, peak_mib, post, webhook
+from support.process import memory_mib
+from support.receiver import Receiver, event, post, webhook
 
 # LINE waits for an answer this long.
 LINE_WAITS_SECONDS = 2
@@ -23,7 +22,17 @@ EVERY_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
-class Row:
+class Size:
+    """How much of it."""
+
+    idle: int
+
+
+FULL, SMALL = Size(idle=10_000), Size(idle=1_000)
+
+
+@dataclass(frozen=True)
+class Result:
     """One receiver and what it went through."""
 
     max_connections: int
@@ -42,73 +51,54 @@ class Row:
     slowest_ms: float
     peak_mib: float
 
-
-@dataclass
-class Hostile:
-    """One run."""
-
-    TITLE: ClassVar[str] = "Among hostile clients"
-    rows: list[Row] = field(default_factory=list)
-
     def good(self):
-        """Whether all valid webhooks were answered in time and no giant was taken."""
-        return all(
-            row.in_time == row.deliveries and row.refused_bodies == row.bodies > 0 for row in self.rows
-        )
+        """Whether all valid webhooks were answered in time and no oversized body was taken."""
+        return self.in_time == self.deliveries and self.refused_bodies == self.bodies > 0
 
     def text(self):
-        """The table."""
-        head = ["--max-connections", "opened", "open", "evicted", "giants refused", "in time"]
-        head += ["median ms", "slowest ms", "peak MiB"]
-        body = [
-            [
-                f"{row.max_connections:,}",
-                f"{row.opened:,}",
-                f"{row.open:,}",
-                f"{row.evicted:,}",
-                f"{row.refused_bodies} of {row.bodies}",
-                f"{row.in_time} of {row.deliveries}",
-                f"{row.median_ms:.1f}",
-                f"{row.slowest_ms:.0f}",
-                f"{row.peak_mib:.0f}",
-            ]
-            for row in self.rows
-        ]
-        return report.table(head, body)
+        """All of it on one line."""
+        return (
+            f"with room for {self.max_connections:,} connections: {self.opened:,} opened, "
+            f"{self.open:,} open at the end, {self.evicted:,} evicted, {self.refused_bodies:,} of "
+            f"{self.bodies:,} oversized bodies refused, {self.in_time} of {self.deliveries} webhooks answered in "
+            f"time (median {self.median_ms:.1f} ms, slowest {self.slowest_ms:.0f} ms), "
+            f"peak {self.peak_mib:.0f} MiB"
+        )
 
 
-def run(connector, folder, idle):
+def run(connector, folder, size, _seed):
     """Once with room for all connections, once with the default room."""
-    rooms = (idle + 2 * SLOW_CLIENTS + 100, 512)
-    return Hostile([attempt(connector, folder, idle, room) for room in rooms])
+    rooms = (size.idle + 2 * SLOW_CLIENTS + 100, 512)
+    results = [attempt(connector, folder, size.idle, room) for room in rooms]
+    return all(one.good() for one in results), "; ".join(one.text() for one in results)
 
 
 def attempt(connector, folder, idle, room):
     """One receiver: valid webhooks while hostile clients come and stay."""
     options = ["--hold", "--max-connections", str(room)]
     with tempfile.TemporaryDirectory(dir=folder) as inner, Receiver(connector, inner, *options) as receiver:
-        enemies = Enemies(receiver.port, idle)
+        clients = HostileClients(receiver.port, idle)
         try:
-            enemies.start()
+            clients.start()
             took = [deliver(receiver.port, number) for number in range(DELIVERIES)]
         finally:
-            enemies.stop()
+            clients.stop()
         metrics = receiver.metrics()
-        row = Row(
+        result = Result(
             max_connections=room,
-            opened=enemies.opened,
+            opened=clients.opened,
             open=int(metrics["connections"]),
             evicted=int(metrics["evicted_connections_total"]),
-            bodies=enemies.bodies,
-            refused_bodies=enemies.refused_bodies,
+            bodies=clients.bodies,
+            refused_bodies=clients.refused_bodies,
             deliveries=len(took),
             in_time=sum(seconds is not None and seconds < LINE_WAITS_SECONDS for seconds in took),
             median_ms=statistics.median(seconds or float("inf") for seconds in took) * 1e3,
             slowest_ms=max(seconds or float("inf") for seconds in took) * 1e3,
-            peak_mib=peak_mib(receiver.process.pid),
+            peak_mib=memory_mib(receiver.process.pid)[0],
         )
-        enemies.close()
-    return row
+        clients.close()
+    return result
 
 
 def deliver(port, number):
@@ -125,7 +115,7 @@ def deliver(port, number):
     return time.monotonic() - start if good else None
 
 
-class Enemies:
+class HostileClients:
     """All hostile clients. The connections that were open when they stop stay open until `close`."""
 
     def __init__(self, port, idle):
@@ -134,10 +124,11 @@ class Enemies:
         self.stopped = threading.Event()
         self.held = deque()
         self.slow = []
-        self.threads = [threading.Thread(target=work) for work in (self.come, self.dawdle, self.flood)]
+        work = (self.open_idle, self.send_slowly, self.send_oversized)
+        self.threads = [threading.Thread(target=one) for one in work]
 
     def start(self):
-        """Lets the idle ones come first; the others go on meanwhile."""
+        """Opens the idle connections first; the rest goes on meanwhile."""
         for _ in range(self.idle):
             self.open_one()
         for thread in self.threads:
@@ -171,14 +162,14 @@ class Enemies:
                 attempt_to_send(peer, b"POST / HTTP/1.1\r\nhost: localhost\r\n")
             self.held.append(peer)
 
-    def come(self):
+    def open_idle(self):
         """New idle connections again and again, in place of the oldest ones."""
         while not self.stopped.wait(0.002):
             self.open_one()
             if len(self.held) > self.idle:
                 self.held.popleft().close()
 
-    def dawdle(self):
+    def send_slowly(self):
         """Requests a byte at a time: half of them in their head, half in their body."""
         head = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
         starts = (head + b"x-slow: ", head + b"content-length: 100000\r\n\r\n")
@@ -191,15 +182,15 @@ class Enemies:
                     kept.append(peer)
             self.slow = kept
 
-    def flood(self):
+    def send_oversized(self):
         """Bodies of 100 MB, announced or in chunks, one after another."""
         announced = b"content-length: %d\r\n\r\n" % BODY_BYTES
         chunked = b"transfer-encoding: chunked\r\n\r\n"
         while not self.stopped.is_set():
-            self.giant(announced, bytes(65_536))
-            self.giant(chunked, b"10000\r\n%s\r\n" % bytes(65_536))
+            self.oversized(announced, bytes(65_536))
+            self.oversized(chunked, b"10000\r\n%s\r\n" % bytes(65_536))
 
-    def giant(self, head, piece):
+    def oversized(self, head, piece):
         """Sends one until it is refused: an answer that is no 200, or a connection that is closed."""
         peer = self.connect()
         if peer is None:
@@ -207,7 +198,8 @@ class Enemies:
         self.bodies += 1
         whole = True
         with peer:
-            sent = attempt_to_send(peer, b"POST / HTTP/1.1\r\nhost: localhost\r\nx-line-signature: a\r\n" + head)
+            start = b"POST / HTTP/1.1\r\nhost: localhost\r\nx-line-signature: a\r\n"
+            sent = attempt_to_send(peer, start + head)
             for _ in range(BODY_BYTES // 65_536 if sent else 0):
                 if not attempt_to_send(peer, piece):
                     whole = False

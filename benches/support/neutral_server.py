@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 
-from errors import Unavailable
+from support.errors import Unavailable
+from support.ports import free_ports
 
 HOW_TO_INSTALL = "nginx is not installed; on Debian or Ubuntu: apt-get install nginx-light"
 READY_WITHIN_SECONDS = 10
@@ -136,15 +137,6 @@ class NeutralServer:
                 return file.read().strip()[-500:]
         except OSError:
             return "no error log"
-
-
-def free_ports(count):
-    """Ports of loopback that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
 
 
 def make_certificates(folder):

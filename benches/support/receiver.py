@@ -1,4 +1,4 @@
-"""A `listen` process, the webhooks it gets and the platform it posts to, for `listen.py`'s sections."""
+"""A `listen` process, the webhooks that it gets and the platform that it posts to."""
 
 import base64
 import hashlib
@@ -6,18 +6,19 @@ import hmac
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import urllib.request
 
-import builds
+from support.errors import Unavailable
 
+# The one that `webhook.rs` signs with too.
 SECRET = "8c570fa6dd201bb328f1c1eac23a96d8"
 DESTINATION = "U4af4980629f0b5a3c3d6b8a1d2e3f405"
 # The timestamp of the event numbered 0; each is a millisecond later than the one before.
 FIRST_TIME = 1_767_225_600_000
+SINK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "platform_sink.py")
 
 
 def event_id(number):
@@ -42,8 +43,12 @@ def event(number, chat, redelivered=False):
 def webhook(events):
     """The body of a webhook, and its signature."""
     body = json.dumps({"destination": DESTINATION, "events": events}, separators=(",", ":")).encode()
-    digest = hmac.digest(SECRET.encode(), body, hashlib.sha256)
-    return body, base64.b64encode(digest).decode()
+    return body, sign(body)
+
+
+def sign(body):
+    """The signature of a body, as LINE puts it into `x-line-signature`."""
+    return base64.b64encode(hmac.digest(SECRET.encode(), body, hashlib.sha256)).decode()
 
 
 def post(body, signature, more=""):
@@ -54,13 +59,6 @@ def post(body, signature, more=""):
         f"content-length: {len(body)}\r\n{more}\r\n"
     )
     return head.encode() + body
-
-
-def free_port():
-    """A port of the loopback that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Receiver:
@@ -82,7 +80,7 @@ class Receiver:
             if line.startswith('{"listening"'):
                 break
         else:
-            raise SystemExit(f"listen ended with {self.process.wait()}: {''.join(said)}")
+            raise Unavailable(f"listen ended with {self.process.wait()}: {''.join(said)}")
         self.port = int(json.loads(said[-1])["listening"].rstrip("/").rpartition(":")[2])
         # What it says later must not fill the pipe.
         threading.Thread(target=self.process.stderr.read, daemon=True).start()
@@ -112,26 +110,12 @@ class Receiver:
         return {name.removeprefix("line_connector_"): float(value) for name, _, value in pairs}
 
 
-def cpu_seconds(pid):
-    """User and system time of a process so far."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_mib(pid):
-    """The most memory that a process has had resident."""
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-        peak = next(line for line in file if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024
-
-
 class Platform:
     """A process of its own that takes what is posted to it and writes a line for each post."""
 
     def __init__(self, folder, slow=0):
         self.posts = os.path.join(folder, "posts")
-        command = [sys.executable, os.path.join(builds.BENCHES, "platform_sink.py"), self.posts, str(slow)]
+        command = [sys.executable, SINK, self.posts, str(slow)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
 

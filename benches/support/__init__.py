@@ -1,0 +1,1 @@
+"""What the benches, `tests/soak/` and `tests/conformance/` share: builds, processes, servers, reports."""
