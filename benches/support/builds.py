@@ -11,7 +11,8 @@ from support.errors import Unavailable
 BENCHES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(BENCHES)
 RUNNER = "connector_def_runner"
-RUNNER_VERSION = "2.3.18"
+# Its version, pinned where the two runtimes are compared.
+REQUIREMENTS = os.path.join(ROOT, "tests", "conformance", "swimlane", "requirements.txt")
 
 # Run by the Python of the other runtime, the only one here that reads YAML: its assets are files of
 # their own, ours stand together in the manifest.
@@ -79,14 +80,13 @@ def runner_python(folder):
     """A Python that has Swimlane's runtime: RUNNER_PYTHON, or that of a new environment."""
     given = os.environ.get("RUNNER_PYTHON")
     if not given:
-        print(f"installing {RUNNER} {RUNNER_VERSION}", file=sys.stderr)
+        print(f"installing {RUNNER}", file=sys.stderr)
         environment = os.path.join(folder, "venv")
         given = os.path.join(environment, "bin", "python")
         quietly([sys.executable, "-m", "venv", environment], "this Python makes no environments")
-        wanted = f"{RUNNER}=={RUNNER_VERSION}"
-        quietly([given, "-m", "pip", "install", "--quiet", wanted], f"pip cannot install {wanted}")
-    missing = "it cannot be imported (from Python 3.13 on, `cgi` is missing)"
-    quietly([given, "-c", "import connector_definition_runner"], missing)
+        install = [given, "-m", "pip", "install", "--quiet", "--requirement", REQUIREMENTS]
+        quietly(install, f"pip cannot install {RUNNER}")
+    quietly([given, "-c", "import connector_definition_runner"], f"{RUNNER} cannot be imported")
     return given
 
 

@@ -16,14 +16,16 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 
 import requests
 import yaml
 from connector_definition_runner import Runner
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "benches"))
+
+from support.errors import Unavailable
+from support.sandbox import Sandbox
 
 # (where, name): why the two sides need not agree there.
 BY_DESIGN = {
@@ -105,51 +107,14 @@ REFUSALS = [
 ]
 
 
-class Sandbox:
-    """A sandbox of this connector's binary, fresh and alone."""
-
-    def __init__(self, binary):
-        self.process = subprocess.Popen(
-            [binary, "sandbox", "--listen", "127.0.0.1:0"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-    def __enter__(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the sandbox did not start, exit code {self.process.wait(5)}")
-        greeting = json.loads(line)
-        self.url, self.asset, self.token = (
-            greeting["listening"], greeting["asset"], greeting["token"])
-        for _ in range(100):
-            try:
-                self.call("GET", "/sandbox/requests")
-                return self
-            except OSError:
-                time.sleep(0.05)
-        raise SystemExit(f"the sandbox at {self.url} does not answer")
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(10)
-        self.process.stdout.close()
-
-    def call(self, method, path, body=None):
-        """Talks to the sandbox itself, not to the LINE it plays."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self.url + path, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def asset_for(self, case):
-        """The asset's parameters for one way to authenticate."""
-        if case.way == "http_bearer":
-            hosts = {name: self.asset[name] for name in ("url", "data_url", "manager_url")}
-            asset = {**hosts, "token": self.token}
-        else:
-            asset = dict(self.asset)
-        return {**asset, "verify_ssl": True, **case.asset}
+def asset_for(sandbox, case):
+    """The asset's parameters for one way to authenticate."""
+    if case.way == "http_bearer":
+        hosts = {name: sandbox.asset[name] for name in ("url", "data_url", "manager_url")}
+        asset = {**hosts, "token": sandbox.token}
+    else:
+        asset = dict(sandbox.asset)
+    return {**asset, "verify_ssl": True, **case.asset}
 
 
 # The actions of Swimlane's own LINE connector. The others need what its runtime does not do (calls
@@ -216,7 +181,7 @@ def play(sides, side, case):
         if case.first:
             action, inputs = case.first
             before = Case("", action, inputs)
-            _, document = sides.theirs(before, sandbox.asset_for(before))
+            _, document = sides.theirs(before, asset_for(sandbox, before))
             request_id = lower(document["response_headers"])["x-line-request-id"]
             if "requestId" in case.inputs.get("parameters", {}) and case.expect == 200:
                 case.inputs["parameters"]["requestId"] = request_id
@@ -224,7 +189,7 @@ def play(sides, side, case):
         if case.fault:
             sandbox.call("POST", "/sandbox/faults", {"path": "/v2/bot/", **case.fault})
         sandbox.call("DELETE", "/sandbox/requests")
-        code, document = side(case, sandbox.asset_for(case))
+        code, document = side(case, asset_for(sandbox, case))
         records = sandbox.call("GET", "/sandbox/requests")["requests"]
     text = json.dumps([code, document, records])
     for value, name in hidden.items():
@@ -331,7 +296,9 @@ def main():
         try:
             theirs, ours = (play(sides, side, case) for side in (sides.theirs, sides.ours))
             problems = list(judge(case, theirs, ours))
-        except (AssertionError, KeyError, OSError, ValueError, subprocess.TimeoutExpired) as error:
+        except (
+                AssertionError, KeyError, OSError, Unavailable, ValueError, subprocess.TimeoutExpired
+        ) as error:
             problems = [f"{type(error).__name__}: {error}"]
         passed, failed = passed + (not problems), failed + bool(problems)
         if problems:

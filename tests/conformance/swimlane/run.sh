@@ -17,9 +17,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 "${PYTHON:-python3}" -m venv "$work/venv"
-# The runtime imports `cgi`, which Python 3.13 no longer has.
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check \
-    connector_def_runner==2.3.18 "legacy-cgi==2.6.4; python_version >= '3.13'"
+    --requirement tests/conformance/swimlane/requirements.txt
 
 # compare.py starts and stops the sandboxes itself, one for each run, so that both sides meet the
 # same fresh state. Its exit code is this script's.
