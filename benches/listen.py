@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from clients import NODE_SDK, PYTHON_SDK
 from support import builds, peers, report, turns
@@ -29,7 +29,6 @@ CHATS = 5_000
 MOST_A_SECOND = 25_000
 # What the design asks for.
 TARGET = 10_000
-BEGIN, END = "<!-- listen: begin -->", "<!-- listen: end -->"
 HOLD, FORWARD = "listen --hold, durable", "listen --forward, durable"
 # A transaction is one sync; from time to time the log is copied into the database, which takes more.
 OF_THE_DISK = 0.7
@@ -56,12 +55,9 @@ class Row:
 
 
 @dataclass
-class Report:
+class Report(report.Report):
     """All of one run."""
 
-    conditions: str
-    rows: list[Row] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
     # Appends of 4 KB a second, each made durable before the next: the better of before and after.
     syncs: float = 0.0
 
@@ -82,7 +78,7 @@ def main():
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
     document = report.document(measured, figures(measured))
-    report.tell(options, markdown(measured), document, BEGIN, END)
+    report.tell(options, markdown(measured), document, *report.markers("listen"))
     return 1 if any(row.refused for row in measured.rows) else 0
 
 

@@ -20,9 +20,9 @@ from clients import GIVEN_TOKEN, MINIMAL, NODE_SDK, OURS, PUSH, PYTHON_SDK
 from support import builds, peers, report, turns
 from support.errors import Unavailable
 from support.neutral_server import NeutralServer, reachable_folder
+from support.process import memory_mib
 
 IN_FLIGHT = (1, 8, 32)
-BEGIN, END = "<!-- warm: begin -->", "<!-- warm: end -->"
 # LINE's highest limit, requests a second.
 LINES_LIMIT = 2000
 SAMPLE_EVERY_SECONDS = 0.02
@@ -72,25 +72,12 @@ class Row:
 
 
 @dataclass
-class Report:
+class Report(report.Report):
     """All of one run."""
 
-    conditions: str
-    rows: list[Row] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
     # Resident memory of `serve` in MiB after so many calls.
     memory: dict[int, float] = field(default_factory=dict)
     memory_per_second: float | None = None
-
-    def row(self, client, in_flight):
-        """The row of a client, or None where it was not measured."""
-        found = [row for row in self.rows if (row.client, row.in_flight) == (client, in_flight)]
-        return found[0] if found else None
-
-    def ratio(self, client, value, in_flight, to):
-        """How many times as much one client has as another; None where either is missing."""
-        one, other = self.row(client, in_flight), self.row(to, in_flight)
-        return getattr(one, value) / getattr(other, value) if one and other else None
 
 
 def main():
@@ -104,7 +91,7 @@ def main():
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
     document = report.document(measured, figures(measured))
-    report.tell(options, markdown(measured), document, BEGIN, END)
+    report.tell(options, markdown(measured), document, *report.markers("warm"))
 
 
 def arguments():
@@ -339,16 +326,6 @@ class Watch(threading.Thread):
         return self.seen
 
 
-def memory_mib(pid):
-    """Peak and present resident memory of a process; None when it has ended."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-            fields = dict(line.split(":", 1) for line in file if line.startswith("Vm"))
-        return tuple(int(fields[name].split()[0]) / 1024 for name in ("VmHWM", "VmRSS"))
-    except (OSError, KeyError, ValueError):
-        return None
-
-
 def million(client, folder):
     """Resident memory of `serve` at marks on the way to a million calls, and calls a second."""
     with open(client.whole, "rb") as file:
@@ -407,10 +384,10 @@ def feed(pipe, lines):
 def figures(measured):
     """The figures of the design that apply to a warm `serve`."""
     most = max(IN_FLIGHT)
-    per_second = measured.ratio(OURS, "per_second", most, MINIMAL)
-    node_cpu = measured.ratio(NODE_SDK, "cpu_us", most, OURS)
-    python_cpu = measured.ratio(PYTHON_SDK, "cpu_us", most, OURS)
-    ours_ = measured.row(OURS, most)
+    per_second = measured.ratio("per_second", OURS, MINIMAL, in_flight=most)
+    node_cpu = measured.ratio("cpu_us", NODE_SDK, OURS, in_flight=most)
+    python_cpu = measured.ratio("cpu_us", PYTHON_SDK, OURS, in_flight=most)
+    ours_ = measured.row(OURS, in_flight=most)
     core = ours_ and 1e6 / ours_.cpu_us / LINES_LIMIT
     growth = None
     if MILLION in measured.memory:
@@ -441,14 +418,17 @@ def table(measured, in_flight):
     body = []
     for row in measured.rows:
         if row.in_flight == in_flight:
-            times = [measured.ratio(row.client, value, in_flight, MINIMAL) for value in ("per_second", "cpu_us")]
+            per_second, cpu_us = (
+                measured.ratio(value, row.client, MINIMAL, in_flight=in_flight)
+                for value in ("per_second", "cpu_us")
+            )
             body.append(
                 [
                     row.client,
                     f"{row.per_second:,.0f}",
-                    f"{times[0]:.2f}",
+                    report.times(per_second),
                     f"{row.cpu_us:,.1f}",
-                    f"{times[1]:.2f}",
+                    report.times(cpu_us),
                     f"{1e6 / row.cpu_us:,.0f}",
                     f"{row.peak_mib:.1f}",
                     f"{row.end_mib:.1f}",

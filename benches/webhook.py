@@ -5,23 +5,20 @@
 """
 
 import argparse
-import base64
-import hashlib
-import hmac
 import os
 import statistics
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import documents
 import validation
+from clients import NODE_SDK, PYTHON_SDK
 from support import builds, peers, report, turns
 from support.errors import Unavailable
+from support.receiver import SECRET, sign
 
 BODY = os.path.join(documents.INPUTS, "webhook.json")
 EVENTS = 5
-# The one that `webhook.rs` signs with too.
-SECRET = "8c570fa6dd201bb328f1c1eac23a96d8"
 # What the bench calls its ways, as a table shows them.
 WAYS = {
     "line-connector: into its events": "connector: verify, read",
@@ -31,8 +28,6 @@ WAYS = {
     "minimal Rust: into `serde_json::Value`": "verify, parse into Value",
 }
 OURS, _, _, MINIMAL, _ = WAYS
-NODE_SDK, PYTHON_SDK = "LINE Node SDK", "LINE Python SDK"
-BEGIN, END = "<!-- webhook: begin -->", "<!-- webhook: end -->"
 
 
 @dataclass(frozen=True)
@@ -44,20 +39,6 @@ class Row:
     events_per_second: float
 
 
-@dataclass
-class Report:
-    """All of one run."""
-
-    conditions: str
-    rows: list[Row] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-
-    def ratio(self, client, to):
-        """How many times as many events one client does; None where either is missing."""
-        found = {row.client: row.events_per_second for row in self.rows}
-        return found[client] / found[to] if client in found and to in found else None
-
-
 def main():
     """Measures, prints, and writes what was asked for."""
     options = arguments()
@@ -66,7 +47,7 @@ def main():
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
     document = report.document(measured, figures(measured))
-    report.tell(options, markdown(measured), document, BEGIN, END)
+    report.tell(options, markdown(measured), document, *report.markers("webhook"))
 
 
 def arguments():
@@ -81,7 +62,7 @@ def arguments():
 
 def measure(options):
     """The whole run: processes of all clients in turn, in an order that changes."""
-    measured = Report(conditions=report.conditions(options.rounds))
+    measured = report.Report(conditions=report.conditions(options.rounds))
     bench = builds.bench("webhook")
     commands = {client: [bench, "--measure", way] for client, way in WAYS.items()}
     if not options.no_sdks:
@@ -104,8 +85,7 @@ def pinned():
 def sdks(measured):
     """The commands of LINE's SDKs; the reasons of those that cannot be had go into the report."""
     with open(BODY, "rb") as file:
-        signed = hmac.new(SECRET.encode(), file.read(), hashlib.sha256).digest()
-    given = [BODY, SECRET, base64.b64encode(signed).decode()]
+        given = [BODY, SECRET, sign(file.read())]
     commands = {}
     for client, prepare in ((NODE_SDK, node_sdk), (PYTHON_SDK, python_sdk)):
         try:
@@ -133,21 +113,22 @@ def python_sdk():
 
 def figures(measured):
     """The figure of the design that applies."""
-    ratio = measured.ratio(OURS, MINIMAL)
-    ahead = [measured.ratio(OURS, sdk) for sdk in (NODE_SDK, PYTHON_SDK)]
+    minimal, node, python = (
+        measured.ratio("events_per_second", OURS, to) for to in (MINIMAL, NODE_SDK, PYTHON_SDK)
+    )
     return [
-        report.at_least("verify, parse, normalise", 0.7, ratio, "× minimal types"),
-        report.at_least("beside LINE's Node SDK", 1, ahead[0], "×"),
-        report.at_least("beside LINE's Python SDK", 1, ahead[1], "×"),
+        report.at_least("verify, parse, normalise", 0.7, minimal, "× minimal types"),
+        report.at_least("beside LINE's Node SDK", 1, node, "×"),
+        report.at_least("beside LINE's Python SDK", 1, python, "×"),
     ]
 
 
 def markdown(measured):
     """The whole report, readable on a terminal and in the README alike."""
-    body = [
-        [row.client, f"{row.events_per_second:,.0f}", f"{measured.ratio(row.client, MINIMAL):.3f}"]
-        for row in measured.rows
-    ]
+    body = []
+    for row in measured.rows:
+        ratio = measured.ratio("events_per_second", row.client, MINIMAL)
+        body.append([row.client, f"{row.events_per_second:,.0f}", report.times(ratio, 3)])
     parts = [
         f"{measured.conditions}. Medians, bodies of {EVENTS} events; × is the ratio to minimal types.",
         report.table(["", "events a second", "×"], body),

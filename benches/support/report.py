@@ -1,32 +1,16 @@
-"""From samples to medians, ratios, the figures of the design, and the texts that show them."""
+"""What all reports have in common: rows and their ratios, figures to reach, tables, and where they go."""
 
 import dataclasses
 import json
 import os
 import platform
-import statistics
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import clients
-from clients import MINIMAL, OURS, SWIMLANE
 from support import builds
 
 VERDICTS = {True: "yes", False: "**no**", None: "–"}
 README = os.path.join(builds.BENCHES, "README.md")
-BEGIN, END = "<!-- cold: begin -->", "<!-- cold: end -->"
-
-
-@dataclass(frozen=True)
-class Row:
-    """The medians of one client at one scenario."""
-
-    scenario: str
-    client: str
-    runs: int
-    wall_ms: float
-    cpu_ms: float
-    peak_mib: float
 
 
 @dataclass(frozen=True)
@@ -40,63 +24,37 @@ class Figure:
     met: bool | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Report:
-    """All of one run."""
+    """All of one run. A bench with more to tell than rows adds fields of its own."""
 
-    rows: list[Row]
-    carousel_extra_cpu_ms: float
-    binary_bytes: dict[str, int]
-    skipped: dict[str, str]
     conditions: str
+    # Dataclasses with a `client` and whatever else tells them apart.
+    rows: list = field(default_factory=list)
+    # From what could not be measured to the reason.
+    skipped: dict[str, str] = field(default_factory=dict)
 
-    def row(self, scenario, client):
-        """The row of a client at a scenario, or None where it was not measured."""
-        found = [row for row in self.rows if (row.scenario, row.client) == (scenario, client)]
-        return found[0] if found else None
+    def row(self, client, **case):
+        """The row of a client at a case, or None where it was not measured."""
+        wanted = {"client": client, **case}
+        for row in self.rows:
+            if all(getattr(row, name) == value for name, value in wanted.items()):
+                return row
+        return None
 
-    def ratio(self, scenario, value, client=OURS, to=MINIMAL):
-        """How many times as much one client takes as another; None where either is missing."""
-        one, other = self.row(scenario, client), self.row(scenario, to)
+    def ratio(self, value, client, to, **case):
+        """How many times as much one client has as another; None where either is missing."""
+        one, other = self.row(client, **case), self.row(to, **case)
         return getattr(one, value) / getattr(other, value) if one and other else None
 
 
-def summarize(case, samples, peaks):
-    """The medians of a case."""
-    return Row(
-        scenario=case.scenario,
-        client=case.client,
-        runs=len(samples),
-        wall_ms=statistics.median(sample.wall_ms for sample in samples),
-        cpu_ms=statistics.median(sample.cpu_ms for sample in samples),
-        peak_mib=statistics.median(peaks),
-    )
-
-
-def extra_cpu_ms(samples):
-    """How much more it takes to validate the carousel than a text: the median of the differences
-    within each round, which the machine's drift does not reach.
-    """
-    scenarios = (
-        clients.DRY_CAROUSEL,
-        clients.UNCHECKED_CAROUSEL,
-        clients.DRY_TEXT,
-        clients.UNCHECKED_TEXT,
-    )
-    rounds = zip(*([one.cpu_ms for one in samples[name]] for name in scenarios), strict=True)
-    return statistics.median(
-        (carousel - unchecked_carousel) - (text - unchecked_text)
-        for carousel, unchecked_carousel, text, unchecked_text in rounds
-    )
-
-
-def conditions(runs=None):
+def conditions(rounds=None):
     """The machine and the versions, as far as they say how to read the figures; no names or paths."""
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     versions = [first_line(command) for command in (["rustc", "-V"], ["curl", "-q", "-V"])]
     versions = [" ".join(version.split()[:2]) for version in versions if version]
     known = [machine, *versions, f"Python {platform.python_version()}"]
-    return ", ".join(known if runs is None else [*known, f"{runs} rounds"])
+    return ", ".join(known if rounds is None else [*known, f"{rounds} rounds"])
 
 
 def first_line(command):
@@ -106,23 +64,6 @@ def first_line(command):
     except OSError:
         return ""
     return done.stdout.partition("\n")[0]
-
-
-def figures(report):
-    """The figures of the design that apply to a cold `run`."""
-    ours = report.row(clients.PLAIN, OURS)
-    size = report.binary_bytes[OURS] / 1e6
-    swimlane = report.ratio(clients.PLAIN, "wall_ms", SWIMLANE, OURS)
-    plain, tls = report.ratio(clients.PLAIN, "wall_ms"), report.ratio(clients.TLS, "wall_ms")
-    return [
-        at_most("plain HTTP, token given: wall time", 1.5, plain, "× minimal"),
-        at_least("plain HTTP: faster than Swimlane's runtime", 100, swimlane, "×"),
-        at_most("TLS: wall time", 1.3, tls, "× minimal"),
-        at_most("peak memory", 2, report.ratio(clients.PLAIN, "peak_mib"), "× minimal"),
-        at_most("peak memory", 6, ours.peak_mib, "MiB"),
-        at_most("validating the carousel: more CPU than a text", 1, report.carousel_extra_cpu_ms, "ms"),
-        at_most("release binary", 12, size, "MB"),
-    ]
 
 
 def at_most(what, limit, measured, unit):
@@ -137,19 +78,10 @@ def at_least(what, limit, measured, unit):
 
 def figure(what, sign, limit, measured, unit, judge):
     """A figure in words."""
+    wanted = f"{sign} {limit} {unit}".rstrip()
     if measured is None:
-        return Figure(what, f"{sign} {limit} {unit}", "not measured", None)
-    return Figure(what, f"{sign} {limit} {unit}", f"{measured:.3g} {unit}", judge(measured))
-
-
-def markdown(report):
-    """The whole report, readable on a terminal and in the README alike."""
-    parts = [f"{report.conditions}. Medians; × is the ratio to the minimal Rust client."]
-    for scenario in (clients.PLAIN, clients.TLS, clients.TOKEN):
-        parts += [f"#### {clients.TITLES[scenario]}", calls(report, scenario)]
-    parts += ["#### Validation: `run --dry-run`", dry_runs(report)]
-    parts += ["#### On disk", sizes(report)]
-    return finished(parts, figures(report), report.skipped)
+        return Figure(what, wanted, "not measured", None)
+    return Figure(what, wanted, f"{measured:.3g} {unit}".rstrip(), judge(measured))
 
 
 def finished(parts, judged, skipped):
@@ -159,46 +91,15 @@ def finished(parts, judged, skipped):
     return "\n\n".join(parts) + "\n"
 
 
-def calls(report, scenario):
-    """The clients at one scenario, side by side."""
-    body = []
-    for row in report.rows:
-        if row.scenario == scenario:
-            cells = [row.client]
-            for value, digits in (("wall_ms", 2), ("cpu_ms", 2), ("peak_mib", 1)):
-                times = report.ratio(scenario, value, row.client)
-                cells += [f"{getattr(row, value):.{digits}f}", "–" if times is None else f"{times:.2f}"]
-            body.append(cells)
-    return table(["", "wall ms", "×", "CPU ms", "×", "peak MiB", "×"], body)
-
-
-def dry_runs(report):
-    """What the size of a message costs."""
-    scenarios = (
-        clients.DRY_TEXT,
-        clients.UNCHECKED_TEXT,
-        clients.DRY_CAROUSEL,
-        clients.UNCHECKED_CAROUSEL,
-    )
-    rows = [report.row(scenario, OURS) for scenario in scenarios]
-    body = [
-        [clients.TITLES[row.scenario], f"{row.wall_ms:.2f}", f"{row.cpu_ms:.2f}", f"{row.peak_mib:.1f}"]
-        for row in rows
-    ]
-    body.append(["More to validate the carousel, round by round", "", f"{report.carousel_extra_cpu_ms:.2f}", ""])
-    return table(["", "wall ms", "CPU ms", "peak MiB"], body)
-
-
-def sizes(report):
-    """The binaries."""
-    body = [[name, f"{size / 1e6:.2f}"] for name, size in report.binary_bytes.items()]
-    return table(["", "MB"], body)
-
-
 def verdicts(judged):
     """The design's figures and whether they are met."""
     body = [[one.what, one.limit, one.measured, VERDICTS[one.met]] for one in judged]
     return table(["", "to reach", "here", "met"], body)
+
+
+def times(ratio, digits=2):
+    """A ratio as a cell; a dash where there is none."""
+    return "–" if ratio is None else f"{ratio:.{digits}f}"
 
 
 def table(head, body):
@@ -228,7 +129,12 @@ def document(measured, judged, **more):
     return {**dataclasses.asdict(measured), "figures": judged, **more}
 
 
-def tell(options, text, measured, begin=BEGIN, end=END):
+def markers(bench):
+    """The lines of the README between which a bench's tables stand."""
+    return f"<!-- {bench}: begin -->", f"<!-- {bench}: end -->"
+
+
+def tell(options, text, measured, begin, end):
     """Prints a report, and puts it where the options ask for it."""
     print(text, end="")
     if options.json:
