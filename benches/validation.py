@@ -8,17 +8,15 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import documents
-from support import builds, peers, report, turns
+from support import builds, peers, process, report, turns
 from support.errors import Unavailable
 
 OURS, AJV = "line-connector", "ajv"
 TITLES = {"text": "Push of a text", "carousel": "Push of the largest carousel"}
-BEGIN, END = "<!-- validation: begin -->", "<!-- validation: end -->"
 
 
 @dataclass(frozen=True)
@@ -32,25 +30,6 @@ class Row:
     per_second: float
 
 
-@dataclass
-class Report:
-    """All of one run."""
-
-    conditions: str
-    rows: list[Row] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-
-    def row(self, client, document):
-        """The row of a validator, or None where it was not measured."""
-        found = [row for row in self.rows if (row.client, row.document) == (client, document)]
-        return found[0] if found else None
-
-    def ratio(self, document, value):
-        """How many times as much ours has as ajv; None where either is missing."""
-        one, other = self.row(OURS, document), self.row(AJV, document)
-        return getattr(one, value) / getattr(other, value) if one and other else None
-
-
 def main():
     """Measures, prints, and writes what was asked for."""
     options = arguments()
@@ -60,7 +39,7 @@ def main():
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
     document = report.document(measured, figures(measured))
-    report.tell(options, markdown(measured), document, BEGIN, END)
+    report.tell(options, markdown(measured), document, *report.markers("validation"))
 
 
 def arguments():
@@ -75,7 +54,7 @@ def arguments():
 def measure(options, folder):
     """The whole run: processes of both validators in turn, in an order that changes."""
     up_to_date()
-    measured = Report(conditions=report.conditions(options.rounds))
+    measured = report.Report(conditions=report.conditions(options.rounds))
     bench = builds.bench("validation")
     commands = {(OURS, name): [bench, "--measure", name] for name in TITLES}
     try:
@@ -86,7 +65,7 @@ def measure(options, folder):
     turns.warn_if_busy()
     samples = {case: [] for case in commands}
     for case in turns.in_turns(commands, options.rounds):
-        samples[case].append(run([*commands[case], str(options.seconds)]))
+        samples[case].append(process.answer([*commands[case], str(options.seconds)]))
     for (client, name), taken in samples.items():
         measured.rows.append(summarize(client, name, taken))
     return measured
@@ -103,25 +82,12 @@ def up_to_date():
 def ajv(folder):
     """The commands of ajv, over the schema that the connector itself hands out."""
     schema = os.path.join(folder, "schema.json")
-    described = json.loads(run_text([builds.connector(), "describe", documents.ACTION]))
+    described = process.answer([builds.connector(), "describe", documents.ACTION])
     with open(schema, "w", encoding="utf-8") as file:
         json.dump(described["inputs"], file)
     script = os.path.join(peers.FOLDER, "validate.mjs")
     command = [peers.node(), script, peers.node_modules(peers.AJV), schema]
     return {(AJV, name): [*command, os.path.join(documents.INPUTS, f"{name}.json")] for name in TITLES}
-
-
-def run_text(command):
-    """What a process writes; one that fails ends the run."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Unavailable(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    return done.stdout
-
-
-def run(command):
-    """The figures of one process."""
-    return json.loads(run_text(command))
 
 
 def summarize(client, name, samples):
@@ -137,7 +103,7 @@ def summarize(client, name, samples):
 
 def figures(measured):
     """The figures of the design that apply."""
-    ratio = measured.ratio("carousel", "per_second")
+    ratio = measured.ratio("per_second", OURS, AJV, document="carousel")
     return [report.at_least("largest carousel: validations a second", 1.5, ratio, "× ajv")]
 
 
@@ -153,10 +119,11 @@ def markdown(measured):
 
 def cells(measured, row):
     """One validator's line."""
-    peer = measured.row(AJV, row.document)
-    first = f"{row.first_us / peer.first_us:.3f}" if peer else "–"
-    then = f"{row.per_second / peer.per_second:.2f}" if peer else "–"
-    return [row.client, f"{row.first_us:,.0f}", first, f"{row.per_second:,.0f}", then]
+    first, then = (
+        measured.ratio(value, row.client, AJV, document=row.document) for value in ("first_us", "per_second")
+    )
+    first_us, per_second = f"{row.first_us:,.0f}", f"{row.per_second:,.0f}"
+    return [row.client, first_us, report.times(first, 3), per_second, report.times(then)]
 
 
 if __name__ == "__main__":

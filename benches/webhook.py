@@ -11,9 +11,8 @@ import sys
 from dataclasses import dataclass
 
 import documents
-import validation
 from clients import NODE_SDK, PYTHON_SDK
-from support import builds, peers, report, turns
+from support import builds, peers, process, report, turns
 from support.errors import Unavailable
 from support.receiver import SECRET, sign
 
@@ -70,7 +69,7 @@ def measure(options):
     turns.warn_if_busy()
     samples = {client: [] for client in commands}
     for client in turns.in_turns(commands, options.rounds):
-        taken = validation.run([*pinned(), *commands[client], str(options.seconds)])
+        taken = process.answer([*pinned(), *commands[client], str(options.seconds)])
         samples[client].append(taken["bodies_per_second"] * EVENTS)
     for client, taken in samples.items():
         measured.rows.append(Row(client, len(taken), statistics.median(taken)))

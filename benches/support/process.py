@@ -1,10 +1,13 @@
 """Measures whole processes from outside: wall time, CPU time and peak memory."""
 
 import ctypes
+import json
 import os
 import subprocess
 import time
 from dataclasses import dataclass, field
+
+from support.errors import Unavailable
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -93,6 +96,14 @@ def memory_mib(pid):
         return tuple(int(fields[name].split()[0]) / 1024 for name in ("VmHWM", "VmRSS"))
     except (OSError, KeyError, ValueError):
         return None
+
+
+def answer(command):
+    """The JSON that a process prints, such as figures that it has measured itself."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Unavailable(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return json.loads(done.stdout)
 
 
 def text(path):
