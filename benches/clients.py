@@ -131,7 +131,7 @@ def minimal(stage):
 
 def curl(stage):
     """What a shell script would use."""
-    path = builds.curl()
+    path = builds.tool("curl")
     bearer = ["-H", "Content-Type: application/json", "-H", f"Authorization: Bearer {GIVEN_TOKEN}"]
     post = [path, "-q", "-sS", *bearer, "--data-binary", "@-"]
     plain, tls = stage.server.url, stage.server.tls_url

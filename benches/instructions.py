@@ -10,7 +10,6 @@ the profile `guard`: a release without link-time optimisation, which builds soon
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import documents
 from support import builds
+from support.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "benches" / "instructions.json"
@@ -29,20 +29,16 @@ def main():
     update = sys.argv[1:] == ["--update"]
     if sys.argv[1:] and not update:
         sys.exit(__doc__)
-    counts = measure(build(), builds.valgrind())
+    try:
+        counts = measure(builds.guard(), builds.tool("valgrind"))
+    except Unavailable as reason:
+        sys.exit(f"cannot count: {reason}")
     if update:
         tolerance = json.loads(FIGURES.read_text())["tolerance_percent"] if FIGURES.exists() else 5
         figures = {"tolerance_percent": tolerance, "instructions": counts}
         FIGURES.write_text(json.dumps(figures, indent=2) + "\n")
     figures = json.loads(FIGURES.read_text())
     return compare(counts, figures["instructions"], figures["tolerance_percent"])
-
-
-def build():
-    """The binary to count."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    subprocess.run(["cargo", "build", "--locked", "--profile", "guard"], cwd=ROOT, check=True)
-    return target / "guard" / "line-connector"
 
 
 def measure(binary, counter):

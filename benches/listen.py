@@ -8,7 +8,6 @@ LINE's SDKs do in memory.
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -94,8 +93,8 @@ def arguments():
 
 def measure(measured, connector, options):
     """Measures all, one after another."""
-    if shutil.which("wrk") is None:
-        raise Unavailable("wrk is not installed (apt-get install wrk)")
+    # Told before minutes are spent on what it would post.
+    builds.tool("wrk")
     with tempfile.TemporaryDirectory(prefix="listen-", dir=options.folder) as folder:
         before = syncs(folder, 3)
         load = bodies(folder, MOST_A_SECOND * options.seconds)
@@ -137,7 +136,7 @@ def wrk(port, load):
     """Loads a server, and gives wrk's figures."""
     path, connections, seconds = load
     script = os.path.join(builds.BENCHES, "listen_load.lua")
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", "-s", script]
+    command = [builds.tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", "-s", script]
     command += [f"http://127.0.0.1:{port}/", path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()

@@ -33,6 +33,11 @@ def connector():
     return cargo_build("line-connector", ROOT, [])
 
 
+def guard():
+    """Our binary as `instructions.py` counts it, built sooner than a release."""
+    return cargo_build("line-connector", ROOT, ["--locked"], ("build", "--profile", "guard"))
+
+
 def minimal(name="minimal"):
     """A floor; its own target folder, so that neither build waits for the other's lock."""
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
@@ -46,7 +51,7 @@ def bench(name):
 
 
 def cargo_build(name, folder, options, how=("build", "--release")):
-    """Builds a package in release and returns the path that cargo gives for its binary."""
+    """Builds a package, in release if not told otherwise; the path that cargo gives for its binary."""
     if shutil.which("cargo") is None:
         raise Unavailable("cargo is not installed")
     print(f"building {name}", file=sys.stderr)
@@ -61,18 +66,17 @@ def cargo_build(name, folder, options, how=("build", "--release")):
     raise Unavailable(f"cargo built no binary {name}")
 
 
-def valgrind():
-    """The path of valgrind, installed if need be."""
-    if shutil.which("valgrind") is None:
-        subprocess.run(["apt-get", "install", "-y", "-q", "valgrind"], check=True)
-    return shutil.which("valgrind")
-
-
-def curl():
-    """The path of curl."""
-    found = shutil.which("curl")
+def tool(name, package=None):
+    """The path of a program, which root on Debian or Ubuntu gets installed if need be."""
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    package = package or name
+    if shutil.which(name, path=places) is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"installing {package}", file=sys.stderr)
+        for command in (["update"], ["install", "--yes", package]):
+            subprocess.run(["apt-get", "-q", *command], check=False, stdout=subprocess.DEVNULL)
+    found = shutil.which(name, path=places)
     if found is None:
-        raise Unavailable("curl is not installed")
+        raise Unavailable(f"{name} is not installed; on Debian or Ubuntu: apt-get install {package}")
     return found
 
 

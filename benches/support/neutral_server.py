@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -10,10 +9,10 @@ import sys
 import tempfile
 import time
 
+from support import builds
 from support.errors import Unavailable
 from support.ports import free_ports
 
-HOW_TO_INSTALL = "nginx is not installed; on Debian or Ubuntu: apt-get install nginx-light"
 READY_WITHIN_SECONDS = 10
 
 CONFIGURATION = """
@@ -62,25 +61,12 @@ def reachable_folder(prefix):
         yield folder
 
 
-def find_nginx():
-    """The path of nginx, installed first where this user may do that."""
-    places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-    if shutil.which("nginx", path=places) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("installing nginx-light")
-        install = ["apt-get", "install", "--yes", "--no-install-recommends", "nginx-light"]
-        subprocess.run(install, check=False, stdout=subprocess.DEVNULL)
-    found = shutil.which("nginx", path=places)
-    if found is None:
-        raise Unavailable(HOW_TO_INSTALL)
-    return found
-
-
 class NeutralServer:
     """nginx with its files in a folder of its own; `with` starts it and stops it."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.nginx = find_nginx()
+        self.nginx = builds.tool("nginx", "nginx-light")
         self.ca_file = os.path.join(folder, "ca.pem")
         self.process = None
         self.url = self.tls_url = ""
@@ -156,9 +142,7 @@ def make_certificates(folder):
 
 def openssl(folder, *arguments):
     """Runs openssl in a folder."""
-    if shutil.which("openssl") is None:
-        raise Unavailable("openssl is not installed; it makes the certificates for TLS")
-    command = ["openssl", *arguments]
+    command = [builds.tool("openssl"), *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Unavailable(f"openssl {arguments[0]} failed: {done.stderr.strip()[-300:]}")
