@@ -22,7 +22,7 @@ class Size:
     kills: int
 
 
-FULL, SMALL = Size(messages=2_000, kills=200), Size(messages=1_000, kills=40)
+FULL, SMALL = Size(messages=2_000, kills=200), Size(messages=2_000, kills=60)
 
 
 def run(connector, folder, size, seed):
