@@ -53,7 +53,7 @@ class Case:
     command: Command
     # What a right answer holds; a client that fails fast must not look fast.
     expected: str = ACCEPTED
-    # Slow clients are measured in every so-manieth round only.
+    # Measured in every Nth round only, for slow clients.
     every: int = 1
 
 

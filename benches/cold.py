@@ -130,7 +130,7 @@ def rounds(cases, folder, runs):
     """The samples of each case: every round runs all of them, in an order of its own.
 
     Round by round, so that a machine that slows down slows all alike; in changing order, so that
-    nobody always follows the one that empties the processor's caches.
+    no case always follows the one that empties the processor's caches.
     """
     samples = [[] for _ in cases]
     order = random.Random(0)
@@ -181,7 +181,7 @@ def binary_bytes(cases):
 
 
 def details(cases, samples):
-    """Every sample, for whoever wants more than medians."""
+    """Every sample, for readers who want more than medians."""
     return [
         {
             "scenario": case.scenario,

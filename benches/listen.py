@@ -218,8 +218,8 @@ def sdk(name, command, load):
 
 
 def figures(measured):
-    """The figure of the design: so many deliveries, or as many transactions as the disk grants; and what
-    a core would do that neighbours and the load do not share.
+    """The figures of the design: deliveries a second, or else as many transactions as the disk allows;
+    and what a core would do if it had nothing else to run.
     """
     held = [row for row in measured.rows if row.client == HOLD]
     deliveries = max(row.per_second for row in held)

@@ -59,7 +59,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """The medians of one client with so many in flight."""
+    """The medians of one client at one number of calls in flight."""
 
     client: str
     in_flight: int
@@ -75,7 +75,7 @@ class Row:
 class Report(report.Report):
     """All of one run."""
 
-    # Resident memory of `serve` in MiB after so many calls.
+    # From a number of calls to the resident memory of `serve` after them, in MiB.
     memory: dict[int, float] = field(default_factory=dict)
     memory_per_second: float | None = None
 
@@ -150,7 +150,7 @@ class Stage:
     options: argparse.Namespace
 
     def lines(self, name, count, document):
-        """Writes a file of so many documents, one a line."""
+        """Writes a file of `count` documents, one a line."""
         path = os.path.join(self.folder, name)
         with open(path, "w", encoding="utf-8") as file:
             for number in range(count):
@@ -173,7 +173,7 @@ class Stage:
 
 
 def push(number):
-    """The body of the so-manieth push, the same for every client."""
+    """The body of a push, the same for every client."""
     body = documents.text_push()
     body["messages"][0]["text"] += f" Number {number}."
     return body
@@ -370,7 +370,7 @@ def million(client, folder):
 
 
 def feed(pipe, lines):
-    """Writes a million documents, the same ones again and again; whoever reads the answers closes."""
+    """Writes a million documents, the same ones again and again; the reader of the answers closes."""
     whole = b"".join(lines)
     try:
         for _ in range(MILLION // len(lines)):
@@ -414,7 +414,7 @@ def markdown(measured):
 
 
 def table(measured, in_flight):
-    """The clients with so many in flight, side by side."""
+    """The clients at one number of calls in flight, side by side."""
     body = []
     for row in measured.rows:
         if row.in_flight == in_flight:

@@ -1,4 +1,4 @@
-"""A server that is nobody's: nginx on loopback, answering as LINE does, over HTTP and over TLS."""
+"""A server that favours no client: nginx on loopback, answering as LINE does, over HTTP and TLS."""
 
 import contextlib
 import os

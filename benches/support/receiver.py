@@ -22,12 +22,12 @@ SINK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "platform_sink.p
 
 
 def event_id(number):
-    """The webhookEventId of the so-manieth event: 26 characters, as LINE's are."""
+    """The webhookEventId of an event: 26 characters, as LINE's are."""
     return f"01KAX{number:021d}"
 
 
 def event(number, chat, redelivered=False):
-    """A text message of the so-manieth chat."""
+    """A text message in a chat."""
     return {
         "type": "message",
         "message": {"type": "text", "id": str(580_000_000_000_000_000 + number), "text": f"text {number}"},

@@ -207,7 +207,7 @@ class Run:
             self.receiver.kill()
 
     def start(self, number):
-        """Starts the so-manieth process; its posts carry its number as their path."""
+        """Starts a process; its posts carry its number as their path."""
         options = ["--forward", f"{self.platform.url}/{number}", "--concurrency", str(CONCURRENCY)]
         self.receiver = Receiver(self.connector, self.folder, *options, port=self.sender.port)
 

@@ -38,7 +38,7 @@ def run(connector, folder, size, _seed):
     refused = summary["by_status"].get("429", 0)
     failed = sum(1 for answer in answers if "error" in answer)
     once = sum(1 for times in counts.values() if times == 1)
-    # The first calls go at once, so so many windows have to pass before the last ones may.
+    # The first window's calls go at once; the others take their time at the rate.
     ideal = (size.calls - size.rate) / size.rate
     off = seconds / ideal - 1
     delivered = once == len(counts) == len(answers) == size.calls

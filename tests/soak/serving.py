@@ -7,7 +7,7 @@ USER = "U4af4980629f0b5a3c3d6b8a1d2e3f405"
 
 
 def pushes(count):
-    """So many documents, a line each: a push with an idempotency key and a text of its own."""
+    """Documents, one a line: pushes, each with an idempotency key and a text of its own."""
     return "".join(json.dumps(push(number)) + "\n" for number in range(count))
 
 
