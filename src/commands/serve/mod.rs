@@ -339,3 +339,91 @@ fn at_line(job: &Job, error: Error) -> Error {
 fn eprint_over(text: &str) {
     let _ = write!(io::stderr().lock(), "\r{text}\u{1b}[K");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{BufRead, BufReader, PipeWriter, pipe};
+
+    use clap::Parser;
+    use line_connector_client::{Failure, Reply, Request, Transport};
+
+    use super::*;
+    use crate::args::{Arguments, Command, Deferred};
+
+    /// A LINE that takes every message, and a client with a bug that certain ones bring out.
+    struct Buggy;
+
+    impl Transport for Buggy {
+        fn send(&self, request: &Request) -> Result<Reply, Failure> {
+            assert!(!request.body.windows(4).any(|four| four == b"boom"));
+            Ok(Reply {
+                status: 200,
+                reason: "OK".to_owned(),
+                body: b"{}".to_vec(),
+                ..Reply::default()
+            })
+        }
+    }
+
+    fn line(id: usize, text: &str) -> String {
+        let document = serde_json::json!({
+            "id": id,
+            "action": "send_push_message",
+            "asset": {"token": "a-secret-token"},
+            "inputs": {
+                "to": "U0123456789abcdef0123456789abcdef",
+                "messages": [{"type": "text", "text": text}],
+            },
+        });
+        format!("{document}\n")
+    }
+
+    fn server(output: PipeWriter) -> Arc<Server<PipeWriter>> {
+        let line = ["line-connector", "serve", "--concurrency", "4"];
+        let Command::Serve(Deferred(arguments)) = Arguments::parse_from(line).command else {
+            panic!("not serve");
+        };
+        let connector = Connector::builder().transport(Arc::new(Buggy)).build();
+        Server::new(connector, AssetParameters::default(), arguments, output)
+    }
+
+    #[test]
+    fn a_panic_in_one_call_is_that_calls_answer() {
+        let input: String = (0..400)
+            .map(|id| line(id, if id % 40 == 7 { "boom" } else { "hi" }))
+            .collect();
+        let (answers, output) = pipe().unwrap();
+        let server = server(output);
+        server.start(io::Cursor::new(input)).unwrap();
+        let reader = std::thread::spawn(move || {
+            let lines = BufReader::new(answers).lines().take(400);
+            let answer = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+            lines.map(|line| answer(line.unwrap())).collect::<Vec<_>>()
+        });
+        assert_eq!(server.wait(), ExitCode::Bug);
+        let answers: BTreeMap<u64, Value> = reader
+            .join()
+            .unwrap()
+            .into_iter()
+            .map(|answer| (answer["id"].as_u64().unwrap(), answer))
+            .collect();
+        assert_eq!(answers.len(), 400);
+        for (id, answer) in answers {
+            if id % 40 == 7 {
+                assert_eq!(answer["error"]["kind"], "internal", "{answer}");
+                assert!(!answer.to_string().contains("a-secret-token"));
+            } else {
+                assert_eq!(answer["status_code"], 200, "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_panic_it_ends_well() {
+        let (_answers, output) = pipe().unwrap();
+        let server = server(output);
+        server.start(io::Cursor::new(line(1, "hi"))).unwrap();
+        assert_eq!(server.wait(), ExitCode::Accepted);
+    }
+}
