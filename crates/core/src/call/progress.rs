@@ -125,7 +125,7 @@ fn question(
     begun: &Output,
 ) -> Result<Invocation, Error> {
     in_sections(action, invocation)?;
-    let known = json!({"inputs": invocation.inputs, "output": begun});
+    let known = json!({"inputs": invocation.inputs, "output": begun.unredacted()});
     let mut inputs = Map::new();
     for (place, source) in &progress.inputs {
         let value =

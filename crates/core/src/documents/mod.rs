@@ -9,7 +9,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::error::{Detail, Error, Kind, Outcome};
@@ -277,8 +278,9 @@ impl Options {
     }
 }
 
-/// What the connector answers.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+/// What the connector answers. Serialised, every secret is replaced: see [`Output::render`].
+#[derive(Clone, Default, Serialize, JsonSchema)]
+#[serde(remote = "Self")]
 pub struct Output {
     /// The invocation's `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -485,8 +487,27 @@ impl Output {
 
     fn text(&self) -> serde_json::Result<String> {
         let mut text = Vec::with_capacity(USUAL_BYTES);
-        serde_json::to_writer(&mut text, self)?;
+        // The derived function, which knows nothing of secrets.
+        Self::serialize(self, &mut serde_json::Serializer::new(&mut text))?;
         String::from_utf8(text).map_err(serde::ser::Error::custom)
+    }
+
+    /// The document as it is, secrets included: for the pipeline's own eyes.
+    pub(crate) fn unredacted(&self) -> Value {
+        Self::serialize(self, serde_json::value::Serializer).unwrap_or_default()
+    }
+}
+
+impl Serialize for Output {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = RawValue::from_string(self.render()).map_err(serde::ser::Error::custom)?;
+        text.serialize(serializer)
+    }
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.render())
     }
 }
 
