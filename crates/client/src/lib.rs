@@ -27,3 +27,8 @@ pub use line_connector_core::documents::{Invocation, Options, Output};
 pub use line_connector_core::error::{Error, ExitCode, Kind, Outcome};
 pub use line_connector_core::host::{Clock, Files, Random, TokenIssuer};
 pub use line_connector_http::{Failure, Reply, Request, Secret, Transport};
+
+/// The manual's examples, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Manual;
