@@ -298,7 +298,7 @@ fn no_warning_stands_where_it_would_decide_something() {
     }
 }
 
-/// Properties are named like keywords sometimes: `not`, `oneOf`.
+/// Properties are named like keywords sometimes: `not`, `oneOf`, `x-line-request-id`.
 fn without_property_names(schema: &Value) -> Value {
     match schema {
         Value::Object(members) => {
@@ -342,7 +342,7 @@ fn every_keyword_of_ours_is_explained() {
     }
     let mut keywords = BTreeSet::new();
     for (_, document) in files() {
-        collect(&document, &mut keywords);
+        collect(&without_property_names(&document), &mut keywords);
     }
     let manual = fs::read_to_string(root().join("schemas/line/README.md")).unwrap();
     for keyword in keywords {
