@@ -159,6 +159,28 @@ fn no_successful_example_draws_a_warning() {
     }
 }
 
+/// Only files of this repository must: one of `--actions DIR` may write its output out.
+#[test]
+fn shared_output_properties_refer_to_their_definitions() {
+    let catalog = Catalog::embedded();
+    for entry in catalog.entries() {
+        let output = catalog.action(&entry.name).unwrap().output;
+        for property in ["status_code", "reason", "response_headers", "response_text"] {
+            let Some(schema) = output["properties"].get(property) else {
+                continue;
+            };
+            let definition = format!("schemas/line/output.json#/$defs/{property}");
+            let reference = schema.get("$ref").and_then(Value::as_str);
+            assert!(
+                reference.is_some_and(|reference| reference.starts_with(&definition)),
+                "{}: `{property}` of `output` repeats a definition; make it a `$ref` to \
+                 {definition} or to a variant of it",
+                entry.name
+            );
+        }
+    }
+}
+
 /// What the sandbox says to an example, held against the action's output schema whatever it says.
 /// Whether it fits a fresh sandbox's state is another matter: stories bring about the rest.
 fn ask_sandbox(catalog: &Catalog, action: &str, name: &str, example: &Example) -> bool {
