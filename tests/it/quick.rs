@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use line_connector_catalog::references::escape;
 use line_connector_client::Catalog;
 use line_connector_core::schema::{Schema, accepts};
 use serde_json::{Value, json};
@@ -71,8 +72,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
         }
         Value::Object(members) => {
             for (key, member) in members {
-                let step = key.replace('~', "~0").replace('/', "~1");
-                places(member, &format!("{at}/{step}"), found);
+                places(member, &format!("{at}/{}", escape(key)), found);
             }
         }
         _ => {}

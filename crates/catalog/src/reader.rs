@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
+use crate::references::unescape;
+
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -77,7 +79,7 @@ pub fn line_of(text: &str, pointer: &str) -> usize {
     let mut line = 0;
     let mut remaining = text.lines().enumerate();
     for token in pointer.split('/').skip(1) {
-        let key = token.replace("~1", "/").replace("~0", "~");
+        let key = unescape(token);
         if key.parse::<usize>().is_ok() {
             continue;
         }

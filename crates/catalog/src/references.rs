@@ -1,5 +1,5 @@
-//! Walks over JSON by reference: where a `$ref` leads, and which ones a schema holds. It loads
-//! nothing.
+//! How schemas refer to one another and to parts of themselves: `$ref`s, JSON pointers, and the
+//! branches that a `type` chooses. It loads nothing.
 
 use serde_json::Value;
 
@@ -44,19 +44,20 @@ fn collect(value: &Value, pointer: &mut String, found: &mut Vec<(String, String)
 
 /// Splits a reference into the file it names, seen from the file it stands in, and the pointer
 /// into that file. `from` is the referring schema's own path, or empty for an action file, whose
-/// references start at the connector's root.
+/// references start at the connector's root. A reference that leaves the root keeps its leading
+/// `..`, the path of no file.
 #[must_use]
 pub fn target(from: &str, reference: &str) -> (String, String) {
     let (file, pointer) = reference.split_once('#').unwrap_or((reference, ""));
     if file.is_empty() {
         return (from.to_owned(), pointer.to_owned());
     }
-    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let folder = from.rsplit_once('/').map(|(folder, _)| folder);
+    let mut parts: Vec<&str> = folder.into_iter().flat_map(|it| it.split('/')).collect();
     for part in file.split('/') {
         match part {
-            "." | "" => {}
-            ".." => {
+            "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
                 parts.pop();
             }
             part => parts.push(part),
@@ -65,19 +66,48 @@ pub fn target(from: &str, reference: &str) -> (String, String) {
     (parts.join("/"), pointer.to_owned())
 }
 
+/// The `type` that a branch is for which reads, and says nothing more than,
+/// `{"if": {"required": ["type"], "properties": {"type": {"const": …}}}, "then": …}`. Such a branch
+/// cannot matter to an object of any other `type`.
+#[must_use]
+pub fn type_chosen_by(branch: &Value) -> Option<&str> {
+    let condition = branch.get("if").filter(|_| branch.get("then").is_some())?;
+    let kind = condition.pointer("/properties/type")?;
+    let is_plain = has_members(branch, 2)
+        && has_members(condition, 2)
+        && condition.get("required")? == &serde_json::json!(["type"])
+        && has_members(condition.get("properties")?, 1)
+        && has_members(kind, 1);
+    kind.get("const").filter(|_| is_plain)?.as_str()
+}
+
+fn has_members(value: &Value, count: usize) -> bool {
+    value
+        .as_object()
+        .is_some_and(|members| members.len() == count)
+}
+
 /// One key as a reference token of a JSON pointer.
 #[must_use]
 pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
+/// The key that a reference token of a JSON pointer stands for.
+#[must_use]
+pub fn unescape(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{references, target};
+    use serde_json::json;
+
+    use super::{escape, references, target, type_chosen_by, unescape};
 
     #[test]
     fn references_are_found_with_their_place() {
-        let schema = serde_json::json!({"items": [{"$ref": "a.json"}], "a/b": {"$ref": "#/x"}});
+        let schema = json!({"items": [{"$ref": "a.json"}], "a/b": {"$ref": "#/x"}});
         assert_eq!(
             references(&schema),
             [
@@ -102,5 +132,40 @@ mod tests {
             target("schemas/line/id.json", "#/b"),
             pair("schemas/line/id.json", "/b")
         );
+        assert_eq!(target("a/b.json", "./../c.json"), pair("c.json", ""));
+    }
+
+    #[test]
+    fn a_reference_that_leaves_the_root_names_no_file() {
+        assert_eq!(target("a.json", "../b.json").0, "../b.json");
+        assert_eq!(target("", "../../a/../b.json").0, "../../b.json");
+    }
+
+    #[test]
+    fn a_type_chooses_a_branch_that_asks_for_nothing_else() {
+        let condition = json!({"required": ["type"], "properties": {"type": {"const": "text"}}});
+        let branch = json!({"if": condition, "then": {"minProperties": 2}});
+        assert_eq!(type_chosen_by(&branch), Some("text"));
+        for (place, value) in [
+            ("/else", json!(false)),
+            ("/required", json!(["text"])),
+            ("/if/maxProperties", json!(2)),
+            ("/if/required", json!(["type", "text"])),
+            ("/if/properties/text", json!(true)),
+            ("/if/properties/type/pattern", json!("x")),
+        ] {
+            let mut branch = branch.clone();
+            let (parent, key) = place.rsplit_once('/').unwrap();
+            branch.pointer_mut(parent).unwrap()[key] = value;
+            assert_eq!(type_chosen_by(&branch), None, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_unescaped_to_the_key_it_was_made_of() {
+        for (key, token) in [("a/b", "a~1b"), ("~1", "~01"), ("/~", "~1~0"), ("", "")] {
+            assert_eq!(escape(key), token);
+            assert_eq!(unescape(token), key);
+        }
     }
 }

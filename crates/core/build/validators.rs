@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
+use line_connector_catalog::references::{self, type_chosen_by};
 use serde_json::{Map, Value};
 
 use crate::patterns;
-use line_connector_catalog::references as pointer;
 
 /// Keywords that judge nothing.
 const ANNOTATIONS: [&str; 13] = [
@@ -100,7 +100,7 @@ impl Generator<'_> {
 
     fn target(&self, file: &str, reference: &Value) -> Result<(String, Value), String> {
         let reference = reference.as_str().unwrap_or_default();
-        let (path, place) = pointer::target(file, reference);
+        let (path, place) = references::target(file, reference);
         let schema = self
             .schemas
             .get(&path)
@@ -369,19 +369,6 @@ fn require(lines: &mut Lines, condition: &str) {
             "    if !({condition}) {{\n        return false;\n    }}"
         );
     }
-}
-
-/// The `type` that a branch `{"if": {"properties": {"type": {"const": …}}}, "then": …}` is for.
-fn type_chosen_by(branch: &Value) -> Option<&str> {
-    let members = branch.as_object()?;
-    let condition = branch.get("if")?;
-    let plain = members.len() == 2 && members.contains_key("then");
-    let required = condition.get("required")?.as_array()?;
-    let only_type = condition.as_object()?.len() == 2
-        && required.len() == 1
-        && required[0] == "type"
-        && condition.get("properties")?.as_object()?.len() == 1;
-    (plain && only_type).then(|| condition.pointer("/properties/type/const")?.as_str())?
 }
 
 fn types(value: &Value) -> Result<String, String> {

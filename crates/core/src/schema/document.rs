@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use line_connector_catalog::references;
 use serde_json::{Map, Value};
 
 /// Where a reference leads: a file and one of its `$defs`, or the whole file.
@@ -87,33 +88,22 @@ impl Documents {
 
 /// Where `reference`, written in the document at `path`, leads.
 pub(super) fn resolve(path: &str, reference: &str) -> Result<Target, String> {
-    let (file, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-    let name = match fragment.strip_prefix("/$defs/") {
+    let (file, pointer) = references::target(path, reference);
+    let name = match pointer.strip_prefix("/$defs/") {
         Some(name) if !name.contains(['/', '~', '%']) => Some(name.to_owned()),
-        None if fragment.is_empty() => None,
+        None if pointer.is_empty() => None,
         _ => {
             return Err(format!(
                 "`{path}` refers to `{reference}`; a reference names a file, or one of its `$defs`"
             ));
         }
     };
-    if file.is_empty() {
-        return Ok((path.to_owned(), name));
+    if file.starts_with("../") {
+        return Err(format!(
+            "`{path}` refers to `{reference}`, outside the connector"
+        ));
     }
-    let mut steps: Vec<&str> = path.split('/').collect();
-    steps.pop();
-    for step in file.split('/') {
-        match step {
-            "." => {}
-            ".." => {
-                steps.pop().ok_or_else(|| {
-                    format!("`{path}` refers to `{reference}`, outside the connector")
-                })?;
-            }
-            step => steps.push(step),
-        }
-    }
-    Ok((steps.join("/"), name))
+    Ok((file, name))
 }
 
 /// Calls `visit` on `schema` and every schema within it, `$defs` excepted: those count when

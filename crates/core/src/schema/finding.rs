@@ -1,6 +1,7 @@
 //! One thing found in an instance, violation or warning, and how places are named. It decides
 //! nothing about what is wrong.
 
+use line_connector_catalog::references::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ pub(super) type Judge = Box<dyn Fn(&Value) -> Vec<Finding> + Send + Sync>;
 
 /// One step of a JSON pointer, with its slash.
 pub(super) fn step(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("/{}", escape(name))
 }
 
 /// A value as compact JSON of at most 60 characters.

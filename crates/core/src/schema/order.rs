@@ -1,6 +1,7 @@
 //! The findings as a reader gets them: each once, in the order of the document, and without those
 //! that only follow from another. It words nothing.
 
+use line_connector_catalog::references::unescape;
 use serde_json::Value;
 
 use super::finding::Finding;
@@ -49,7 +50,7 @@ fn position(instance: &Value, path: &str) -> Vec<usize> {
     let mut value = Some(instance);
     let mut steps = Vec::new();
     for step in path.split('/').skip(1) {
-        let name = step.replace("~1", "/").replace("~0", "~");
+        let name = unescape(step);
         match value {
             Some(Value::Object(members)) => {
                 steps.push(

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use line_connector_catalog::references::type_chosen_by;
 use serde_json::{Map, Value, json};
 
 use super::document::{Documents, Place, Target, place, resolve};
@@ -79,20 +80,6 @@ impl<'i> Vocabulary<'i> {
             .iter()
             .all(|(question, answer)| self.answer(question) == *answer)
     }
-}
-
-/// The `type` that a branch `{"if": {"properties": {"type": {"const": …}}}, "then": …}` is for.
-fn type_chosen_by(branch: &Value) -> Option<&str> {
-    if branch.get("else").is_some() {
-        return None;
-    }
-    let condition = branch.get("if")?;
-    let on_presence = condition
-        .get("required")?
-        .as_array()?
-        .iter()
-        .any(|name| name == "type");
-    on_presence.then(|| condition.pointer("/properties/type/const")?.as_str())?
 }
 
 /// Whether an object that matches `schema` is judged by its `type`.
