@@ -1,6 +1,7 @@
-//! What checking inputs costs within a process: by the validators made while building, as a call
-//! does, in its first check and in those after it; and by the schemas, which explain a no. `cargo bench --bench validation` shows a table;
-//! `validation.py` runs it beside another validator. It measures no process as a whole.
+//! What checking inputs costs within a process: by the generated validators, as a call does, in its
+//! first check and in those after it; and by the schemas, which explain rejected input.
+//! `cargo bench --bench validation` shows a table; `validation.py` runs it beside another validator.
+//! It measures no process as a whole.
 
 #![expect(
     clippy::print_stdout,
@@ -88,9 +89,9 @@ fn repeat(document: &Value, time: Duration) -> f64 {
     f64::from(count) / start.elapsed().as_secs_f64()
 }
 
-/// The validators made while building.
+/// The validators generated at build time.
 #[divan::bench(args = ["text", "carousel"])]
-fn quick(bencher: divan::Bencher<'_, '_>, name: &str) {
+fn generated(bencher: divan::Bencher<'_, '_>, name: &str) {
     let document = document(name);
     bencher.bench_local(|| accept(&document));
 }

@@ -44,8 +44,8 @@ mod arbitrary;
 mod tidy;
 // LINE's objects as schemas, and the step that judges by them.
 mod schema;
-// The validators made at build time say what the schemas say.
-mod quick;
+// The validators generated at build time accept what the schemas accept.
+mod generated;
 // The sandbox by itself, over plain sockets.
 mod sandbox;
 // LINE's webhooks: signatures, events, the command.

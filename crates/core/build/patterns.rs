@@ -1,5 +1,5 @@
-//! Turns the patterns of the schemas into tables of a deterministic automaton over bytes, so that a
-//! call compiles no regular expression.
+//! Compiles the patterns of the schemas at build time, each into the transition table of a minimal
+//! DFA over bytes, so that a call compiles no regular expression.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;

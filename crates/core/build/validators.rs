@@ -1,6 +1,6 @@
-//! Turns the input schemas of the actions into Rust functions that say yes or no, so that a call
-//! compiles no schema. What they say is exactly whether `Schema::check` finds nothing; a test
-//! compares the two. A keyword that is not known here fails the build.
+//! Generates a Rust validator for the input schema of each action, so that valid input compiles no
+//! schema. It accepts exactly what `Schema::check` finds nothing wrong with; a differential test
+//! holds the two together. An unsupported keyword fails the build.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::patterns;
 
-/// Keywords that judge nothing.
+/// Keywords that assert nothing.
 const ANNOTATIONS: [&str; 13] = [
     "$defs",
     "$schema",
@@ -52,7 +52,7 @@ pub(crate) fn render<'a>(
     ))
 }
 
-/// Lines of Rust, each of which returns `false` where a rule is broken.
+/// Lines of Rust, each of which returns `false` if an assertion fails.
 type Lines = String;
 
 struct Generator<'a> {
@@ -65,7 +65,7 @@ struct Generator<'a> {
 }
 
 impl Generator<'_> {
-    /// An expression that judges `value` by a schema that stands in `file`.
+    /// An expression that validates `value` against a schema of `file`.
     fn call(&mut self, file: &str, schema: &Value, value: &str) -> Result<String, String> {
         let members = match schema {
             Value::Bool(verdict) => return Ok(verdict.to_string()),

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value};
 
-use super::count::{Unit, json_bytes};
+use super::access::member;
 use super::finding::{Finding, Judge, counted, shortened, step};
-use super::look::member;
+use super::length::{Unit, json_bytes};
 use super::rules;
 
 /// The keywords made here.

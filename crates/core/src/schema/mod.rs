@@ -1,5 +1,5 @@
-//! Judges a value by its schema and LINE's limits, offline, and says everything that is wrong at
-//! once. It never changes the value, and it fetches nothing: schema files are handed in.
+//! Validates a value against its schema and LINE's limits, offline, and reports every violation at
+//! once. It never changes the value, and it fetches nothing: the caller supplies schema files.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -12,33 +12,33 @@ use serde_json::Value;
 
 use crate::error::Detail;
 
+mod access;
 mod calendar;
-mod count;
-mod document;
 mod explain;
 mod finding;
+mod generated;
 mod keyword;
-mod look;
-mod order;
+mod length;
 mod pattern;
-mod quick;
+mod prune;
+mod references;
+mod report;
 mod rich_menu;
 mod rules;
 mod secrets;
-mod vocabulary;
 
-use document::Documents;
 use explain::{Failure, explain};
 use finding::{Finding, Judge};
-pub use quick::accepts;
+pub use generated::accepts;
+use prune::{Answers, InstanceNames};
+use references::Documents;
 use secrets::Secrets;
-use vocabulary::{Answers, Vocabulary};
 
 /// What references are relative to; nothing is ever fetched from it.
 const ROOT: &str = "connector:///";
 
-/// How many shapes of instances stay compiled.
-const MOST_COMPILED: usize = 64;
+/// How many pruned schemas stay compiled.
+const MAX_COMPILED: usize = 64;
 
 /// What was found in an instance, in the order of the document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,15 +49,15 @@ pub struct Findings {
     pub warnings: Vec<Detail>,
 }
 
-/// A schema ready for use. What an instance needs of it is loaded and compiled when such an
-/// instance is first seen, and kept.
+/// A schema that compiles lazily: the part that applies to an instance is loaded and compiled when
+/// such an instance is first seen, and cached.
 pub struct Schema {
     documents: Documents,
     secrets: OnceLock<Secrets>,
     compiled: RwLock<Vec<Compiled>>,
 }
 
-/// The part of a schema that serves all instances that give the same answers.
+/// A pruned schema, compiled, for all instances that give the same answers.
 struct Compiled {
     answers: Answers,
     validator: Arc<Validator>,
@@ -77,15 +77,15 @@ impl Schema {
         }
     }
 
-    /// Loads and compiles everything, which checking instances never does: a test of the schema
-    /// itself.
+    /// Loads and compiles the whole schema, as a test of the schema itself; checking an instance
+    /// compiles only the part that applies.
     ///
     /// # Errors
     ///
     /// Where and why a reference leads nowhere, or the schema is no schema.
     pub fn prove(&self) -> Result<(), String> {
         self.documents.visit(&mut |_| {})?;
-        self.build(&Vocabulary::all()).map(drop)
+        self.build(&InstanceNames::all()).map(drop)
     }
 
     /// Everything that is wrong or doubtful in `instance`.
@@ -120,30 +120,28 @@ impl Schema {
     }
 
     fn validator_for(&self, instance: &Value) -> Result<Arc<Validator>, String> {
-        let vocabulary = Vocabulary::of(instance);
+        let names = InstanceNames::of(instance);
         let compiled = self.compiled.read().unwrap_or_else(PoisonError::into_inner);
-        let known = compiled
-            .iter()
-            .find(|known| vocabulary.gives(&known.answers));
+        let known = compiled.iter().find(|known| names.gives(&known.answers));
         if let Some(known) = known {
             return Ok(Arc::clone(&known.validator));
         }
         drop(compiled);
-        let built = self.build(&vocabulary)?;
+        let built = self.build(&names)?;
         let validator = Arc::clone(&built.validator);
         let mut compiled = self
             .compiled
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        if compiled.len() >= MOST_COMPILED {
+        if compiled.len() >= MAX_COMPILED {
             compiled.clear();
         }
         compiled.push(built);
         Ok(validator)
     }
 
-    fn build(&self, vocabulary: &Vocabulary<'_>) -> Result<Compiled, String> {
-        let (documents, answers) = vocabulary::prune(&self.documents, vocabulary)?;
+    fn build(&self, names: &InstanceNames<'_>) -> Result<Compiled, String> {
+        let (documents, answers) = prune::prune(&self.documents, names)?;
         let validator = build(&documents).map_err(|error| {
             let place = error
                 .absolute_keyword_location()
@@ -182,7 +180,7 @@ impl Schema {
                 found.push((self.secrets().keep(finding, instance), is_choice));
             }
         }
-        order::arrange(instance, found, &unjudged)
+        report::arrange(instance, found, &unjudged)
     }
 
     /// The place of the object whose `type` the error is about, if its `type` chooses its schema.
@@ -195,12 +193,12 @@ impl Schema {
         let place = error.instance_path().as_str();
         match error.kind() {
             ValidationErrorKind::Required { property } if property == "type" => {
-                vocabulary::chooses_by_type(schema).then(|| place.to_owned())
+                prune::chooses_by_type(schema).then(|| place.to_owned())
             }
             ValidationErrorKind::Enum { .. } => {
                 let object = pointer.strip_suffix("/properties/type/enum")?;
                 let object = self.documents.at(path, object)?;
-                vocabulary::chooses_by_type(&object).then(|| parent(place).to_owned())
+                prune::chooses_by_type(&object).then(|| parent(place).to_owned())
             }
             _ => None,
         }
@@ -391,7 +389,7 @@ mod tests {
                     continue;
                 };
                 let schema = Schema::new(&case["schema"], document);
-                let whole = schema.build(&Vocabulary::all()).unwrap().validator;
+                let whole = schema.build(&InstanceNames::all()).unwrap().validator;
                 for instance in instances(&case) {
                     let part = schema.validator_for(&instance).unwrap();
                     assert_eq!(

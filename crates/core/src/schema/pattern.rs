@@ -1,4 +1,4 @@
-//! A pattern as the table of a deterministic automaton over bytes, which the build script makes.
+//! Runs a pattern as a DFA over bytes, whose transition table the build script generates.
 
 /// State 0 is where nothing can match any more, 1 where it has matched, 2 the first.
 pub(super) struct Pattern {

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
+use super::access::{items, kind, member, text};
 use super::finding::Finding;
-use super::look::{items, kind, member, text};
 
 /// Width divided by height is at least 1.45. In whole numbers, so that no rounding decides.
 pub(super) fn ratio(size: &Value) -> Vec<Finding> {

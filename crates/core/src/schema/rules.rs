@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::count::Unit;
+use super::access::{items, kind, member, text};
 use super::finding::{Finding, Judge, counted, shortened, step};
-use super::look::{items, kind, member, text};
+use super::length::Unit;
 use super::rich_menu;
 use crate::nearest::nearest;
 

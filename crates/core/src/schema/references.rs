@@ -1,5 +1,5 @@
-//! The schema files that a schema reaches, and how their references resolve against the
-//! connector's root. It compiles nothing and fetches nothing.
+//! Loads the schema files that a schema refers to, on first use. Resolves references against the
+//! connector's root. It compiles nothing and fetches nothing from the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

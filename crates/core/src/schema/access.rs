@@ -1,25 +1,25 @@
-//! How the quick validators and the rules look into values. Messages are made of small objects whose
-//! `type` stands first: looking along the members costs less than hashing a name.
+//! Member access for the generated validators and the rules. Messages are made of small objects whose
+//! `type` comes first: a linear scan costs less than hashing the name.
 
 use serde_json::Value;
 
-/// The member of that name; `None` of anything but an object.
+/// The member of that name; `None` unless `value` is an object that has it.
 pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     let mut members = value.as_object()?.iter();
     members.find_map(|(key, part)| (key == name).then_some(part))
 }
 
-/// The text of that name.
+/// The member of that name, if it is a string.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     member(value, name)?.as_str()
 }
 
-/// What the value says that it is.
+/// The value's `type`, if it is a string.
 pub(super) fn kind(value: &Value) -> Option<&str> {
     text(value, "type")
 }
 
-/// The items of an array; of anything else, none.
+/// The items of an array; empty for anything else.
 pub(super) fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

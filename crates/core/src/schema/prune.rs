@@ -1,17 +1,17 @@
-//! The part of a schema that can matter to an instance: properties whose key occurs in it, and
-//! choices whose `type` occurs in it. Leaving the rest out is what makes compiling a text message
-//! cheap; it never changes a verdict.
+//! Prunes a schema to what can apply to an instance: properties whose key occurs in it, and branches
+//! whose `type` occurs in it. That makes the schema of a text message cheap to compile, and never
+//! changes the result.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use line_connector_catalog::references::type_chosen_by;
 use serde_json::{Map, Value, json};
 
-use super::document::{Documents, Place, Target, place, resolve};
+use super::references::{Documents, Place, Target, place, resolve};
 
 /// The keys and the values of `type` that occur in an instance.
 #[derive(Default)]
-pub(super) struct Vocabulary<'i> {
+pub(super) struct InstanceNames<'i> {
     keys: HashSet<&'i str>,
     types: HashSet<&'i str>,
     /// Whether everything counts as occurring.
@@ -30,12 +30,12 @@ enum Question {
 #[derive(Debug, Default)]
 pub(super) struct Answers(HashMap<Question, bool>);
 
-impl<'i> Vocabulary<'i> {
+impl<'i> InstanceNames<'i> {
     /// The names that occur in `instance`.
     pub(super) fn of(instance: &'i Value) -> Self {
-        let mut vocabulary = Self::default();
-        vocabulary.collect(instance);
-        vocabulary
+        let mut names = Self::default();
+        names.collect(instance);
+        names
     }
 
     /// Every name there is.
@@ -96,11 +96,11 @@ pub(super) fn chooses_by_type(schema: &Value) -> bool {
 /// is left stands at its old place.
 pub(super) fn prune(
     documents: &Documents,
-    vocabulary: &Vocabulary<'_>,
+    names: &InstanceNames<'_>,
 ) -> Result<(BTreeMap<String, Value>, Answers), String> {
     let mut pruned: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     let mut part = Pruner {
-        vocabulary,
+        names,
         answers: Answers::default(),
         references: Vec::new(),
     };
@@ -132,7 +132,7 @@ pub(super) fn prune(
 }
 
 struct Pruner<'a> {
-    vocabulary: &'a Vocabulary<'a>,
+    names: &'a InstanceNames<'a>,
     answers: Answers,
     references: Vec<String>,
 }
@@ -188,7 +188,7 @@ impl Pruner<'_> {
     }
 
     fn ask(&mut self, question: Question) -> bool {
-        let answer = self.vocabulary.answer(&question);
+        let answer = self.names.answer(&question);
         self.answers.0.insert(question, answer);
         answer
     }

@@ -1,12 +1,12 @@
-//! The findings as a reader gets them: each once, in the order of the document, and without those
-//! that only follow from another. It words nothing.
+//! Turns raw findings into the report: deduplicated, in document order, without those that only
+//! follow from another. It writes no message.
 
 use line_connector_catalog::references::unescape;
 use serde_json::Value;
 
 use super::finding::Finding;
 
-/// The findings that say something of their own, in document order.
+/// The findings that stand on their own, in document order.
 ///
 /// `unjudged`: the places of objects whose `type` is unknown or missing. Such an object is judged
 /// by that alone, so whatever else was found in it goes.
@@ -45,7 +45,7 @@ fn is_within(path: &str, object: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The steps to a place as numbers that sort like the document's text.
+/// A JSON pointer as member and item indices, which sort in document order.
 fn position(instance: &Value, path: &str) -> Vec<usize> {
     let mut value = Some(instance);
     let mut steps = Vec::new();

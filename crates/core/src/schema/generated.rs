@@ -1,22 +1,24 @@
-//! The quick yes: validators that the build script makes of the embedded actions' input schemas.
-//! They say whether anything would be found, at no cost of compiling; what it is, the schemas
-//! say.
+//! Fast path for valid input: validators generated at build time from the embedded actions' input
+//! schemas. They answer yes or no; only rejected input pays to compile the schema and explain.
 
 use serde_json::{Number, Value};
 
-use super::count::{Sizes, Unit};
-use super::look::kind;
+use super::access::kind;
+use super::length::{Sizes, Unit};
 use super::pattern::Pattern;
 use super::{calendar, keyword, rules};
 
-/// Whether the inputs of an embedded action break no rule and deserve no warning; `None` for any
-/// other action.
+/// Whether the inputs of an embedded action are valid and cause no warning; `None` for any other
+/// action, which has no generated validator.
 #[must_use]
 pub fn accepts(action: &str, inputs: &Value) -> Option<bool> {
-    let found = generated::ACTIONS
+    let found = validators::ACTIONS
         .binary_search_by_key(&action, |(name, _)| name)
         .ok()?;
-    Some((generated::ACTIONS[found].1)(inputs, &mut Sizes::default()))
+    Some((validators::ACTIONS[found].1)(
+        inputs,
+        &mut Sizes::default(),
+    ))
 }
 
 #[allow(
@@ -27,7 +29,7 @@ pub fn accepts(action: &str, inputs: &Value) -> Option<bool> {
     unused_variables,
     reason = "written by the build script"
 )]
-mod generated {
+mod validators {
     use super::{
         Pattern, Sizes, Unit, Value, are_unique, calendar, has_items, has_number, has_text,
         is_integer, keyword, kind, rule, rules,
@@ -35,7 +37,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/validators.rs"));
 }
 
-/// The rule of this name, found while compiling.
+/// The rule of this name, looked up at compile time.
 const fn rule(name: &str) -> rules::Rule {
     let mut index = 0;
     while index < rules::RULES.len() {
@@ -55,7 +57,7 @@ const fn same(left: &[u8], right: &[u8]) -> bool {
     index == left.len() && index == right.len()
 }
 
-/// Keywords for texts say nothing about other values.
+/// Keywords for strings ignore other types.
 fn has_text(value: &Value, holds: impl FnOnce(&str) -> bool) -> bool {
     value.as_str().is_none_or(holds)
 }
@@ -68,7 +70,7 @@ fn has_items(value: &Value, hold: impl FnOnce(&[Value]) -> bool) -> bool {
     value.as_array().is_none_or(|items| hold(items))
 }
 
-/// 1.0 is an integer too.
+/// JSON Schema counts 1.0 as an integer.
 fn is_integer(value: &Value) -> bool {
     let whole = |number: &Number| {
         number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|n| n.fract() == 0.0)

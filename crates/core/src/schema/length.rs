@@ -1,5 +1,5 @@
-//! How LINE counts: UTF-16 units, what people see as one character, and bytes of JSON. Which limit
-//! applies where is the schemas' business.
+//! How LINE measures length: UTF-16 code units, grapheme clusters, and bytes of compact JSON. The
+//! schemas say which limit applies where.
 
 use serde_json::{Map, Number, Value};
 use unicode_segmentation::UnicodeSegmentation;
@@ -38,8 +38,8 @@ pub(super) fn json_bytes(value: &Value) -> usize {
     Sizes::default().of(value)
 }
 
-/// The sizes of values with a limit of their own, for the larger ones that they are parts of: each
-/// byte is looked at once. It serves one document, in which an address stands for a value.
+/// Caches the sizes of values that have a limit of their own, so that the sizes of their containers
+/// need no second pass. Keyed by address, so valid for one borrowed document only.
 #[derive(Debug, Default)]
 pub(super) struct Sizes(Vec<(*const Value, usize)>);
 
@@ -85,12 +85,12 @@ fn digits(number: &Number) -> usize {
     }
 }
 
-/// Brackets, and the commas between so many.
+/// Brackets, and the commas between `count` elements.
 fn around(count: usize) -> usize {
     2 + count.saturating_sub(1)
 }
 
-/// A text with its quotes and escapes.
+/// The size of a string with its quotes and escapes.
 fn text_bytes(text: &str) -> usize {
     let more: usize = text
         .bytes()
@@ -99,7 +99,7 @@ fn text_bytes(text: &str) -> usize {
     2 + text.len() + more
 }
 
-/// How many bytes more than itself a byte takes inside quotes.
+/// How many extra bytes escaping adds to each byte of a string.
 const MORE: [u8; 256] = {
     let mut more = [0; 256];
     let mut byte = 0;
@@ -107,7 +107,7 @@ const MORE: [u8; 256] = {
         more[byte] = 5;
         byte += 1;
     }
-    // Those with a letter of their own.
+    // Two-character escapes, such as `\n`.
     more[0x08] = 1;
     more[b'\t' as usize] = 1;
     more[b'\n' as usize] = 1;

@@ -1,6 +1,5 @@
-//! The validators that the build makes of the schemas say exactly what the schemas say: compared on
-//! every example of every action, on the cases of the schemas, and on thousands of ways to break
-//! them.
+//! Differential test: the validators generated at build time accept exactly what the schemas accept,
+//! on every example of every action, on the cases of the schemas, and on thousands of mutations.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +9,7 @@ use line_connector_client::Catalog;
 use line_connector_core::schema::{Schema, accepts};
 use serde_json::{Value, json};
 
-/// Both verdicts on inputs of one action.
+/// Both validators for the inputs of one action.
 struct Judges {
     action: String,
     schema: Schema,
@@ -44,7 +43,7 @@ impl Judges {
 }
 
 /// What may stand where something else should.
-fn strangers(turn: usize) -> Value {
+fn invalid_values(turn: usize) -> Value {
     match turn % 12 {
         0 => Value::Null,
         1 => json!(""),
@@ -91,7 +90,7 @@ fn changed(value: &Value, turn: usize) -> Vec<Value> {
             make(copy.pointer_mut(place).unwrap());
             copy
         };
-        changed.push(replaced(&|part| *part = strangers(turn + index)));
+        changed.push(replaced(&|part| *part = invalid_values(turn + index)));
         changed.push(replaced(&|part| match part {
             Value::Object(members) => {
                 let name = members.keys().nth((turn + index) % members.len().max(1));
@@ -106,9 +105,9 @@ fn changed(value: &Value, turn: usize) -> Vec<Value> {
         if index % 3 == 0 {
             changed.push(replaced(&|part| match part {
                 Value::Object(members) => {
-                    members.insert("surplus".to_owned(), strangers(index));
+                    members.insert("surplus".to_owned(), invalid_values(index));
                 }
-                Value::Array(items) => items.push(strangers(index)),
+                Value::Array(items) => items.push(invalid_values(index)),
                 Value::String(text) => *text = text.chars().skip(1).collect(),
                 _ => *part = Value::Null,
             }));
