@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use line_connector::catalog::Catalog;
-use line_connector::schema::Schema;
+use line_connector_client::Catalog;
+use line_connector_core::schema::Schema;
 use serde_json::{Map, Value};
 
 use crate::world::run;

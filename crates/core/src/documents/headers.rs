@@ -1,9 +1,10 @@
 //! Header fields as an object of JSON: names in lower case, the values of one name in one string.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use serde::Serializer;
 use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serializer};
 
 use line_connector_http::Headers;
 
@@ -33,4 +34,17 @@ fn lower(name: &str) -> Cow<'_, str> {
     } else {
         Cow::from(name)
     }
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Headers>, D::Error> {
+    let fields = Option::<BTreeMap<String, String>>::deserialize(deserializer)?;
+    Ok(fields.map(|fields| {
+        let mut headers = Headers::new();
+        for (name, value) in fields {
+            headers.push(name, value);
+        }
+        headers
+    }))
 }

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -279,7 +279,7 @@ impl Options {
 }
 
 /// What the connector answers. Serialised, every secret is replaced: see [`Output::render`].
-#[derive(Clone, Default, Serialize, JsonSchema)]
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self")]
 pub struct Output {
     /// The invocation's `id`.
@@ -505,6 +505,12 @@ impl Serialize for Output {
     }
 }
 
+impl<'de> Deserialize<'de> for Output {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
 impl std::fmt::Debug for Output {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.render())
@@ -611,5 +617,7 @@ mod tests {
             output.render(),
             r#"{"response_text":"token is [redacted]!"}"#
         );
+        assert_eq!(serde_json::to_string(&output).unwrap(), output.render());
+        assert_eq!(format!("{output:?}"), output.render());
     }
 }
