@@ -278,7 +278,7 @@ impl Options {
     }
 }
 
-/// What the connector answers. Serialised, every secret is replaced: see [`Output::render`].
+/// What the connector answers.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self")]
 pub struct Output {
@@ -498,6 +498,7 @@ impl Output {
     }
 }
 
+/// The rendered form: every secret replaced.
 impl Serialize for Output {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = RawValue::from_string(self.render()).map_err(serde::ser::Error::custom)?;
