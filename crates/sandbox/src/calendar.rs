@@ -10,29 +10,29 @@ const LINE_OFFSET: Duration = Duration::from_hours(9);
 
 /// A calendar day of the proleptic Gregorian calendar; orders by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Date {
-    pub(super) year: u64,
-    pub(super) month: u64,
-    pub(super) day: u64,
+pub(crate) struct Date {
+    pub(crate) year: u64,
+    pub(crate) month: u64,
+    pub(crate) day: u64,
 }
 
 impl Date {
     /// Days since 1970.
-    pub(super) fn number(self) -> u64 {
+    pub(crate) fn number(self) -> u64 {
         let years = (1970..self.year).map(year_length).sum::<u64>();
         let months = (1..self.month).map(|month| month_length(self.year, month));
         years + months.sum::<u64>() + self.day - 1
     }
 
     /// `yyyyMMdd`.
-    pub(super) fn compact(self) -> String {
+    pub(crate) fn compact(self) -> String {
         let Date { year, month, day } = self;
         format!("{year:04}{month:02}{day:02}")
     }
 }
 
 /// Whole seconds since 1970, or 0 before it.
-pub(super) fn seconds(moment: SystemTime) -> u64 {
+pub(crate) fn seconds(moment: SystemTime) -> u64 {
     moment
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -40,12 +40,12 @@ pub(super) fn seconds(moment: SystemTime) -> u64 {
 }
 
 /// The day in UTC+9, by which LINE counts.
-pub(super) fn line_day(moment: SystemTime) -> Date {
+pub(crate) fn line_day(moment: SystemTime) -> Date {
     day_number(seconds(moment + LINE_OFFSET) / DAY_SECONDS)
 }
 
 /// Reads `yyyyMMdd`; nothing else, and no day that does not exist.
-pub(super) fn parse_day(text: &str) -> Option<Date> {
+pub(crate) fn parse_day(text: &str) -> Option<Date> {
     if text.len() != 8 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -61,7 +61,7 @@ pub(super) fn parse_day(text: &str) -> Option<Date> {
 }
 
 /// `2020-12-03T10:15:30.121Z`.
-pub(super) fn iso_millis(moment: SystemTime) -> String {
+pub(crate) fn iso_millis(moment: SystemTime) -> String {
     let total = seconds(moment);
     let millis = moment
         .duration_since(UNIX_EPOCH)
@@ -73,7 +73,7 @@ pub(super) fn iso_millis(moment: SystemTime) -> String {
 }
 
 /// `Thu, 03 Dec 2020 10:15:30 GMT`, as HTTP's `Date` wants it.
-pub(super) fn http_date(moment: SystemTime) -> String {
+pub(crate) fn http_date(moment: SystemTime) -> String {
     const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -98,7 +98,7 @@ fn clock_face(total: u64) -> (u64, u64, u64) {
 }
 
 /// The day that is so many days after the first of 1970.
-pub(super) fn day_number(since_1970: u64) -> Date {
+pub(crate) fn day_number(since_1970: u64) -> Date {
     let (mut year, mut left) = (1970, since_1970);
     while left >= year_length(year) {
         left -= year_length(year);

@@ -1,30 +1,6 @@
-//! What users sent and LINE keeps for download: the content itself, its preview, and whether it is
-//! prepared yet. How long bytes travel is the listener's matter.
+//! What users sent and LINE keeps for download: the content itself, and whether it is prepared yet.
 
-use std::collections::{BTreeMap, HashMap};
-
-use serde_json::json;
-
-use super::body::Body;
-use super::exchange::Answer;
-use super::routes::Route;
-use super::state::Turn;
-
-pub(super) const ROUTES: &[Route] = &[
-    Route::bot("GET", "/v2/bot/message/{messageId}/content", |turn| {
-        download(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot(
-        "GET",
-        "/v2/bot/message/{messageId}/content/preview",
-        |turn| preview(turn).unwrap_or_else(|refusal| refusal),
-    ),
-    Route::bot(
-        "GET",
-        "/v2/bot/message/{messageId}/content/transcoding",
-        |turn| transcoding(turn).unwrap_or_else(|refusal| refusal),
-    ),
-];
+use std::collections::BTreeMap;
 
 /// The kind of message that carried something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +50,8 @@ pub struct Content {
     pub fate: ContentFate,
 }
 
-/// How often something in preparation was asked for, by message ID.
-pub(super) type Polls = HashMap<String, u32>;
-
 /// A picture of one white pixel.
-pub(super) const PIXEL: [u8; 67] = [
+pub(crate) const PIXEL: [u8; 67] = [
     0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0,
     1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 10, b'I', b'D', b'A', b'T',
     0x78, 0x9c, 0x63, 0xf8, 0x0f, 0, 0x01, 0x01, 0x01, 0, 0xb1, 0x38, 0xf6, 0x14, 0, 0, 0, 0, b'I',
@@ -86,7 +59,7 @@ pub(super) const PIXEL: [u8; 67] = [
 ];
 
 /// What is there from the start: one of each kind.
-pub(super) fn samples() -> BTreeMap<String, Content> {
+pub(crate) fn samples() -> BTreeMap<String, Content> {
     let image = ContentBytes::Given(PIXEL.to_vec());
     let content = |kind, content_type: Option<&str>, bytes, fate| Content {
         kind,
@@ -132,69 +105,4 @@ pub(super) fn samples() -> BTreeMap<String, Content> {
     ];
     let ids = 354_718_705_033_693_861_u64..;
     ids.map(|id| id.to_string()).zip(all).collect()
-}
-
-/// What was sent under the message ID in the path, unless it is gone.
-fn find(turn: &Turn<'_>) -> Result<Content, Answer> {
-    let id = turn.parameter("messageId");
-    let played = turn.state.played.contents.get(id);
-    match played.or_else(|| turn.settings.contents.get(id)) {
-        None => Err(Answer::message(404, "not found")),
-        Some(content) if content.fate == ContentFate::Unsent => {
-            Err(Answer::message(410, "The content is gone"))
-        }
-        Some(content) => Ok(content.clone()),
-    }
-}
-
-/// Whether something is ready now; to ask is what makes it ready in the end.
-fn is_ready(turn: &mut Turn<'_>, content: &Content) -> bool {
-    let ContentFate::Preparing(needed) = content.fate else {
-        return content.fate == ContentFate::Ready;
-    };
-    let id = turn.parameter("messageId").to_owned();
-    let polls = turn.state.polls.entry(id).or_default();
-    let ready = *polls >= needed;
-    *polls = polls.saturating_add(1);
-    ready
-}
-
-fn download(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let content = find(turn)?;
-    if content.fate == ContentFate::Failed {
-        return Err(Answer::message(404, "not found"));
-    }
-    if !is_ready(turn, &content) {
-        return Ok(Answer::binary(202, None, Vec::new()));
-    }
-    let body = match content.bytes {
-        ContentBytes::Given(bytes) => Body::from(bytes),
-        ContentBytes::Filler(length) => Body::Filler(length),
-    };
-    Ok(Answer::binary(200, content.content_type.as_deref(), body))
-}
-
-fn preview(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    match find(turn)?.kind {
-        ContentKind::Image | ContentKind::Video => {
-            Ok(Answer::binary(200, Some("image/png"), PIXEL.to_vec()))
-        }
-        ContentKind::Audio | ContentKind::File => {
-            Err(Answer::message(400, "The content can not be previewed"))
-        }
-    }
-}
-
-fn transcoding(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let content = find(turn)?;
-    if matches!(content.kind, ContentKind::Image | ContentKind::File) {
-        let text = "Transcoding status doesn't support this type of content";
-        return Err(Answer::message(400, text));
-    }
-    let status = match content.fate {
-        ContentFate::Failed => "failed",
-        _ if is_ready(turn, &content) => "succeeded",
-        _ => "processing",
-    };
-    Ok(Answer::json(200, &json!({ "status": status })))
 }

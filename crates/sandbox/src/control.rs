@@ -3,22 +3,20 @@
 
 use serde_json::{Value, json};
 
-use super::assertion;
-use super::events;
-use super::exchange::Answer;
-use super::fault;
-use super::settings::Settings;
-use super::state::Turn;
-use super::webhook;
+use crate::client_assertion;
+use crate::events;
+use crate::http::Answer;
+use crate::state::Turn;
+use crate::store::fault;
 
 /// Where these endpoints live; calls below it are neither recorded nor befallen by faults.
-pub(super) const PREFIX: &str = "/sandbox/";
+pub(crate) const PREFIX: &str = "/sandbox/";
 
-pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
+pub(crate) fn dispatch(turn: &mut Turn<'_>) -> Answer {
     let answer = match (turn.call.method.as_str(), turn.call.path.as_str()) {
-        ("GET", "/sandbox/asset") => Ok(asset(turn.settings, &base(turn))),
+        ("GET", "/sandbox/asset") => Ok(turn.settings.asset(&turn.call.base_url())),
         ("POST", "/sandbox/keys") => body(turn)
-            .and_then(|jwk| assertion::register(turn.state, &jwk))
+            .and_then(|jwk| client_assertion::register(turn.state, &jwk))
             .map(|kid| json!({ "kid": kid })),
         ("POST", "/sandbox/reply-tokens") => {
             Ok(json!({ "replyToken": turn.state.reply_tokens.create(turn.now) }))
@@ -28,12 +26,10 @@ pub(super) fn dispatch(turn: &mut Turn<'_>) -> Answer {
                 .and_then(|described| events::play(turn, &described))
                 .unwrap_or_else(|text| Answer::message(400, &text));
         }
-        ("PUT", "/sandbox/webhook") => {
-            body(turn).and_then(|value| webhook::configure(turn, &value))
-        }
-        ("GET", "/sandbox/webhook") => Ok(webhook::shown(turn)),
+        ("PUT", "/sandbox/webhook") => body(turn).and_then(|value| configure_webhook(turn, &value)),
+        ("GET", "/sandbox/webhook") => Ok(turn.state.webhook.shown()),
         ("POST", "/sandbox/faults") => body(turn).and_then(|value| add_faults(turn, &value)),
-        ("GET", "/sandbox/faults") => Ok(json!({ "faults": turn.state.faults })),
+        ("GET", "/sandbox/faults") => Ok(json!({ "faults": turn.state.faults.all() })),
         ("DELETE", "/sandbox/faults") => {
             turn.state.faults.clear();
             Ok(json!({}))
@@ -82,26 +78,35 @@ fn add_faults(turn: &mut Turn<'_>, value: &Value) -> Result<Value, String> {
         .iter()
         .map(fault::parse)
         .collect::<Result<Vec<_>, _>>()?;
-    turn.state.faults.extend(faults);
+    for fault in faults {
+        turn.state.faults.push(fault);
+    }
     Ok(json!({ "waiting": turn.state.faults.len() }))
 }
 
-/// The base URL under which the caller reached the sandbox.
-pub(super) fn base(turn: &Turn<'_>) -> String {
-    format!(
-        "http://{}",
-        turn.call.headers.get("host").unwrap_or("127.0.0.1")
-    )
-}
-
-/// The asset with which a connector reaches this sandbox.
-pub(super) fn asset(settings: &Settings, base: &str) -> Value {
-    json!({
-        "url": base,
-        "data_url": base,
-        "manager_url": base,
-        "token_url": format!("{base}/oauth2/v3/token"),
-        "client_id": settings.channel_id,
-        "client_secret": settings.channel_secret.expose(),
-    })
+/// Sets the endpoint as people and tests want it: unlike LINE's own operation, also to plain HTTP.
+fn configure_webhook(turn: &mut Turn<'_>, body: &Value) -> Result<Value, String> {
+    let members = body.as_object().ok_or("the body is an object")?;
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("active", Value::Bool(_)) | ("endpoint", Value::Null) => {}
+            ("endpoint", Value::String(url))
+                if url.starts_with("http://") || url.starts_with("https://") => {}
+            ("active", _) => return Err("`active` is true or false".to_owned()),
+            ("endpoint", _) => return Err("`endpoint` is an http or https URL, or null".to_owned()),
+            _ => {
+                return Err(format!(
+                    "there is no `{name}`, only `endpoint` and `active`"
+                ));
+            }
+        }
+    }
+    let webhook = &mut turn.state.webhook;
+    if let Some(url) = members.get("endpoint") {
+        webhook.url = url.as_str().map(str::to_owned);
+    }
+    if let Some(active) = members.get("active").and_then(Value::as_bool) {
+        webhook.active = active;
+    }
+    Ok(webhook.shown())
 }

@@ -10,14 +10,14 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 
 /// The two numbers of an RSA public key, big endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PublicKey {
-    pub(super) modulus: Vec<u8>,
-    pub(super) exponent: Vec<u8>,
+pub(crate) struct PublicKey {
+    pub(crate) modulus: Vec<u8>,
+    pub(crate) exponent: Vec<u8>,
 }
 
 impl PublicKey {
     /// Whether `signature` was made over `signed` by this key's other half.
-    pub(super) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         RsaPublicKeyComponents {
             n: &self.modulus,
             e: &self.exponent,
@@ -28,7 +28,7 @@ impl PublicKey {
 }
 
 /// Reads base64url without padding; anything else is `None`.
-pub(super) fn base64url(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
     let (mut held, mut bits) = (0_u32, 0_u32);
     for symbol in text.bytes() {
@@ -52,13 +52,13 @@ pub(super) fn base64url(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads ordinary base64, padded or not.
-pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let bare = text.trim_end_matches('=');
     base64url(&bare.replace('+', "-").replace('/', "_"))
 }
 
 /// Writes ordinary base64, padded.
-pub(super) fn to_base64(bytes: &[u8]) -> String {
+pub(crate) fn to_base64(bytes: &[u8]) -> String {
     const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
@@ -81,27 +81,13 @@ pub(super) fn to_base64(bytes: &[u8]) -> String {
 }
 
 /// HMAC-SHA256 in base64, as LINE signs webhooks.
-pub(super) fn hmac_base64(key: &str, message: &[u8]) -> String {
+pub(crate) fn hmac_base64(key: &str, message: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     to_base64(hmac::sign(&key, message).as_ref())
 }
 
-/// A ULID: the time in milliseconds and 80 random bits, in Crockford's base 32.
-pub(super) fn ulid(millis: u64) -> String {
-    const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let random = uuid::Uuid::new_v4().as_u128() & ((1 << 62) - 1);
-    let more = uuid::Uuid::new_v4().as_u128() & ((1 << 18) - 1);
-    let number = u128::from(millis) << 80 | random << 18 | more;
-    (0..26)
-        .map(|place| {
-            let symbol = usize::try_from(number >> (125 - 5 * place) & 31).unwrap_or_default();
-            char::from(SYMBOLS[symbol])
-        })
-        .collect()
-}
-
 /// Enough of a SHA-256 to tell two values apart without showing either.
-pub(super) fn fingerprint(value: &[u8]) -> String {
+pub(crate) fn fingerprint(value: &[u8]) -> String {
     let mut text = String::from("sha256:");
     for byte in digest(&SHA256, value).as_ref().iter().take(4) {
         let _infallible = write!(text, "{byte:02x}");
@@ -110,47 +96,16 @@ pub(super) fn fingerprint(value: &[u8]) -> String {
 }
 
 /// Half of a SHA-256: enough to tell two values apart, and small.
-pub(super) type Digest = [u8; 16];
+pub(crate) type Digest = [u8; 16];
 
 /// The first half of a value's SHA-256.
-pub(super) fn short_digest(value: &[u8]) -> Digest {
+pub(crate) fn short_digest(value: &[u8]) -> Digest {
     let mut half = Digest::default();
     let whole = digest(&SHA256, value);
     half.iter_mut()
         .zip(whole.as_ref())
         .for_each(|(to, from)| *to = *from);
     half
-}
-
-/// A fresh random UUID.
-pub(super) fn fresh_id() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
-
-/// 32 fresh hex digits.
-pub(super) fn fresh_hex() -> String {
-    uuid::Uuid::new_v4().simple().to_string()
-}
-
-/// Whether the text is a UUID in its usual form: 8-4-4-4-12 hex digits.
-pub(super) fn is_uuid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.len() == 5
-        && groups.iter().zip([8, 4, 4, 4, 12]).all(|(group, length)| {
-            group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
-}
-
-/// The number that a UUID in its usual form is.
-pub(super) fn uuid_number(text: &str) -> Option<u128> {
-    u128::from_str_radix(&text.replace('-', ""), 16)
-        .ok()
-        .filter(|_| is_uuid(text))
-}
-
-/// The UUID of a number, in its usual form.
-pub(super) fn uuid_text(number: u128) -> String {
-    uuid::Uuid::from_u128(number).to_string()
 }
 
 #[cfg(test)]
@@ -197,31 +152,6 @@ mod tests {
         ] {
             assert_eq!(hmac_base64(secret, body.as_bytes()), signature);
         }
-    }
-
-    #[test]
-    fn ulids_begin_with_their_time_and_differ() {
-        let (first, second) = (ulid(1_469_918_176_385), ulid(1_469_918_176_385));
-        assert!(
-            first.starts_with("01ARYZ6S41") && first.len() == 26,
-            "{first}"
-        );
-        assert!(second.starts_with("01ARYZ6S41") && first != second);
-        assert!(ulid(u64::MAX >> 16).starts_with("7ZZZZZZZZZ"));
-    }
-
-    #[test]
-    fn a_uuid_has_five_groups_of_hex() {
-        assert!(is_uuid("123e4567-e89b-12d3-a456-426614174000"));
-        assert!(is_uuid(&fresh_id()));
-        for wrong in ["abc", "", "urn:uuid:123e4567-e89b-12d3-a456-426614174000"] {
-            assert!(!is_uuid(wrong), "{wrong}");
-        }
-        assert!(!is_uuid("123e4567e89b12d3a456426614174000"));
-        let key = "123E4567-e89b-12d3-a456-426614174000";
-        let number = uuid_number(key).unwrap();
-        assert_eq!(uuid_text(number), key.to_ascii_lowercase());
-        assert_eq!(uuid_number("123e4567e89b12d3a456426614174000"), None);
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::content::{self, Content};
-use super::rate_limit::RateLimit;
-use line_connector_http::Secret;
-use line_connector_http::Transport;
+use line_connector_http::{Secret, Transport};
+use serde_json::{Value, json};
+
+use crate::content::{self, Content};
+use crate::rate_limit::RateLimit;
 
 /// Tells the time; a test hands in one that it can turn forward.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -139,6 +140,20 @@ impl Default for Settings {
             now: Arc::new(SystemTime::now),
             sleep: Arc::new(std::thread::sleep),
         }
+    }
+}
+
+impl Settings {
+    /// The asset with which a connector reaches a sandbox of these settings at `base`.
+    pub(crate) fn asset(&self, base: &str) -> Value {
+        json!({
+            "url": base,
+            "data_url": base,
+            "manager_url": base,
+            "token_url": format!("{base}/oauth2/v3/token"),
+            "client_id": self.channel_id,
+            "client_secret": self.channel_secret.expose(),
+        })
     }
 }
 

@@ -5,12 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::kinds::{KINDS, Kind, Place, UNKNOWN};
 use super::message;
+use super::types::{KINDS, Kind, Place, UNKNOWN};
 use crate::content::{Content, ContentFate};
-use crate::crypto::ulid;
-use crate::people::{bot_id, user_id};
-use crate::send::{has_id_shape, is_user};
+use crate::ids::{bot_id, has_id_shape, is_user, ulid, user_id};
 use crate::state::Turn;
 
 /// The chat in which events happen that need one, where the description names none.
@@ -27,13 +25,13 @@ const ENVELOPE: [&str; 6] = [
 ];
 
 /// An event that is well described and has not happened yet.
-pub(super) enum Draft {
+pub(crate) enum Draft {
     /// LINE's JSON as it is.
     Raw(Value),
     Made(Box<Made>),
 }
 
-pub(super) struct Made {
+pub(crate) struct Made {
     kind: Kind,
     name: String,
     source: Option<Value>,
@@ -47,7 +45,7 @@ pub(super) struct Made {
 
 impl Draft {
     /// Reads a description, or says what is wrong with it.
-    pub(super) fn read(described: &Value) -> Result<Self, String> {
+    pub(crate) fn read(described: &Value) -> Result<Self, String> {
         let Value::Object(mut described) = described.clone() else {
             return Err("it is described by an object such as {\"type\": \"follow\"}".to_owned());
         };
@@ -61,7 +59,7 @@ impl Draft {
     }
 
     /// Lets it happen.
-    pub(super) fn play(self, turn: &mut Turn<'_>) -> Value {
+    pub(crate) fn play(self, turn: &mut Turn<'_>) -> Value {
         match self {
             Self::Raw(event) => event,
             Self::Made(made) => made.play(turn),
@@ -308,7 +306,7 @@ fn chat(source: Option<&Value>) -> String {
 }
 
 /// Milliseconds since 1970.
-pub(super) fn millis(moment: SystemTime) -> u64 {
+pub(crate) fn millis(moment: SystemTime) -> u64 {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::content::{Content, ContentBytes, ContentFate, ContentKind, PIXEL};
-use crate::crypto::{base64, fresh_hex};
+use crate::crypto::base64;
+use crate::ids::fresh_hex;
 use crate::state::Turn;
 
 /// The content types of what is sent without one being named.
@@ -18,7 +19,7 @@ const SAMPLE_TYPES: [(ContentKind, &str); 3] = [
 const LONGEST: u64 = 1 << 40;
 
 /// Judges a message of a description and takes its content out of it.
-pub(super) fn read(
+pub(crate) fn read(
     message: &mut Map<String, Value>,
     event: &str,
 ) -> Result<Option<Content>, String> {
@@ -101,7 +102,7 @@ fn content(message: &mut Map<String, Value>, kind: ContentKind) -> Result<Conten
 }
 
 /// Completes a message, and keeps its content under its ID.
-pub(super) fn fill(
+pub(crate) fn fill(
     turn: &mut Turn<'_>,
     message: &mut Map<String, Value>,
     event: &str,

@@ -1,0 +1,109 @@
+//! What a fault does to a call. How a missing or broken answer looks to the client is up to the
+//! server and to the in-memory transport.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http::Answer;
+use crate::quota::MONTHLY_LIMIT;
+use crate::rate_limit;
+use crate::state::Turn;
+use crate::store::fault::{DropPoint, FaultKind, When};
+
+/// What becomes of a call once its fault, if any, has had its way.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Answer(Answer),
+    Late(Duration, Answer),
+    /// The head promises the whole body, half of it comes.
+    Truncated(Answer),
+    Silence(Duration),
+    Closed,
+    Garbage,
+}
+
+/// Lets a fault happen to a call. `process` is what would have been done without it.
+pub(crate) fn apply(
+    fault: FaultKind,
+    turn: &mut Turn<'_>,
+    process: fn(&mut Turn<'_>) -> Answer,
+) -> Effect {
+    turn.record.fault = fault.name();
+    match fault {
+        FaultKind::Status {
+            code,
+            when,
+            body,
+            headers,
+        } => {
+            if when == When::After {
+                process(turn);
+            }
+            Effect::Answer(status_answer(code, &body, &headers))
+        }
+        FaultKind::Delay { ms } => Effect::Late(Duration::from_millis(ms), process(turn)),
+        FaultKind::Drop {
+            at: DropPoint::BeforeRead | DropPoint::AfterRead,
+        } => Effect::Closed,
+        FaultKind::Drop {
+            at: DropPoint::AfterProcessing,
+        } => {
+            process(turn);
+            Effect::Closed
+        }
+        FaultKind::Drop {
+            at: DropPoint::MidBody,
+        } => Effect::Truncated(process(turn)),
+        FaultKind::Html { code } => Effect::Answer(Answer::html(code)),
+        FaultKind::ExpireToken => {
+            if let Some(token) = turn.call.bearer() {
+                turn.state.tokens.expire(token, turn.now);
+            }
+            Effect::Answer(process(turn))
+        }
+        FaultKind::RateLimit => too_many(rate_limit::EXCEEDED),
+        FaultKind::MonthlyLimit => too_many(MONTHLY_LIMIT),
+        FaultKind::ConcurrentOperations { message } => too_many(&message),
+        FaultKind::Stall { ms } => Effect::Silence(Duration::from_millis(ms)),
+        FaultKind::Redirect { location } => {
+            Effect::Answer(Answer::raw(302, "text/html", "").with("location", &location))
+        }
+        FaultKind::Huge { bytes } => Effect::Answer(huge(bytes)),
+        FaultKind::Garbage => Effect::Garbage,
+    }
+}
+
+fn too_many(text: &str) -> Effect {
+    Effect::Answer(Answer::message(429, text))
+}
+
+fn status_answer(code: u16, body: &Value, headers: &BTreeMap<String, String>) -> Answer {
+    let (usual_type, body) = match body {
+        Value::Null => ("application/json", String::new()),
+        Value::String(text) => ("text/plain;charset=UTF-8", text.clone()),
+        other => ("application/json", other.to_string()),
+    };
+    let own_type = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let content_type = own_type.map_or(usual_type, |(_, value)| value);
+    let others = headers
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+    others.fold(
+        Answer::raw(code, content_type, body),
+        |answer, (name, value)| answer.with(&name.to_ascii_lowercase(), value),
+    )
+}
+
+fn huge(bytes: usize) -> Answer {
+    let frame = json!({ "padding": "" }).to_string();
+    let padding = "x".repeat(bytes.saturating_sub(frame.len()));
+    Answer::raw(
+        200,
+        "application/json",
+        format!("{{\"padding\":\"{padding}\"}}"),
+    )
+}

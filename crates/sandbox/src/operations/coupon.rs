@@ -1,0 +1,150 @@
+//! Coupons: created, listed, read and discontinued. What a coupon may say is `rules`' part.
+
+use serde_json::{Map, Value, json};
+
+use crate::calendar::seconds;
+use crate::http::Answer;
+use crate::ids::fresh_hex;
+use crate::paging;
+use crate::route::Route;
+use crate::rules;
+use crate::state::Turn;
+use crate::store::coupon::{Coupon, MAX_COUPONS};
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::bot("POST", "/v2/bot/coupon", |turn| {
+        Answer::either(create(turn))
+    }),
+    Route::bot("GET", "/v2/bot/coupon", |turn| Answer::either(list(turn))),
+    Route::bot("GET", "/v2/bot/coupon/{couponId}", |turn| {
+        Answer::either(get(turn))
+    }),
+    Route::bot("PUT", "/v2/bot/coupon/{couponId}/close", |turn| {
+        Answer::either(close(turn))
+    }),
+];
+
+const FIELDS: [&str; 13] = [
+    "title",
+    "description",
+    "acquisitionCondition",
+    "maxUseCountPerTicket",
+    "startTimestamp",
+    "endTimestamp",
+    "timezone",
+    "reward",
+    "visibility",
+    "imageUrl",
+    "barcodeImageUrl",
+    "couponCode",
+    "usageCondition",
+];
+
+fn create(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let body = turn.call.json()?;
+    let now = seconds(turn.now);
+    rules::coupon(&body, i64::try_from(now).unwrap_or(i64::MAX))?;
+    let kept = &mut turn.state.coupons.0;
+    let valid = kept.iter().filter(|one| one.status(now) == "RUNNING");
+    if valid.count() >= MAX_COUPONS {
+        return Err(Answer::invalid("You have too many coupons created.", ""));
+    }
+    // A ULID's digits have all of hex among them.
+    let id = format!("01J{:.23}", fresh_hex().to_uppercase());
+    let fields = FIELDS
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), body.get(key)?.clone())));
+    kept.push(Coupon {
+        id: id.clone(),
+        fields: fields.filter(|(_, value)| !value.is_null()).collect(),
+        created: now,
+        closed: false,
+    });
+    Ok(Answer::json(200, &json!({ "couponId": id })))
+}
+
+/// The newest coupons first; a continuation token stands for the place of the last one shown, so
+/// that coupons created meanwhile shift nothing.
+fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    const LIST: &str = "coupons";
+    let limit = limit(turn)?;
+    let statuses = turn.call.query_values("status");
+    let known = ["DRAFT", "RUNNING", "CLOSED"];
+    if !statuses.iter().all(|one| known.contains(&one.as_str())) {
+        let text = "Must be one of the following values: [DRAFT,RUNNING,CLOSED]";
+        return Err(Answer::invalid(text, "status"));
+    }
+    let below = paging::start(turn, LIST)?;
+    let below = below.map_or(usize::MAX, |below| {
+        usize::try_from(below).unwrap_or(usize::MAX)
+    });
+    let now = seconds(turn.now);
+    let coupons = turn.state.coupons.0.iter().enumerate().rev();
+    let mut found = coupons.filter(|(place, one)| {
+        let wanted = statuses.is_empty() || statuses.iter().any(|status| status == one.status(now));
+        *place < below && wanted
+    });
+    let shown: Vec<_> = found.by_ref().take(limit).collect();
+    let items: Vec<Value> = shown
+        .iter()
+        .map(|(_, one)| json!({ "couponId": one.id, "title": one.fields.get("title") }))
+        .collect();
+    let mut body = json!({ "items": items });
+    if let (Some(_), Some((last, _))) = (found.next(), shown.last()) {
+        let last = u64::try_from(*last).unwrap_or_default();
+        body["next"] = json!(paging::token(LIST, last, turn.now));
+    }
+    Ok(Answer::json(200, &body))
+}
+
+fn limit(turn: &Turn<'_>) -> Result<usize, Answer> {
+    let Some(text) = turn.call.query_value("limit") else {
+        return Ok(20);
+    };
+    let text = match text.parse() {
+        Ok(limit @ 1..=100) => return Ok(limit),
+        Ok(0) => "Must be greater than or equal to 1",
+        Ok(_) => "Must be less than or equal to 100",
+        Err(_) => "invalid property",
+    };
+    Err(Answer::invalid(text, "limit"))
+}
+
+fn get(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let now = seconds(turn.now);
+    let coupon = find(turn)?;
+    let mut shown = Map::from_iter([("couponId".to_owned(), json!(coupon.id))]);
+    shown.extend(coupon.fields.clone());
+    let mut shown = Value::Object(shown);
+    shown["maxTicketPerUser"] = json!(1);
+    shown["status"] = json!(coupon.status(now));
+    shown["createdTimestamp"] = json!(coupon.created);
+    if let Some(Value::Object(price)) = shown.pointer_mut("/reward/priceInfo") {
+        price.insert("currency".to_owned(), json!("JPY"));
+    }
+    Ok(Answer::json(200, &shown))
+}
+
+fn close(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let now = seconds(turn.now);
+    let coupon = find(turn)?;
+    if coupon.status(now) == "CLOSED" {
+        let refusal = Answer::invalid("The coupon has already been closed.", "");
+        return Err(Answer {
+            status: 410,
+            ..refusal
+        });
+    }
+    coupon.closed = true;
+    Ok(Answer::json(200, &json!({})))
+}
+
+/// The coupon of the path.
+fn find<'t>(turn: &'t mut Turn<'_>) -> Result<&'t mut Coupon, Answer> {
+    let id = turn.parameter("couponId").to_owned();
+    let mut coupons = turn.state.coupons.0.iter_mut();
+    coupons.find(|one| one.id == id).ok_or_else(|| Answer {
+        status: 404,
+        ..Answer::invalid("coupon not found", "")
+    })
+}

@@ -1,0 +1,52 @@
+//! Statistics: about the account, about messages, about rich menus.
+
+mod account;
+mod event;
+mod rich_menu;
+
+use serde_json::{Value, json};
+
+use crate::http::Answer;
+use crate::route::Route;
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::bot("GET", "/v2/bot/insight/message/delivery", |turn| {
+        Answer::either(account::deliveries(turn))
+    }),
+    Route::bot("GET", "/v2/bot/insight/followers", |turn| {
+        Answer::either(account::followers(turn))
+    }),
+    Route::bot("GET", "/v2/bot/insight/demographic", account::demographics),
+    Route::bot("GET", "/v2/bot/insight/message/event", |turn| {
+        Answer::either(event::of_request(turn))
+    }),
+    Route::bot("GET", "/v2/bot/insight/message/event/aggregation", |turn| {
+        Answer::either(event::of_unit(turn))
+    }),
+    Route::bot(
+        "GET",
+        "/v2/bot/insight/richmenu/{richMenuId}/summary",
+        |turn| Answer::either(rich_menu::summary(turn)),
+    ),
+    Route::bot(
+        "GET",
+        "/v2/bot/insight/richmenu/{richMenuId}/daily",
+        |turn| Answer::either(rich_menu::daily(turn)),
+    ),
+];
+
+/// LINE does not tell what fewer people did.
+const FEWEST: u64 = 20;
+
+/// A number as LINE tells it: not at all where it is small.
+fn masked(number: u64) -> Value {
+    if number < FEWEST {
+        Value::Null
+    } else {
+        json!(number)
+    }
+}
+
+fn bad_request() -> Answer {
+    Answer::message(400, "Bad Request")
+}

@@ -1,0 +1,119 @@
+//! Memberships: the plans, who subscribed to them, and what one user subscribed to. The plans and
+//! their members are settings; nothing here changes them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::calendar::{line_day, seconds};
+use crate::http::Answer;
+use crate::ids::is_user;
+use crate::paging;
+use crate::route::Route;
+use crate::settings::Membership;
+use crate::state::Turn;
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::bot("GET", "/v2/bot/membership/list", |turn| {
+        Answer::either(plans(turn))
+    }),
+    Route::bot("GET", "/v2/bot/membership/subscription/{userId}", |turn| {
+        Answer::either(subscription(turn))
+    }),
+    Route::bot(
+        "GET",
+        "/v2/bot/membership/{membershipId}/users/ids",
+        |turn| Answer::either(members(turn)),
+    ),
+];
+
+const MONTH: Duration = Duration::from_hours(30 * 24);
+
+fn plans(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let plans = &turn.settings.memberships;
+    if plans.is_empty() {
+        return Err(Answer::message(404, "Membership plan not found"));
+    }
+    let show = |plan: &Membership| {
+        let mut shown = show(plan);
+        shown["memberCount"] = json!(plan.members.len());
+        shown["memberLimit"] = Value::Null;
+        shown["isInAppPurchase"] = json!(true);
+        shown["isPublished"] = json!(true);
+        shown
+    };
+    let plans: Vec<Value> = plans.iter().map(show).collect();
+    Ok(Answer::json(200, &json!({ "memberships": plans })))
+}
+
+fn show(plan: &Membership) -> Value {
+    json!({
+        "membershipId": plan.id,
+        "title": plan.title,
+        "description": format!("What members of the {} get.", plan.title),
+        "benefits": ["Members Only Messages"],
+        "price": 500.00,
+        "currency": "JPY",
+    })
+}
+
+fn subscription(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let user = turn.parameter("userId");
+    if !is_user(user) {
+        let text = "The value for the 'userId' parameter is invalid";
+        return Err(Answer::message(400, text));
+    }
+    let plans = turn.settings.memberships.iter().filter_map(|plan| {
+        let place = plan.members.iter().position(|member| member == user)?;
+        Some(json!({ "membership": show(plan), "user": status(turn, place + 1) }))
+    });
+    let plans: Vec<Value> = plans.collect();
+    if plans.is_empty() {
+        return Err(Answer::message(404, "Not found"));
+    }
+    Ok(Answer::json(200, &json!({ "subscriptions": plans })))
+}
+
+/// Everybody joined a month before the sandbox began, and pays every 30 days.
+fn status(turn: &Turn<'_>, number: usize) -> Value {
+    let joined = turn.state.opened - MONTH;
+    let age = turn.now.duration_since(joined).unwrap_or_default();
+    let months = 1 + age.as_secs() / MONTH.as_secs();
+    let next = joined + MONTH * u32::try_from(months).unwrap_or(u32::MAX);
+    let day = line_day(next);
+    json!({
+        "membershipNo": number,
+        "joinedTime": seconds(joined),
+        "nextBillingDate": format!("{:04}-{:02}-{:02}", day.year, day.month, day.day),
+        "totalSubscriptionMonths": months,
+    })
+}
+
+fn members(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let id = turn.parameter("membershipId").parse().ok();
+    let plan = turn
+        .settings
+        .memberships
+        .iter()
+        .find(|plan| Some(plan.id) == id);
+    let plan = plan.ok_or_else(|| Answer::message(404, "Membership ID is not found"))?;
+    let limit = match turn.call.query_value("limit").map(|text| text.parse()) {
+        None => 300,
+        Some(Ok(limit @ 1..=1000)) => limit,
+        Some(_) => {
+            let text = "The value for the 'limit' parameter is invalid";
+            return Err(Answer::message(400, text));
+        }
+    };
+    let list = format!("members/{}", plan.id);
+    let start = paging::start(turn, &list)?.unwrap_or_default();
+    let skipped = usize::try_from(start).unwrap_or(usize::MAX);
+    let shown: Vec<&String> = plan.members.iter().skip(skipped).take(limit).collect();
+    let end = skipped.saturating_add(limit);
+    let mut body = json!({ "userIds": shown });
+    if end < plan.members.len() {
+        let end = u64::try_from(end).unwrap_or(u64::MAX);
+        body["next"] = json!(paging::token(&list, end, turn.now));
+    }
+    Ok(Answer::json(200, &body))
+}

@@ -1,0 +1,79 @@
+//! The people a sandbox knows: friends by number, the account's own bots, profiles, the list of
+//! followers and link tokens. User IDs are worked out, not stored, so a million friends cost nothing.
+
+use serde_json::{Value, json};
+
+use super::chat_members::member_profile;
+use super::request::{user_in_path, verified_only};
+use crate::http::Answer;
+use crate::ids::{bot_id, person_number, user_id};
+use crate::paging;
+use crate::route::Route;
+use crate::state::Turn;
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::bot("GET", "/v2/bot/profile/{userId}", |turn| {
+        profile(turn).unwrap_or_else(|refusal| refusal)
+    }),
+    Route::bot("GET", "/v2/bot/info", bot_info),
+    Route::bot("GET", "/v2/bot/followers/ids", |turn| {
+        followers(turn).unwrap_or_else(|refusal| refusal)
+    }),
+];
+
+fn profile(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let id = user_in_path(turn)?;
+    if !turn.state.friends.contains(turn.settings, &id) {
+        return Err(Answer::message(404, "Not found"));
+    }
+    let number = person_number(&id);
+    let mut profile = match number {
+        Some(number) => member_profile(number),
+        None => json!({ "displayName": format!("Person {}", &id[1..7]), "userId": id }),
+    };
+    profile["language"] = json!("en");
+    if number.is_some_and(|number| number.is_multiple_of(2)) {
+        profile["statusMessage"] = json!("Hello, LINE!");
+    }
+    let own = turn.state.friends.profile(&id);
+    if let Some(own) = own.and_then(Value::as_object) {
+        for (name, value) in own {
+            profile[name.as_str()] = value.clone();
+        }
+    }
+    Ok(Answer::json(200, &profile))
+}
+
+fn followers(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    verified_only(turn.settings)?;
+    let limit = paging::limit(turn, 300, 1000)?;
+    let old = turn.settings.friends;
+    let new = u64::try_from(turn.state.friends.newcomers().len()).unwrap_or_default();
+    paging::answer(turn, "userIds", limit, old + new, |turn, place| {
+        let id = match place.checked_sub(old) {
+            None => user_id(place),
+            Some(place) => {
+                let newcomers = turn.state.friends.newcomers();
+                newcomers.get(usize::try_from(place).ok()?)?.clone()
+            }
+        };
+        turn.state
+            .friends
+            .contains(turn.settings, &id)
+            .then(|| json!(id))
+    })
+}
+
+fn bot_info(_: &mut Turn<'_>) -> Answer {
+    Answer::json(
+        200,
+        &json!({
+            "userId": bot_id(0),
+            "basicId": "@sandbox",
+            "displayName": "Sandbox",
+            "pictureUrl": "https://profile.line-scdn.net/sandbox",
+            "chatMode": "bot",
+            "markAsReadMode": "auto",
+        }),
+    )
+}

@@ -1,0 +1,27 @@
+//! Mission stickers: whether the request is one LINE would take. No sticker changes hands.
+
+use serde_json::Value;
+
+use crate::http::Answer;
+use crate::ids::is_user;
+use crate::route::Route;
+use crate::state::Turn;
+
+pub(crate) const ROUTES: &[Route] = &[Route::bot("POST", "/shop/v3/mission", |turn| {
+    send(turn).unwrap_or_else(|refusal| refusal)
+})];
+
+fn send(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let body = turn.call.json()?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let well_formed = text("to").is_some_and(is_user)
+        && text("productType") == Some("STICKER")
+        && body.get("sendPresentMessage") == Some(&Value::Bool(false));
+    let Some(package) = text("productId").filter(|_| well_formed) else {
+        return Err(Answer::message(400, "invalid request"));
+    };
+    if package.is_empty() || !package.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Answer::message(404, "not found"));
+    }
+    Ok(Answer::raw(200, "application/json", ""))
+}

@@ -1,0 +1,223 @@
+//! The sandbox itself: it takes one call after the other to the state, and signs, records and
+//! answers them.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use crate::effect::{self, Effect};
+use crate::http::{Answer, Call};
+use crate::settings::Settings;
+use crate::state::{State, Turn};
+use crate::store::fault::{Fault, FaultKind};
+use crate::store::record::{self, Delivery, Record};
+use crate::{calendar, client_assertion, control, ids, routes};
+
+/// One LINE channel in memory. Every method may be called from any thread.
+pub struct Sandbox {
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sandbox")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// A channel to which nothing has happened yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let state = Mutex::new(State::new(&settings));
+        Self { settings, state }
+    }
+
+    /// The settings it was made with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The asset for a connector that reaches this sandbox at `base`, such as a listener's URL.
+    #[must_use]
+    pub fn asset(&self, base: &str) -> Value {
+        self.settings.asset(base)
+    }
+
+    /// Every request so far, in order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Record> {
+        self.state().records.all()
+    }
+
+    /// Every send that was accepted, once each, in order.
+    #[must_use]
+    pub fn delivered(&self) -> Vec<Delivery> {
+        self.state().deliveries.all()
+    }
+
+    /// Forgets the requests and the deliveries so far; counters, tokens and retry keys stay.
+    pub fn forget(&self) {
+        self.state().forget();
+    }
+
+    /// Queues a fault.
+    pub fn inject(&self, fault: Fault) {
+        self.state().faults.push(fault);
+    }
+
+    /// Makes a reply token, good once and for 60 seconds.
+    #[must_use]
+    pub fn reply_token(&self) -> String {
+        let now = (self.settings.now)();
+        self.state().reply_tokens.create(now)
+    }
+
+    /// Plays what users do, as `POST /sandbox/events` does: one event, or an array of them in one
+    /// webhook. Answers with the same document, once the receiver has answered.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the description, for people.
+    pub fn play(&self, described: &Value) -> Result<Value, String> {
+        self.control("/sandbox/events", described)
+    }
+
+    /// Delivers an event that was played once more, as `POST /sandbox/events/{id}/redeliver` does.
+    ///
+    /// # Errors
+    ///
+    /// Where no such event was played, or not lately.
+    pub fn redeliver(&self, webhook_event_id: &str) -> Result<Value, String> {
+        let path = format!("/sandbox/events/{webhook_event_id}/redeliver");
+        self.control(&path, &Value::Null)
+    }
+
+    /// Calls a control endpoint.
+    fn control(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let mut call = Call::new("POST", path);
+        call.body = body.to_string().into_bytes();
+        let Effect::Answer(answer) = self.exchange(&call, None) else {
+            return Err("the control endpoints answer".to_owned());
+        };
+        let bytes = answer.body.into_bytes(u64::MAX).unwrap_or_default();
+        let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        match (answer.status, &said["message"]) {
+            (200, _) => Ok(said),
+            (_, text) => Err(text.as_str().unwrap_or_default().to_owned()),
+        }
+    }
+
+    /// Registers a public JWK for assertions and answers its `kid`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the key, for people.
+    pub fn register_key(&self, jwk: &Value) -> Result<String, String> {
+        client_assertion::register(&mut self.state(), jwk)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the fault that is to befall a call of which only the head is known yet.
+    pub(crate) fn take_fault(&self, call: &Call) -> Option<FaultKind> {
+        if call.path.starts_with(control::PREFIX) {
+            return None;
+        }
+        self.state().faults.take(call)
+    }
+
+    /// Lets the channel deal with one call, and remembers it.
+    pub(crate) fn exchange(&self, call: &Call, fault: Option<FaultKind>) -> Effect {
+        let now = (self.settings.now)();
+        let request_id = ids::fresh_id();
+        let mut record = record::record(call, &request_id, &self.settings);
+        let is_control = call.path.starts_with(control::PREFIX);
+        let mut guard = self.state();
+        let mut turn = Turn {
+            state: &mut guard,
+            settings: &self.settings,
+            call,
+            now,
+            request_id: &request_id,
+            parameters: Vec::new(),
+            record: &mut record,
+        };
+        let effect = match fault {
+            _ if is_control => Effect::Answer(control::dispatch(&mut turn)),
+            None => Effect::Answer(process(&mut turn)),
+            Some(fault) => effect::apply(fault, &mut turn, process),
+        };
+        record.status = match &effect {
+            Effect::Answer(answer) | Effect::Late(_, answer) => Some(answer.status),
+            _ => None,
+        };
+        if !is_control {
+            guard.note(record);
+        }
+        drop(guard);
+        let finish = |answer| sign(self.send_outbound(answer), &request_id, now);
+        match effect {
+            Effect::Answer(answer) => Effect::Answer(finish(answer)),
+            Effect::Late(wait, answer) => Effect::Late(wait, finish(answer)),
+            Effect::Truncated(answer) => Effect::Truncated(finish(answer)),
+            silent => silent,
+        }
+    }
+
+    /// Sends what an answer waits for.
+    fn send_outbound(&self, mut answer: Answer) -> Answer {
+        match (answer.outbound.take(), &self.settings.outward) {
+            (Some(outbound), Some(transport)) => outbound.send(transport.as_ref()),
+            _ => answer,
+        }
+    }
+
+    /// Remembers a call that never got as far as the channel, and signs its answer.
+    pub(crate) fn turn_away(&self, call: &Call, answer: Answer) -> Answer {
+        let request_id = ids::fresh_id();
+        let mut record = record::record(call, &request_id, &self.settings);
+        record.status = Some(answer.status);
+        self.state().note(record);
+        sign(answer, &request_id, (self.settings.now)())
+    }
+}
+
+/// What LINE does with a call that nothing befalls.
+fn process(turn: &mut Turn<'_>) -> Answer {
+    if turn.call.body.len() > routes::body_cap(&turn.call.path) {
+        return Answer::html(413);
+    }
+    routes::dispatch(turn)
+}
+
+/// Adds the fields that every answer of LINE carries.
+fn sign(answer: Answer, request_id: &str, now: SystemTime) -> Answer {
+    let date = calendar::http_date(now);
+    let length = answer.body.len().to_string();
+    answer
+        .with("server", "legy")
+        .with("x-line-request-id", request_id)
+        .with("x-content-type-options", "nosniff")
+        .with("x-frame-options", "DENY")
+        .with("x-xss-protection", "1; mode=block")
+        .with("cache-control", "max-age=0, no-cache, no-store")
+        .with("pragma", "no-cache")
+        .with("expires", &date)
+        .with("date", &date)
+        .with("content-length", &length)
+}

@@ -1,0 +1,63 @@
+//! Rich menus, their images and aliases, and who sees which.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use super::progress::Progress;
+
+/// LINE allows as many menus, and as many aliases.
+pub(crate) const MAX_MENUS: usize = 1000;
+
+/// The rich menus of a channel, and who sees which.
+#[derive(Debug, Default)]
+pub(crate) struct RichMenus {
+    /// In the order in which they were created.
+    pub(crate) menus: Vec<Menu>,
+    pub(crate) default: Option<String>,
+    /// The menu of each user that has one, by user ID.
+    pub(crate) linked: HashMap<String, String>,
+    pub(crate) aliases: BTreeMap<String, String>,
+    /// By the request ID under which they were accepted.
+    pub(crate) batches: HashMap<String, Progress>,
+    pub(crate) resume_keys: HashMap<String, SystemTime>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Menu {
+    pub(crate) id: String,
+    pub(crate) fields: Map<String, Value>,
+    pub(crate) created: SystemTime,
+    pub(crate) image: Option<Image>,
+}
+
+impl Menu {
+    /// Whether it can be shown to anyone.
+    pub(crate) fn has_image(&self) -> bool {
+        self.image.is_some()
+    }
+
+    /// The bounds of its areas, in order.
+    pub(crate) fn bounds(&self) -> Vec<Value> {
+        let areas = self.fields.get("areas").and_then(Value::as_array);
+        let bounds = |area: &Value| area.get("bounds").cloned().unwrap_or_default();
+        areas.into_iter().flatten().map(bounds).collect()
+    }
+}
+
+impl RichMenus {
+    pub(crate) fn get(&self, id: &str) -> Option<&Menu> {
+        self.menus.iter().find(|menu| menu.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Menu> {
+        self.menus.iter_mut().find(|menu| menu.id == id)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) media_type: &'static str,
+    pub(crate) bytes: Vec<u8>,
+}
