@@ -4,6 +4,10 @@
 use crate::http::Answer;
 use crate::state::Turn;
 
+/// Answers a call. Both sides are what goes back to the caller: `Err` is a refusal, so that a handler
+/// ends early with `?`.
+pub(crate) type Handler = fn(&mut Turn<'_>) -> Result<Answer, Answer>;
+
 /// One operation.
 pub(crate) struct Route {
     pub(crate) method: &'static str,
@@ -11,16 +15,12 @@ pub(crate) struct Route {
     pub(crate) template: &'static str,
     pub(crate) needs_bearer: bool,
     pub(crate) takes_retry_key: bool,
-    pub(crate) answer: fn(&mut Turn<'_>) -> Answer,
+    pub(crate) answer: Handler,
 }
 
 impl Route {
     /// An operation for callers with a channel access token.
-    pub(crate) const fn bot(
-        method: &'static str,
-        template: &'static str,
-        answer: fn(&mut Turn<'_>) -> Answer,
-    ) -> Self {
+    pub(crate) const fn bot(method: &'static str, template: &'static str, answer: Handler) -> Self {
         Self {
             method,
             template,
@@ -34,7 +34,7 @@ impl Route {
     pub(crate) const fn keyed(
         method: &'static str,
         template: &'static str,
-        answer: fn(&mut Turn<'_>) -> Answer,
+        answer: Handler,
     ) -> Self {
         Self {
             takes_retry_key: true,
@@ -46,7 +46,7 @@ impl Route {
     pub(crate) const fn open(
         method: &'static str,
         template: &'static str,
-        answer: fn(&mut Turn<'_>) -> Answer,
+        answer: Handler,
     ) -> Self {
         Self {
             needs_bearer: false,

@@ -202,7 +202,7 @@ fn process(turn: &mut Turn<'_>) -> Answer {
     if turn.call.body.len() > routes::body_cap(&turn.call.path) {
         return Answer::html(413);
     }
-    routes::dispatch(turn)
+    routes::dispatch(turn).unwrap_or_else(|refusal| refusal)
 }
 
 /// Adds the fields that every answer of LINE carries.

@@ -78,11 +78,6 @@ impl Answer {
         )
     }
 
-    /// The answer of an operation that went well or was cut short.
-    pub(crate) fn either(outcome: Result<Self, Self>) -> Self {
-        outcome.unwrap_or_else(|refusal| refusal)
-    }
-
     /// A refused parameter of the path or the query.
     pub(crate) fn invalid_parameter(name: &str) -> Self {
         Self::message(

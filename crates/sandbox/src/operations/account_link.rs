@@ -11,7 +11,7 @@ use crate::state::Turn;
 pub(crate) const ROUTES: &[Route] = &[Route::bot(
     "POST",
     "/v2/bot/user/{userId}/linkToken",
-    |turn| link_token(turn).unwrap_or_else(|refusal| refusal),
+    link_token,
 )];
 
 fn link_token(turn: &mut Turn<'_>) -> Result<Answer, Answer> {

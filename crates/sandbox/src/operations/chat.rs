@@ -10,12 +10,8 @@ use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("POST", "/v2/bot/chat/loading/start", loading),
-    Route::bot("POST", "/v2/bot/chat/markAsRead", |turn| {
-        by_token(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("POST", "/v2/bot/message/markAsRead", |turn| {
-        by_user(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("POST", "/v2/bot/chat/markAsRead", by_token),
+    Route::bot("POST", "/v2/bot/message/markAsRead", by_user),
 ];
 
 /// LINE says nothing about how a token looks; anything shorter is taken for an invented one.
@@ -51,11 +47,8 @@ fn by_user(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     }
 }
 
-fn loading(turn: &mut Turn<'_>) -> Answer {
-    let body = match turn.call.json() {
-        Ok(body) => body,
-        Err(refusal) => return refusal,
-    };
+fn loading(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let body = turn.call.json()?;
     let mut details = Vec::new();
     let mut complain = |message: &str, property: &str| {
         details.push(json!({ "message": message, "property": property }));
@@ -70,7 +63,7 @@ fn loading(turn: &mut Turn<'_>) -> Answer {
     }
     if let Some(seconds) = body.get("loadingSeconds") {
         let Some(seconds) = seconds.as_i64() else {
-            return Answer::invalid_property("'loadingSeconds'");
+            return Err(Answer::invalid_property("'loadingSeconds'"));
         };
         if !(5..=60).contains(&seconds) {
             complain("Must be between 5 and 60", "loadingSeconds");
@@ -80,8 +73,8 @@ fn loading(turn: &mut Turn<'_>) -> Answer {
         }
     }
     if details.is_empty() {
-        Answer::json(202, &json!({}))
+        Ok(Answer::json(202, &json!({})))
     } else {
-        Answer::invalid_body(&details)
+        Err(Answer::invalid_body(&details))
     }
 }

@@ -8,18 +8,16 @@ use crate::route::Route;
 use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("GET", "/v2/bot/message/{messageId}/content", |turn| {
-        download(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("GET", "/v2/bot/message/{messageId}/content", download),
     Route::bot(
         "GET",
         "/v2/bot/message/{messageId}/content/preview",
-        |turn| preview(turn).unwrap_or_else(|refusal| refusal),
+        preview,
     ),
     Route::bot(
         "GET",
         "/v2/bot/message/{messageId}/content/transcoding",
-        |turn| transcoding(turn).unwrap_or_else(|refusal| refusal),
+        transcoding,
     ),
 ];
 

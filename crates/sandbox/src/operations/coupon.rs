@@ -12,16 +12,10 @@ use crate::state::Turn;
 use crate::store::coupon::{Coupon, MAX_COUPONS};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("POST", "/v2/bot/coupon", |turn| {
-        Answer::either(create(turn))
-    }),
-    Route::bot("GET", "/v2/bot/coupon", |turn| Answer::either(list(turn))),
-    Route::bot("GET", "/v2/bot/coupon/{couponId}", |turn| {
-        Answer::either(get(turn))
-    }),
-    Route::bot("PUT", "/v2/bot/coupon/{couponId}/close", |turn| {
-        Answer::either(close(turn))
-    }),
+    Route::bot("POST", "/v2/bot/coupon", create),
+    Route::bot("GET", "/v2/bot/coupon", list),
+    Route::bot("GET", "/v2/bot/coupon/{couponId}", get),
+    Route::bot("PUT", "/v2/bot/coupon/{couponId}/close", close),
 ];
 
 const FIELDS: [&str; 13] = [

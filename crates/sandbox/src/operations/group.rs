@@ -8,21 +8,17 @@ use crate::route::Route;
 use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("GET", "/v2/bot/group/{groupId}/summary", |turn| {
-        summary(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("GET", "/v2/bot/group/{groupId}/summary", summary),
     Route::bot("GET", "/v2/bot/group/{groupId}/members/count", |turn| {
-        chat_members::count(turn, GROUP).unwrap_or_else(|refusal| refusal)
+        chat_members::count(turn, GROUP)
     }),
     Route::bot("GET", "/v2/bot/group/{groupId}/members/ids", |turn| {
-        chat_members::member_ids(turn, GROUP).unwrap_or_else(|refusal| refusal)
+        chat_members::member_ids(turn, GROUP)
     }),
     Route::bot("GET", "/v2/bot/group/{groupId}/member/{userId}", |turn| {
-        chat_members::member(turn, GROUP).unwrap_or_else(|refusal| refusal)
+        chat_members::member(turn, GROUP)
     }),
-    Route::bot("POST", "/v2/bot/group/{groupId}/leave", |turn| {
-        leave(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("POST", "/v2/bot/group/{groupId}/leave", leave),
 ];
 
 fn summary(turn: &mut Turn<'_>) -> Result<Answer, Answer> {

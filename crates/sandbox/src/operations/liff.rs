@@ -10,16 +10,10 @@ use crate::route::Route;
 use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("POST", "/liff/v1/apps", |turn| {
-        add(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("POST", "/liff/v1/apps", add),
     Route::bot("GET", "/liff/v1/apps", list),
-    Route::bot("PUT", "/liff/v1/apps/{liffId}", |turn| {
-        change(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("DELETE", "/liff/v1/apps/{liffId}", |turn| {
-        remove(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("PUT", "/liff/v1/apps/{liffId}", change),
+    Route::bot("DELETE", "/liff/v1/apps/{liffId}", remove),
 ];
 
 const MOST: usize = 30;
@@ -118,11 +112,11 @@ fn merge(app: &mut Value, members: Map<String, Value>) {
     }
 }
 
-fn list(turn: &mut Turn<'_>) -> Answer {
+fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     if turn.state.liff_apps.is_empty() {
-        return not_found();
+        return Err(not_found());
     }
-    Answer::json(200, &json!({ "apps": turn.state.liff_apps }))
+    Ok(Answer::json(200, &json!({ "apps": turn.state.liff_apps })))
 }
 
 /// Where the app in the path stands.

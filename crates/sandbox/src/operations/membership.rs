@@ -14,16 +14,16 @@ use crate::settings::Membership;
 use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("GET", "/v2/bot/membership/list", |turn| {
-        Answer::either(plans(turn))
-    }),
-    Route::bot("GET", "/v2/bot/membership/subscription/{userId}", |turn| {
-        Answer::either(subscription(turn))
-    }),
+    Route::bot("GET", "/v2/bot/membership/list", plans),
+    Route::bot(
+        "GET",
+        "/v2/bot/membership/subscription/{userId}",
+        subscription,
+    ),
     Route::bot(
         "GET",
         "/v2/bot/membership/{membershipId}/users/ids",
-        |turn| Answer::either(members(turn)),
+        members,
     ),
 ];
 

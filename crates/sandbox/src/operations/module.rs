@@ -13,25 +13,17 @@ use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::open("POST", "/module/auth/v1/token", attach),
-    Route::bot("POST", "/v2/bot/channel/detach", |turn| {
-        detach(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("GET", "/v2/bot/list", |turn| {
-        list(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("POST", "/v2/bot/chat/{chatId}/control/acquire", |turn| {
-        acquire(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("POST", "/v2/bot/chat/{chatId}/control/release", |turn| {
-        release(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("POST", "/v2/bot/channel/detach", detach),
+    Route::bot("GET", "/v2/bot/list", list),
+    Route::bot("POST", "/v2/bot/chat/{chatId}/control/acquire", acquire),
+    Route::bot("POST", "/v2/bot/chat/{chatId}/control/release", release),
 ];
 
 const YEAR_SECONDS: u64 = 365 * 24 * 3600;
 
 /// Attaches another account with each code; any code is good once.
-fn attach(turn: &mut Turn<'_>) -> Answer {
-    let refuse = |status| Answer::raw(status, "application/json", "");
+fn attach(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let refuse = |status| Err(Answer::raw(status, "application/json", ""));
     let Some(form) = turn.call.form() else {
         return refuse(400);
     };
@@ -52,7 +44,8 @@ fn attach(turn: &mut Turn<'_>) -> Answer {
     attached.bots.push(bot);
     let scopes = given("scope").unwrap_or("message:send message:receive".to_owned());
     let scopes: Vec<&str> = scopes.split(' ').collect();
-    Answer::json(200, &json!({ "bot_id": bot_id(bot), "scopes": scopes }))
+    let body = json!({ "bot_id": bot_id(bot), "scopes": scopes });
+    Ok(Answer::json(200, &body))
 }
 
 /// Whether the caller knows the channel's secret, from the form or from a `Basic` header.

@@ -12,12 +12,8 @@ use crate::rules::{self, Chat};
 use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("POST", "/bot/pnp/push", |turn| {
-        flexible(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("POST", "/v2/bot/message/pnp/templated/push", |turn| {
-        templated(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("POST", "/bot/pnp/push", flexible),
+    Route::bot("POST", "/v2/bot/message/pnp/templated/push", templated),
 ];
 
 const TAG: &str = "x-line-delivery-tag";

@@ -12,13 +12,9 @@ use crate::route::Route;
 use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("GET", "/v2/bot/profile/{userId}", |turn| {
-        profile(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("GET", "/v2/bot/profile/{userId}", profile),
     Route::bot("GET", "/v2/bot/info", bot_info),
-    Route::bot("GET", "/v2/bot/followers/ids", |turn| {
-        followers(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("GET", "/v2/bot/followers/ids", followers),
 ];
 
 fn profile(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
@@ -64,16 +60,14 @@ fn followers(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     })
 }
 
-fn bot_info(_: &mut Turn<'_>) -> Answer {
-    Answer::json(
-        200,
-        &json!({
-            "userId": bot_id(0),
-            "basicId": "@sandbox",
-            "displayName": "Sandbox",
-            "pictureUrl": "https://profile.line-scdn.net/sandbox",
-            "chatMode": "bot",
-            "markAsReadMode": "auto",
-        }),
-    )
+fn bot_info(_: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let body = json!({
+        "userId": bot_id(0),
+        "basicId": "@sandbox",
+        "displayName": "Sandbox",
+        "pictureUrl": "https://profile.line-scdn.net/sandbox",
+        "chatMode": "bot",
+        "markAsReadMode": "auto",
+    });
+    Ok(Answer::json(200, &body))
 }

@@ -9,17 +9,15 @@ use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("GET", "/v2/bot/room/{roomId}/members/count", |turn| {
-        chat_members::count(turn, ROOM).unwrap_or_else(|refusal| refusal)
+        chat_members::count(turn, ROOM)
     }),
     Route::bot("GET", "/v2/bot/room/{roomId}/members/ids", |turn| {
-        chat_members::member_ids(turn, ROOM).unwrap_or_else(|refusal| refusal)
+        chat_members::member_ids(turn, ROOM)
     }),
     Route::bot("GET", "/v2/bot/room/{roomId}/member/{userId}", |turn| {
-        chat_members::member(turn, ROOM).unwrap_or_else(|refusal| refusal)
+        chat_members::member(turn, ROOM)
     }),
-    Route::bot("POST", "/v2/bot/room/{roomId}/leave", |turn| {
-        leave(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("POST", "/v2/bot/room/{roomId}/leave", leave),
 ];
 
 /// Leaving a room that was left before is no error, unlike a group.

@@ -7,9 +7,7 @@ use crate::ids::is_user;
 use crate::route::Route;
 use crate::state::Turn;
 
-pub(crate) const ROUTES: &[Route] = &[Route::bot("POST", "/shop/v3/mission", |turn| {
-    send(turn).unwrap_or_else(|refusal| refusal)
-})];
+pub(crate) const ROUTES: &[Route] = &[Route::bot("POST", "/shop/v3/mission", send)];
 
 fn send(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let body = turn.call.json()?;

@@ -58,65 +58,58 @@ fn form_claims(turn: &Turn<'_>, form: &Form) -> Result<Map<String, Value>, Answe
     claims(turn, kind.as_deref(), jwt.as_deref())
 }
 
-fn merge(result: Result<Answer, Answer>) -> Answer {
-    result.unwrap_or_else(|refusal| refusal)
+fn issue_by_assertion(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let form = grant(turn)?;
+    let claims = form_claims(turn, &form)?;
+    let life = client_assertion::token_life(&claims)?;
+    let Some((token, key_id)) = turn
+        .state
+        .tokens
+        .issue(TokenKind::Assertion, life, turn.now)
+    else {
+        let text = "The maximum number of access tokens has already been issued";
+        return Err(Answer::message(400, text));
+    };
+    let mut body = issued(&token, life);
+    body["key_id"] = json!(key_id);
+    Ok(Answer::json(200, &body))
 }
 
-fn issue_by_assertion(turn: &mut Turn<'_>) -> Answer {
-    let requested = grant(turn)
-        .and_then(|form| form_claims(turn, &form))
-        .and_then(|claims| client_assertion::token_life(&claims));
-    merge(requested.map(|life| {
-        let Some((token, key_id)) = turn
-            .state
-            .tokens
-            .issue(TokenKind::Assertion, life, turn.now)
-        else {
-            let text = "The maximum number of access tokens has already been issued";
-            return Answer::message(400, text);
-        };
-        let mut body = issued(&token, life);
-        body["key_id"] = json!(key_id);
-        Answer::json(200, &body)
-    }))
-}
-
-fn issue_stateless(turn: &mut Turn<'_>) -> Answer {
-    let identified = grant(turn).and_then(|form| {
-        let by_secret = form.has("client_id") || form.has("client_secret");
-        let by_assertion = form.has("client_assertion_type") || form.has("client_assertion");
-        match (by_secret, by_assertion) {
-            (true, false) => secret_matches(turn, &form)
-                .then_some(())
-                .ok_or_else(|| Answer::oauth("invalid_request", "Invalid 'client_credentials'.")),
-            (false, true) => form_claims(turn, &form).map(drop),
-            // Fields of both variants, even empty ones, spoil the request.
-            _ => Err(missing()),
+fn issue_stateless(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let form = grant(turn)?;
+    let by_secret = form.has("client_id") || form.has("client_secret");
+    let by_assertion = form.has("client_assertion_type") || form.has("client_assertion");
+    match (by_secret, by_assertion) {
+        (true, false) if secret_matches(turn, &form) => {}
+        (true, false) => {
+            let text = "Invalid 'client_credentials'.";
+            return Err(Answer::oauth("invalid_request", text));
         }
-    });
-    merge(identified.map(|()| issue(turn, TokenKind::Stateless, STATELESS_LIFE)))
+        (false, true) => drop(form_claims(turn, &form)?),
+        // Fields of both variants, even empty ones, spoil the request.
+        _ => return Err(missing()),
+    }
+    issue(turn, TokenKind::Stateless, STATELESS_LIFE)
 }
 
-fn issue_short_lived(turn: &mut Turn<'_>) -> Answer {
-    let identified = grant(turn).and_then(|form| {
-        let (Some(id), Some(secret)) = (form.get("client_id"), form.get("client_secret")) else {
-            return Err(missing());
-        };
-        if id != turn.settings.channel_id {
-            return Err(Answer::oauth("invalid_client", "invalid client_id"));
-        }
-        if secret != turn.settings.channel_secret.expose() {
-            return Err(Answer::oauth("invalid_client", "invalid client_secret"));
-        }
-        Ok(())
-    });
-    merge(identified.map(|()| issue(turn, TokenKind::ShortLived, SHORT_LIFE)))
+fn issue_short_lived(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let form = grant(turn)?;
+    let (Some(id), Some(secret)) = (form.get("client_id"), form.get("client_secret")) else {
+        return Err(missing());
+    };
+    if id != turn.settings.channel_id {
+        return Err(Answer::oauth("invalid_client", "invalid client_id"));
+    }
+    if secret != turn.settings.channel_secret.expose() {
+        return Err(Answer::oauth("invalid_client", "invalid client_secret"));
+    }
+    issue(turn, TokenKind::ShortLived, SHORT_LIFE)
 }
 
-fn issue(turn: &mut Turn<'_>, kind: TokenKind, life: Duration) -> Answer {
+fn issue(turn: &mut Turn<'_>, kind: TokenKind, life: Duration) -> Result<Answer, Answer> {
     match turn.state.tokens.issue(kind, life, turn.now) {
-        Some((token, _)) => Answer::json(200, &issued(&token, life)),
-        None => Answer::message(500, "Internal error"),
+        Some((token, _)) => Ok(Answer::json(200, &issued(&token, life))),
+        None => Err(Answer::message(500, "Internal error")),
     }
 }
 
@@ -129,21 +122,20 @@ fn secret_matches(turn: &Turn<'_>, form: &Form) -> bool {
         && form.get("client_secret").as_deref() == Some(turn.settings.channel_secret.expose())
 }
 
-fn list_key_ids(turn: &mut Turn<'_>) -> Answer {
+fn list_key_ids(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let query = |name| turn.call.query_value(name);
     let (kind, jwt) = (query("client_assertion_type"), query("client_assertion"));
-    let checked = claims(turn, kind.as_deref(), jwt.as_deref());
-    merge(
-        checked.map(|_| Answer::json(200, &json!({ "kids": turn.state.tokens.key_ids(turn.now) }))),
-    )
+    claims(turn, kind.as_deref(), jwt.as_deref())?;
+    let body = json!({ "kids": turn.state.tokens.key_ids(turn.now) });
+    Ok(Answer::json(200, &body))
 }
 
 fn is_jws(token: &str) -> bool {
     token.split('.').count() == 3 && token.split('.').all(|part| !part.is_empty())
 }
 
-fn verify_by_query(turn: &mut Turn<'_>) -> Answer {
-    let refuse = |description| Answer::oauth("invalid_request", description);
+fn verify_by_query(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let refuse = |description| Err(Answer::oauth("invalid_request", description));
     let token = turn.call.query_value("access_token").unwrap_or_default();
     if !is_jws(&token) {
         return refuse("The access token not JWS");
@@ -153,19 +145,19 @@ fn verify_by_query(turn: &mut Turn<'_>) -> Answer {
         .tokens
         .look_up(&token, &[TokenKind::Assertion], turn.now)
     {
-        TokenStatus::Live(found) => verified(turn, found.seconds_left(turn.now), None),
+        TokenStatus::Live(found) => Ok(verified(turn, found.seconds_left(turn.now), None)),
         TokenStatus::Expired => refuse("The access token expired"),
         TokenStatus::Unknown => refuse("The access token malformed"),
     }
 }
 
-fn verify_by_form(turn: &mut Turn<'_>) -> Answer {
-    let refuse = |description| Answer::oauth("invalid_request", description);
+fn verify_by_form(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let refuse = |description| Err(Answer::oauth("invalid_request", description));
     let Some(token) = well_formed_token(turn) else {
         return refuse("access_token in invalid format");
     };
     match turn.state.tokens.look_up(&token, &OLDER, turn.now) {
-        TokenStatus::Live(found) => verified(turn, found.seconds_left(turn.now), Some("P CM")),
+        TokenStatus::Live(found) => Ok(verified(turn, found.seconds_left(turn.now), Some("P CM"))),
         TokenStatus::Expired | TokenStatus::Unknown => refuse("access_token invalid"),
     }
 }
@@ -184,27 +176,23 @@ fn well_formed_token(turn: &Turn<'_>) -> Option<String> {
     (!token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())).then_some(token)
 }
 
-fn revoke_with_secret(turn: &mut Turn<'_>) -> Answer {
-    let Some(form) = turn.call.form() else {
-        return missing();
-    };
-    let Some(token) = form.get("access_token") else {
-        return missing();
-    };
+fn revoke_with_secret(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+    let form = turn.call.form().ok_or_else(missing)?;
+    let token = form.get("access_token").ok_or_else(missing)?;
     if !secret_matches(turn, &form) {
-        return Answer::oauth("invalid_client", "invalid client_secret");
+        return Err(Answer::oauth("invalid_client", "invalid client_secret"));
     }
     if !is_jws(&token) {
-        return Answer::oauth("invalid_request", "The access token not JWS");
+        return Err(Answer::oauth("invalid_request", "The access token not JWS"));
     }
     turn.state.tokens.revoke(&token, &[TokenKind::Assertion]);
-    Answer::raw(200, "application/json", "")
+    Ok(Answer::raw(200, "application/json", ""))
 }
 
-fn revoke_by_form(turn: &mut Turn<'_>) -> Answer {
+fn revoke_by_form(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let Some(token) = well_formed_token(turn) else {
-        return Answer::json(400, &json!({ "error": "invalid_request" }));
+        return Err(Answer::json(400, &json!({ "error": "invalid_request" })));
     };
     turn.state.tokens.revoke(&token, &OLDER);
-    Answer::raw(200, "application/json", "")
+    Ok(Answer::raw(200, "application/json", ""))
 }

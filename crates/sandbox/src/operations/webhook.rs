@@ -13,15 +13,9 @@ use crate::route::Route;
 use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("PUT", "/v2/bot/channel/webhook/endpoint", |turn| {
-        set(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("GET", "/v2/bot/channel/webhook/endpoint", |turn| {
-        get(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("POST", "/v2/bot/channel/webhook/test", |turn| {
-        test(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("PUT", "/v2/bot/channel/webhook/endpoint", set),
+    Route::bot("GET", "/v2/bot/channel/webhook/endpoint", get),
+    Route::bot("POST", "/v2/bot/channel/webhook/test", test),
 ];
 
 const LONGEST: usize = 500;

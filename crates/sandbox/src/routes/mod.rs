@@ -55,7 +55,7 @@ pub(crate) fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> 
 }
 
 /// Finds the operation and lets it answer.
-pub(crate) fn dispatch(turn: &mut Turn<'_>) -> Answer {
+pub(crate) fn dispatch(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     // Where a literal segment and a placeholder both fit (`richmenu/list`), the literal wins.
     let mut fitting: Vec<(&Route, Vec<(&'static str, String)>)> = FAMILIES
         .iter()
@@ -64,31 +64,27 @@ pub(crate) fn dispatch(turn: &mut Turn<'_>) -> Answer {
         .collect();
     fitting.sort_by_key(|(_, parameters)| parameters.len());
     let Some(fewest) = fitting.first().map(|(_, parameters)| parameters.len()) else {
-        return Answer::message(404, "Not found");
+        return Err(Answer::message(404, "Not found"));
     };
     let found = fitting
         .into_iter()
         .take_while(|(_, parameters)| parameters.len() == fewest)
         .find(|(route, _)| route.method == turn.call.method);
     let Some((route, parameters)) = found else {
-        return Answer::message(405, "Method not allowed");
+        return Err(Answer::message(405, "Method not allowed"));
     };
     turn.parameters = parameters;
-    if route.needs_bearer
-        && let Err(refusal) = authenticate(turn)
-    {
-        return refusal;
+    if route.needs_bearer {
+        authenticate(turn)?;
     }
     let endpoint = (route.method, route.template);
     let limits = &turn.settings.rate_limits;
     if !turn.state.windows.admit(limits, endpoint, turn.now) {
-        return Answer::message(429, EXCEEDED);
+        return Err(Answer::message(429, EXCEEDED));
     }
     if !route.takes_retry_key && turn.call.headers.get(retry_key::HEADER).is_some() {
-        return Answer::message(
-            400,
-            "The 'X-Line-Retry-Key' header is not supported by this API",
-        );
+        let text = "The 'X-Line-Retry-Key' header is not supported by this API";
+        return Err(Answer::message(400, text));
     }
     (route.answer)(turn)
 }

@@ -20,48 +20,34 @@ pub(crate) const FILE_PATH: &str = "/v2/bot/audienceGroup/upload/byFile";
 pub(crate) const FILE_CAP: usize = 64 * 1024 * 1024;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("POST", "/v2/bot/audienceGroup/upload", |turn| {
-        Answer::either(create::by_json(turn))
-    }),
-    Route::bot("PUT", "/v2/bot/audienceGroup/upload", |turn| {
-        Answer::either(create::add_by_json(turn))
-    }),
-    Route::bot("POST", FILE_PATH, |turn| {
-        Answer::either(create::by_file(turn))
-    }),
-    Route::bot("PUT", FILE_PATH, |turn| {
-        Answer::either(create::add_by_file(turn))
-    }),
-    Route::bot("POST", "/v2/bot/audienceGroup/click", |turn| {
-        Answer::either(retarget::click(turn))
-    }),
-    Route::bot("POST", "/v2/bot/audienceGroup/imp", |turn| {
-        Answer::either(retarget::impression(turn))
-    }),
+    Route::bot("POST", "/v2/bot/audienceGroup/upload", create::by_json),
+    Route::bot("PUT", "/v2/bot/audienceGroup/upload", create::add_by_json),
+    Route::bot("POST", FILE_PATH, create::by_file),
+    Route::bot("PUT", FILE_PATH, create::add_by_file),
+    Route::bot("POST", "/v2/bot/audienceGroup/click", retarget::click),
+    Route::bot("POST", "/v2/bot/audienceGroup/imp", retarget::impression),
     Route::bot(
         "PUT",
         "/v2/bot/audienceGroup/{audienceGroupId}/updateDescription",
-        |turn| Answer::either(create::rename(turn)),
+        create::rename,
     ),
     Route::bot(
         "DELETE",
         "/v2/bot/audienceGroup/{audienceGroupId}",
-        |turn| Answer::either(create::delete(turn)),
+        create::delete,
     ),
-    Route::bot("GET", "/v2/bot/audienceGroup/{audienceGroupId}", |turn| {
-        Answer::either(list::get(turn))
-    }),
-    Route::bot("GET", "/v2/bot/audienceGroup/list", |turn| {
-        Answer::either(list::list(turn))
-    }),
+    Route::bot("GET", "/v2/bot/audienceGroup/{audienceGroupId}", list::get),
+    Route::bot("GET", "/v2/bot/audienceGroup/list", list::list),
     Route::bot(
         "GET",
         "/v2/bot/audienceGroup/shared/{audienceGroupId}",
-        |turn| Answer::either(list::get_shared(turn)),
+        list::get_shared,
     ),
-    Route::bot("GET", "/v2/bot/audienceGroup/shared/list", |turn| {
-        Answer::either(list::list_shared(turn))
-    }),
+    Route::bot(
+        "GET",
+        "/v2/bot/audienceGroup/shared/list",
+        list::list_shared,
+    ),
 ];
 
 /// A refusal with one of the audience service's codes.

@@ -77,7 +77,7 @@ fn status(turn: &Turn<'_>, day: Date, first: Date) -> &'static str {
     }
 }
 
-pub(crate) fn demographics(turn: &mut Turn<'_>) -> Answer {
+pub(crate) fn demographics(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let available = turn.state.friends.count(turn.settings) >= FEWEST;
     let shares = |name: &str, shares: &[(&str, f64)]| {
         let share =
@@ -103,5 +103,5 @@ pub(crate) fn demographics(turn: &mut Turn<'_>) -> Answer {
         "appTypes": shares("appType", &apps),
         "subscriptionPeriods": shares("subscriptionPeriod", &periods),
     });
-    Answer::json(200, &body)
+    Ok(Answer::json(200, &body))
 }

@@ -10,28 +10,28 @@ use crate::http::Answer;
 use crate::route::Route;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("GET", "/v2/bot/insight/message/delivery", |turn| {
-        Answer::either(account::deliveries(turn))
-    }),
-    Route::bot("GET", "/v2/bot/insight/followers", |turn| {
-        Answer::either(account::followers(turn))
-    }),
+    Route::bot(
+        "GET",
+        "/v2/bot/insight/message/delivery",
+        account::deliveries,
+    ),
+    Route::bot("GET", "/v2/bot/insight/followers", account::followers),
     Route::bot("GET", "/v2/bot/insight/demographic", account::demographics),
-    Route::bot("GET", "/v2/bot/insight/message/event", |turn| {
-        Answer::either(event::of_request(turn))
-    }),
-    Route::bot("GET", "/v2/bot/insight/message/event/aggregation", |turn| {
-        Answer::either(event::of_unit(turn))
-    }),
+    Route::bot("GET", "/v2/bot/insight/message/event", event::of_request),
+    Route::bot(
+        "GET",
+        "/v2/bot/insight/message/event/aggregation",
+        event::of_unit,
+    ),
     Route::bot(
         "GET",
         "/v2/bot/insight/richmenu/{richMenuId}/summary",
-        |turn| Answer::either(rich_menu::summary(turn)),
+        rich_menu::summary,
     ),
     Route::bot(
         "GET",
         "/v2/bot/insight/richmenu/{richMenuId}/daily",
-        |turn| Answer::either(rich_menu::daily(turn)),
+        rich_menu::daily,
     ),
 ];
 

@@ -38,25 +38,23 @@ pub(crate) const ROUTES: &[Route] = &[
     }),
 ];
 
-fn quota(turn: &mut Turn<'_>) -> Answer {
+fn quota(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let body = match turn.settings.quota {
         Some(value) => json!({ "type": "limited", "value": value }),
         None => json!({ "type": "none" }),
     };
-    Answer::json(200, &body)
+    Ok(Answer::json(200, &body))
 }
 
-fn consumption(turn: &mut Turn<'_>) -> Answer {
+fn consumption(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     quota::settle(turn);
-    Answer::json(
-        200,
-        &json!({ "totalUsage": turn.state.usage.month(turn.now) }),
-    )
+    let body = json!({ "totalUsage": turn.state.usage.month(turn.now) });
+    Ok(Answer::json(200, &body))
 }
 
-fn delivered(turn: &mut Turn<'_>, kind: &'static str) -> Answer {
+fn delivered(turn: &mut Turn<'_>, kind: &'static str) -> Result<Answer, Answer> {
     let Some(day) = turn.call.query_value("date").as_deref().and_then(parse_day) else {
-        return Answer::invalid_parameter("date");
+        return Err(Answer::invalid_parameter("date"));
     };
     let body = if day < FIRST_DAY {
         json!({ "status": "out_of_service" })
@@ -66,5 +64,5 @@ fn delivered(turn: &mut Turn<'_>, kind: &'static str) -> Answer {
         let people = turn.state.usage.on(day, kind);
         json!({ "status": "ready", "success": people })
     };
-    Answer::json(200, &body)
+    Ok(Answer::json(200, &body))
 }

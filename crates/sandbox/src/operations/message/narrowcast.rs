@@ -16,12 +16,8 @@ use crate::state::Turn;
 use crate::store::narrowcast::{FailureReason, Narrowcast, Phase, REMEMBERED};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::keyed("POST", "/v2/bot/message/narrowcast", |turn| {
-        send(turn).unwrap_or_else(|refusal| refusal)
-    }),
-    Route::bot("GET", "/v2/bot/message/progress/narrowcast", |turn| {
-        progress(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::keyed("POST", "/v2/bot/message/narrowcast", send),
+    Route::bot("GET", "/v2/bot/message/progress/narrowcast", progress),
 ];
 
 fn send(turn: &mut Turn<'_>) -> Result<Answer, Answer> {

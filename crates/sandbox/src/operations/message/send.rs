@@ -40,11 +40,7 @@ pub(crate) const ROUTES: &[Route] = &[
     }),
 ];
 
-fn send(turn: &mut Turn<'_>, plan: fn(&mut Turn<'_>, &Value) -> Result<Plan, Answer>) -> Answer {
-    attempt(turn, plan).unwrap_or_else(|refusal| refusal)
-}
-
-fn attempt(
+fn send(
     turn: &mut Turn<'_>,
     plan: fn(&mut Turn<'_>, &Value) -> Result<Plan, Answer>,
 ) -> Result<Answer, Answer> {
@@ -153,13 +149,7 @@ fn broadcast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     })
 }
 
-fn validate(turn: &mut Turn<'_>, chat: Chat) -> Answer {
-    let rulesd = turn
-        .call
-        .json()
-        .and_then(|body| rules::messages(&body, chat));
-    match rulesd {
-        Ok(()) => Answer::json(200, &json!({})),
-        Err(refusal) => refusal,
-    }
+fn validate(turn: &mut Turn<'_>, chat: Chat) -> Result<Answer, Answer> {
+    rules::messages(&turn.call.json()?, chat)?;
+    Ok(Answer::json(200, &json!({})))
 }

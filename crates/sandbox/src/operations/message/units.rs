@@ -10,14 +10,12 @@ use crate::state::Turn;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("GET", "/v2/bot/message/aggregation/info", count),
-    Route::bot("GET", "/v2/bot/message/aggregation/list", |turn| {
-        list(turn).unwrap_or_else(|refusal| refusal)
-    }),
+    Route::bot("GET", "/v2/bot/message/aggregation/list", list),
 ];
 
-fn count(turn: &mut Turn<'_>) -> Answer {
+fn count(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let body = json!({ "numOfCustomAggregationUnits": turn.state.units.of_month(turn.now).len() });
-    Answer::json(200, &body)
+    Ok(Answer::json(200, &body))
 }
 
 fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {

@@ -41,9 +41,9 @@ pub(crate) fn get(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &show((&alias, &id))))
 }
 
-pub(crate) fn list(turn: &mut Turn<'_>) -> Answer {
+pub(crate) fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let aliases: Vec<Value> = turn.state.rich_menus.aliases.iter().map(show).collect();
-    Answer::json(200, &json!({ "aliases": aliases }))
+    Ok(Answer::json(200, &json!({ "aliases": aliases })))
 }
 
 pub(crate) fn delete(turn: &mut Turn<'_>) -> Result<Answer, Answer> {

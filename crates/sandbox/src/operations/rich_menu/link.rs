@@ -21,9 +21,9 @@ pub(crate) fn get_default(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &json!({ "richMenuId": id })))
 }
 
-pub(crate) fn clear_default(turn: &mut Turn<'_>) -> Answer {
+pub(crate) fn clear_default(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     turn.state.rich_menus.default = None;
-    done(200)
+    Ok(done(200))
 }
 
 pub(crate) fn link(turn: &mut Turn<'_>) -> Result<Answer, Answer> {

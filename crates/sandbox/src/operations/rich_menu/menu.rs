@@ -35,9 +35,9 @@ pub(crate) fn validate(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &json!({})))
 }
 
-pub(crate) fn list(turn: &mut Turn<'_>) -> Answer {
+pub(crate) fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let menus: Vec<Value> = turn.state.rich_menus.menus.iter().map(show).collect();
-    Answer::json(200, &json!({ "richmenus": menus }))
+    Ok(Answer::json(200, &json!({ "richmenus": menus })))
 }
 
 pub(crate) fn get(turn: &mut Turn<'_>) -> Result<Answer, Answer> {

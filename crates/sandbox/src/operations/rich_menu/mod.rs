@@ -13,72 +13,56 @@ use crate::http::Answer;
 use crate::route::Route;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("POST", "/v2/bot/richmenu", |turn| {
-        Answer::either(menu::create(turn))
-    }),
-    Route::bot("POST", "/v2/bot/richmenu/validate", |turn| {
-        Answer::either(menu::validate(turn))
-    }),
+    Route::bot("POST", "/v2/bot/richmenu", menu::create),
+    Route::bot("POST", "/v2/bot/richmenu/validate", menu::validate),
     Route::bot("GET", "/v2/bot/richmenu/list", menu::list),
-    Route::bot("GET", "/v2/bot/richmenu/{richMenuId}", |turn| {
-        Answer::either(menu::get(turn))
-    }),
-    Route::bot("DELETE", "/v2/bot/richmenu/{richMenuId}", |turn| {
-        Answer::either(menu::delete(turn))
-    }),
-    Route::bot("POST", "/v2/bot/richmenu/{richMenuId}/content", |turn| {
-        Answer::either(image::upload(turn))
-    }),
-    Route::bot("GET", "/v2/bot/richmenu/{richMenuId}/content", |turn| {
-        Answer::either(image::download(turn))
-    }),
-    Route::bot("POST", "/v2/bot/user/all/richmenu/{richMenuId}", |turn| {
-        Answer::either(link::set_default(turn))
-    }),
-    Route::bot("GET", "/v2/bot/user/all/richmenu", |turn| {
-        Answer::either(link::get_default(turn))
-    }),
+    Route::bot("GET", "/v2/bot/richmenu/{richMenuId}", menu::get),
+    Route::bot("DELETE", "/v2/bot/richmenu/{richMenuId}", menu::delete),
+    Route::bot(
+        "POST",
+        "/v2/bot/richmenu/{richMenuId}/content",
+        image::upload,
+    ),
+    Route::bot(
+        "GET",
+        "/v2/bot/richmenu/{richMenuId}/content",
+        image::download,
+    ),
+    Route::bot(
+        "POST",
+        "/v2/bot/user/all/richmenu/{richMenuId}",
+        link::set_default,
+    ),
+    Route::bot("GET", "/v2/bot/user/all/richmenu", link::get_default),
     Route::bot("DELETE", "/v2/bot/user/all/richmenu", link::clear_default),
     Route::bot(
         "POST",
         "/v2/bot/user/{userId}/richmenu/{richMenuId}",
-        |turn| Answer::either(link::link(turn)),
+        link::link,
     ),
-    Route::bot("GET", "/v2/bot/user/{userId}/richmenu", |turn| {
-        Answer::either(link::of_user(turn))
-    }),
-    Route::bot("DELETE", "/v2/bot/user/{userId}/richmenu", |turn| {
-        Answer::either(link::unlink(turn))
-    }),
-    Route::bot("POST", "/v2/bot/richmenu/bulk/link", |turn| {
-        Answer::either(link::bulk_link(turn))
-    }),
-    Route::bot("POST", "/v2/bot/richmenu/bulk/unlink", |turn| {
-        Answer::either(link::bulk_unlink(turn))
-    }),
-    Route::bot("POST", "/v2/bot/richmenu/batch", |turn| {
-        Answer::either(batch::accept(turn))
-    }),
-    Route::bot("GET", "/v2/bot/richmenu/progress/batch", |turn| {
-        Answer::either(batch::progress(turn))
-    }),
-    Route::bot("POST", "/v2/bot/richmenu/validate/batch", |turn| {
-        Answer::either(batch::validate(turn))
-    }),
-    Route::bot("POST", "/v2/bot/richmenu/alias", |turn| {
-        Answer::either(alias::create(turn))
-    }),
+    Route::bot("GET", "/v2/bot/user/{userId}/richmenu", link::of_user),
+    Route::bot("DELETE", "/v2/bot/user/{userId}/richmenu", link::unlink),
+    Route::bot("POST", "/v2/bot/richmenu/bulk/link", link::bulk_link),
+    Route::bot("POST", "/v2/bot/richmenu/bulk/unlink", link::bulk_unlink),
+    Route::bot("POST", "/v2/bot/richmenu/batch", batch::accept),
+    Route::bot("GET", "/v2/bot/richmenu/progress/batch", batch::progress),
+    Route::bot("POST", "/v2/bot/richmenu/validate/batch", batch::validate),
+    Route::bot("POST", "/v2/bot/richmenu/alias", alias::create),
     Route::bot("GET", "/v2/bot/richmenu/alias/list", alias::list),
-    Route::bot("GET", "/v2/bot/richmenu/alias/{richMenuAliasId}", |turn| {
-        Answer::either(alias::get(turn))
-    }),
-    Route::bot("POST", "/v2/bot/richmenu/alias/{richMenuAliasId}", |turn| {
-        Answer::either(alias::update(turn))
-    }),
+    Route::bot(
+        "GET",
+        "/v2/bot/richmenu/alias/{richMenuAliasId}",
+        alias::get,
+    ),
+    Route::bot(
+        "POST",
+        "/v2/bot/richmenu/alias/{richMenuAliasId}",
+        alias::update,
+    ),
     Route::bot(
         "DELETE",
         "/v2/bot/richmenu/alias/{richMenuAliasId}",
-        |turn| Answer::either(alias::delete(turn)),
+        alias::delete,
     ),
 ];
 
