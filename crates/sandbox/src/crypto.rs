@@ -1,9 +1,10 @@
-//! The sandbox's arithmetic on bytes: base64url, fingerprints, fresh identifiers, and whether an
-//! RS256 signature is genuine. It
-//! signs webhooks with the channel secret, and holds no private key.
+//! Digests, signatures and base64: it verifies RS256 with public keys and signs webhooks with the
+//! channel secret. It holds no private key.
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
 use ring::hmac;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
@@ -29,61 +30,19 @@ impl PublicKey {
 
 /// Reads base64url without padding; anything else is `None`.
 pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
-    let (mut held, mut bits) = (0_u32, 0_u32);
-    for symbol in text.bytes() {
-        let value = match symbol {
-            b'A'..=b'Z' => symbol - b'A',
-            b'a'..=b'z' => symbol - b'a' + 26,
-            b'0'..=b'9' => symbol - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        held = (held << 6) | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from(held >> bits & 0xff).ok()?);
-        }
-    }
-    let leftover = held & ((1 << bits) - 1);
-    (text.len() % 4 != 1 && leftover == 0).then_some(bytes)
+    URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// Reads ordinary base64, padded or not.
+/// Reads base64 of either alphabet, padded or not.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let bare = text.trim_end_matches('=');
     base64url(&bare.replace('+', "-").replace('/', "_"))
 }
 
-/// Writes ordinary base64, padded.
-pub(crate) fn to_base64(bytes: &[u8]) -> String {
-    const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let mut held = [0; 3];
-        held.iter_mut()
-            .zip(group)
-            .for_each(|(to, from)| *to = *from);
-        let [first, second, third] = held.map(u32::from);
-        let bits = first << 16 | second << 8 | third;
-        for place in 0..4 {
-            let symbol = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or_default();
-            text.push(if place > group.len() {
-                '='
-            } else {
-                char::from(SYMBOLS[symbol])
-            });
-        }
-    }
-    text
-}
-
 /// HMAC-SHA256 in base64, as LINE signs webhooks.
 pub(crate) fn hmac_base64(key: &str, message: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-    to_base64(hmac::sign(&key, message).as_ref())
+    STANDARD.encode(hmac::sign(&key, message))
 }
 
 /// Enough of a SHA-256 to tell two values apart without showing either.
@@ -123,12 +82,20 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_written_as_it_is_read() {
+    fn base64_is_read_in_either_alphabet_padded_or_not() {
         for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v")] {
-            assert_eq!(to_base64(bytes.as_bytes()), text);
             assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()));
+            assert_eq!(
+                base64(text.trim_end_matches('=')).as_deref(),
+                Some(bytes.as_bytes())
+            );
         }
-        assert_eq!(to_base64(&[0xff, 0xef]), "/+8=");
+        for text in ["/+8=", "_-8", "/+8"] {
+            assert_eq!(base64(text).as_deref(), Some(&[0xff, 0xef][..]), "{text}");
+        }
+        for wrong in ["A", "Zh", "Z g", "é"] {
+            assert_eq!(base64(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

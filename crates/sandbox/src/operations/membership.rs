@@ -80,11 +80,10 @@ fn status(turn: &Turn<'_>, number: usize) -> Value {
     let age = turn.now.duration_since(joined).unwrap_or_default();
     let months = 1 + age.as_secs() / MONTH.as_secs();
     let next = joined + MONTH * u32::try_from(months).unwrap_or(u32::MAX);
-    let day = line_day(next);
     json!({
         "membershipNo": number,
         "joinedTime": seconds(joined),
-        "nextBillingDate": format!("{:04}-{:02}-{:02}", day.year, day.month, day.day),
+        "nextBillingDate": line_day(next).to_string(),
         "totalSubscriptionMonths": months,
     })
 }

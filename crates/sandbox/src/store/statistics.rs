@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use time::Date;
 
-use crate::calendar::{Date, line_day};
+use crate::calendar::line_day;
 
 /// Narrowcasts and broadcasts are kept no longer than anything asks about them.
 const KEPT: Duration = Duration::from_hours(61 * 24);

@@ -4,21 +4,21 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use serde_json::Value;
+use time::Month;
 
-use crate::calendar::line_day;
+use crate::calendar::line_month;
 
 /// Further names of a month are sent without being assigned, and LINE does not say so.
 const MAX_NAMES: usize = 1000;
 
 /// The names of each month in the order of their first use.
 #[derive(Debug, Default)]
-pub(crate) struct Units(HashMap<(u64, u64), Vec<String>>);
+pub(crate) struct Units(HashMap<(i32, Month), Vec<String>>);
 
 impl Units {
     /// Remembers the units that the body of an accepted send names.
     pub(crate) fn remember(&mut self, body: &Value, now: SystemTime) {
-        let day = line_day(now);
-        let known = self.0.entry((day.year, day.month)).or_default();
+        let known = self.0.entry(line_month(now)).or_default();
         let given = body.get("customAggregationUnits").and_then(Value::as_array);
         for name in given.into_iter().flatten().filter_map(Value::as_str) {
             if known.len() < MAX_NAMES && !known.iter().any(|other| other == name) {
@@ -29,8 +29,7 @@ impl Units {
 
     /// The names used so far in the month of `now`.
     pub(crate) fn of_month(&self, now: SystemTime) -> &[String] {
-        let day = line_day(now);
-        let names = self.0.get(&(day.year, day.month));
+        let names = self.0.get(&line_month(now));
         names.map(Vec::as_slice).unwrap_or_default()
     }
 }

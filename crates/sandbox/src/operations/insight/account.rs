@@ -1,25 +1,19 @@
 //! Statistics of the account: deliveries and followers of a day, and who the friends are.
 
 use serde_json::{Value, json};
+use time::Date;
+use time::macros::date;
 
 use super::{FEWEST, bad_request};
-use crate::calendar::{Date, line_day, parse_day};
+use crate::calendar::{line_day, parse_day};
 use crate::http::Answer;
 use crate::state::Turn;
 
 /// LINE counts deliveries from this day on.
-const FIRST_DELIVERIES: Date = Date {
-    year: 2017,
-    month: 3,
-    day: 1,
-};
+const FIRST_DELIVERIES: Date = date!(2017 - 03 - 01);
 
 /// LINE counts followers from this day on.
-const FIRST_FOLLOWERS: Date = Date {
-    year: 2016,
-    month: 11,
-    day: 1,
-};
+const FIRST_FOLLOWERS: Date = date!(2016 - 11 - 01);
 
 /// The counters of sends through the API; those of LINE's own tools are left out, as they may be.
 const COUNTERS: [(&str, &str); 5] = [

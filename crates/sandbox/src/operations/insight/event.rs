@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use time::Date;
 
 use super::{FEWEST, masked};
-use crate::calendar::{Date, parse_day, seconds};
+use crate::calendar::{parse_day, seconds};
 use crate::http::Answer;
 use crate::ids::is_uuid;
 use crate::quota;
@@ -15,7 +16,7 @@ use crate::store::narrowcast::Narrowcast;
 use crate::store::statistics::{clicked, links, opened};
 
 /// A period reaches at most so many days beyond its first.
-const LONGEST: u64 = 30;
+const LONGEST: i64 = 30;
 
 pub(crate) fn of_request(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let Some(id) = turn.call.query_value("requestId").filter(|id| is_uuid(id)) else {
@@ -75,7 +76,7 @@ pub(crate) fn of_unit(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
 fn unit_and_period(turn: &Turn<'_>) -> Option<(String, Date, Date)> {
     let day = |name| turn.call.query_value(name).as_deref().and_then(parse_day);
     let (from, to) = (day("from")?, day("to")?);
-    let fits = from <= to && to.number() - from.number() <= LONGEST;
+    let fits = from <= to && (to - from).whole_days() <= LONGEST;
     let name = turn.call.query_value("customAggregationUnit");
     Some((name.filter(|name| fits && !name.is_empty())?, from, to))
 }

@@ -1,19 +1,19 @@
 //! How people dealt with a rich menu: in all, or day by day. Every day is like the other.
 
+use std::iter::successors;
+
 use serde_json::{Value, json};
+use time::macros::date;
+use time::{Date, Month};
 
 use super::{FEWEST, bad_request};
-use crate::calendar::{Date, day_number, line_day, parse_day};
+use crate::calendar::{compact, line_day, parse_day};
 use crate::http::Answer;
 use crate::state::Turn;
 use crate::store::statistics::{clicked, opened};
 
 /// LINE counts from this day on.
-const FIRST: Date = Date {
-    year: 2023,
-    month: 6,
-    day: 29,
-};
+const FIRST: Date = date!(2023 - 06 - 29);
 
 pub(crate) fn summary(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     answer(turn, 396, |days, people| {
@@ -25,14 +25,14 @@ pub(crate) fn summary(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
 pub(crate) fn daily(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     answer(turn, 99, |days, people| {
         let day =
-            |day: &Date| json!({ "date": day.compact(), "count": people, "uniqueUsers": people });
+            |day: &Date| json!({ "date": compact(*day), "count": people, "uniqueUsers": people });
         Value::Array(days.iter().map(day).collect())
     })
 }
 
 fn answer(
     turn: &Turn<'_>,
-    longest: u64,
+    longest: i64,
     metrics: fn(&[Date], u64) -> Value,
 ) -> Result<Answer, Answer> {
     let (from, to) = period(turn, longest)?;
@@ -40,17 +40,19 @@ fn answer(
     let menu = turn.state.rich_menus.get(id);
     let menu = menu.ok_or_else(|| Answer::message(404, "Not found"))?;
     let mut body = json!({ "richMenuId": id });
-    let begun = from.number().max(line_day(menu.created).number());
-    let ended = (to.number() + 1).min(line_day(turn.now).number());
-    let days: Vec<Date> = (begun..ended).map(day_number).collect();
+    let begun = from.max(line_day(menu.created));
+    let today = line_day(turn.now);
+    let days: Vec<Date> = successors(Some(begun), |day| day.next_day())
+        .take_while(|day| *day <= to && *day < today)
+        .collect();
     let friends = turn.settings.friends;
     let shown = menu.has_image() && clicked(friends) >= FEWEST;
     if let (Some(first), Some(last), true) = (days.first(), days.last(), shown) {
         let clicks = menu.bounds().into_iter();
         let clicks = clicks
             .map(|bounds| json!({ "bounds": bounds, "metrics": metrics(&days, clicked(friends)) }));
-        body["metricsFrom"] = json!(first.compact());
-        body["metricsTo"] = json!(last.compact());
+        body["metricsFrom"] = json!(compact(*first));
+        body["metricsTo"] = json!(compact(*last));
         body["impression"] = json!({ "metrics": metrics(&days, opened(friends)) });
         body["clicks"] = clicks.collect();
     }
@@ -58,7 +60,7 @@ fn answer(
 }
 
 /// The period of the query, or what LINE has against it.
-fn period(turn: &Turn<'_>, longest: u64) -> Result<(Date, Date), Answer> {
+fn period(turn: &Turn<'_>, longest: i64) -> Result<(Date, Date), Answer> {
     let day = |name| {
         let text = turn.call.query_value(name);
         text.as_deref().and_then(parse_day).ok_or_else(bad_request)
@@ -71,16 +73,16 @@ fn period(turn: &Turn<'_>, longest: u64) -> Result<(Date, Date), Answer> {
     if to < from {
         return refuse("Parameter to must be the same date as, or after parameter from.");
     }
-    if to.number() - from.number() > longest {
+    if (to - from).whole_days() > longest {
         let text = format!("Date range exceeds. Max range is {longest} days.");
         return refuse(&text);
     }
     let today = line_day(turn.now);
-    let oldest = Date {
-        year: today.year.saturating_sub(3),
-        ..today
-    };
-    if from < oldest {
+    let year = today.year().saturating_sub(3);
+    // Three years before a 29 February there is none.
+    let oldest = today.replace_year(year);
+    let oldest = oldest.or(Date::from_calendar_date(year, Month::March, 1));
+    if oldest.is_ok_and(|oldest| from < oldest) {
         return Err(bad_request());
     }
     Ok((from, to))

@@ -1,19 +1,17 @@
 //! The month's quota and its consumption, and how many messages were sent on a day.
 
 use serde_json::json;
+use time::Date;
+use time::macros::date;
 
-use crate::calendar::{Date, line_day, parse_day};
+use crate::calendar::{line_day, parse_day};
 use crate::http::Answer;
 use crate::quota;
 use crate::route::Route;
 use crate::state::Turn;
 
 /// LINE has no counts of earlier days.
-const FIRST_DAY: Date = Date {
-    year: 2018,
-    month: 3,
-    day: 31,
-};
+const FIRST_DAY: Date = date!(2018 - 03 - 31);
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("GET", "/v2/bot/message/quota", quota),
