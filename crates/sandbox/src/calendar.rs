@@ -18,11 +18,11 @@ const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
 );
 
-/// How far Japan's time, in which LINE counts days, is ahead of UTC.
+/// The offset of Japan's time, in which LINE counts days, from UTC.
 const LINE_OFFSET: Duration = Duration::from_hours(9);
 
 /// Whole seconds since 1970, or 0 before it.
-pub(crate) fn seconds(moment: SystemTime) -> u64 {
+pub(crate) fn unix_seconds(moment: SystemTime) -> u64 {
     since_1970(moment).as_secs()
 }
 
@@ -37,24 +37,24 @@ pub(crate) fn line_month(moment: SystemTime) -> (i32, Month) {
     (day.year(), day.month())
 }
 
-/// Reads `yyyyMMdd`; nothing else, and no day that does not exist.
+/// Parses `yyyyMMdd`; `None` for any other format, and for a day that does not exist.
 pub(crate) fn parse_day(text: &str) -> Option<Date> {
-    // A format would also take a sign before the year.
+    // `time` would also accept a sign before the year.
     let digits = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
     Date::parse(text, COMPACT).ok().filter(|_| digits)
 }
 
-/// A day as `yyyyMMdd`.
+/// Formats a day as `yyyyMMdd`.
 pub(crate) fn compact(day: Date) -> String {
     day.format(COMPACT).unwrap_or_default()
 }
 
-/// A moment as `2020-12-03T10:15:30.121Z`.
+/// Formats a time as `2020-12-03T10:15:30.121Z`.
 pub(crate) fn iso_millis(moment: SystemTime) -> String {
     utc(moment).format(ISO_MILLIS).unwrap_or_default()
 }
 
-/// A moment as `Thu, 03 Dec 2020 10:15:30 GMT`, as HTTP's `Date` wants it.
+/// Formats a time as `Thu, 03 Dec 2020 10:15:30 GMT`, for HTTP's `Date`.
 pub(crate) fn http_date(moment: SystemTime) -> String {
     utc(moment).format(HTTP_DATE).unwrap_or_default()
 }

@@ -1,26 +1,26 @@
-//! Signed assertions: the public keys that a channel registers, and whether a JWT made with one of
-//! them proves that the caller is the channel. It issues no token.
+//! OAuth client assertions: registering a channel's public keys, and verifying JWTs that are signed
+//! with the private halves. Tokens are issued elsewhere.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::calendar::seconds;
+use crate::calendar::unix_seconds;
 use crate::crypto::{PublicKey, base64url};
 use crate::http::Answer;
-use crate::ids::fresh_id;
-use crate::state::{State, Turn};
+use crate::ids::new_uuid;
+use crate::state::{Context, State};
 
-pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 const AUDIENCE: &str = "https://api.line.me/";
 
-const LONGEST_EXPIRY_SECONDS: u64 = 30 * 60;
+const MAX_EXPIRY_SECONDS: u64 = 30 * 60;
 
-const LONGEST_TOKEN_SECONDS: u64 = 30 * 24 * 3600;
+const MAX_TOKEN_SECONDS: u64 = 30 * 24 * 3600;
 
-/// Reads a public JWK as LINE's console accepts it; says what is wrong with any other.
-fn read_key(jwk: &Value) -> Result<PublicKey, String> {
+/// Parses a public JWK by the rules of LINE's console, or says what is wrong with it.
+fn parse_public_key(jwk: &Value) -> Result<PublicKey, String> {
     let member = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
     for private in ["d", "p", "q", "dp", "dq", "qi"] {
         if jwk.get(private).is_some() {
@@ -48,28 +48,28 @@ fn read_key(jwk: &Value) -> Result<PublicKey, String> {
     Ok(PublicKey { modulus, exponent })
 }
 
-/// Registers a public JWK and answers its `kid`.
+/// Registers a public JWK and returns its `kid`.
 pub(crate) fn register(state: &mut State, jwk: &Value) -> Result<String, String> {
-    let key = read_key(jwk)?;
-    let kid = fresh_id();
-    state.keys.insert(kid.clone(), key);
+    let key = parse_public_key(jwk)?;
+    let kid = new_uuid();
+    state.public_keys.insert(kid.clone(), key);
     Ok(kid)
 }
 
-/// Checks an assertion; what comes back are its claims.
-pub(crate) fn check(turn: &Turn<'_>, assertion: &str) -> Result<Map<String, Value>, Answer> {
+/// Verifies an assertion and returns its claims.
+pub(crate) fn verify(ctx: &Context<'_>, assertion: &str) -> Result<Map<String, Value>, Answer> {
     let refuse = |description| Answer::oauth("invalid_client", description);
     let malformed = || refuse("Invalid client_assertion");
     let [header, payload, signature] =
         <[&str; 3]>::try_from(assertion.split('.').collect::<Vec<_>>()).map_err(|_| malformed())?;
-    let header_members = object(header).ok_or_else(malformed)?;
-    let claims = object(payload).ok_or_else(malformed)?;
+    let header_members = decode_part(header).ok_or_else(malformed)?;
+    let claims = decode_part(payload).ok_or_else(malformed)?;
     let text = |name: &str| header_members.get(name).and_then(Value::as_str);
     if text("alg") != Some("RS256") || text("typ") != Some("JWT") {
         return Err(malformed());
     }
     let key = text("kid")
-        .and_then(|kid| turn.state.keys.get(kid))
+        .and_then(|kid| ctx.state.public_keys.get(kid))
         .ok_or_else(|| {
             Answer::message(404, "Cannot find channel key that satisfies the conditions")
         })?;
@@ -79,7 +79,7 @@ pub(crate) fn check(turn: &Turn<'_>, assertion: &str) -> Result<Map<String, Valu
         return Err(refuse("Invalid signature"));
     }
     let claim = |name: &str| claims.get(name).and_then(Value::as_str);
-    if claim("iss") != Some(&turn.settings.channel_id) {
+    if claim("iss") != Some(&ctx.settings.channel_id) {
         return Err(refuse("iss and clientId of key do not match"));
     }
     if claim("sub") != claim("iss") {
@@ -88,24 +88,24 @@ pub(crate) fn check(turn: &Turn<'_>, assertion: &str) -> Result<Map<String, Valu
     if claim("aud") != Some(AUDIENCE) {
         return Err(refuse("Invalid aud"));
     }
-    let now = seconds(turn.now);
+    let now = unix_seconds(ctx.now);
     let expiry = claims.get("exp").and_then(Value::as_u64);
-    if !expiry.is_some_and(|expiry| now < expiry && expiry <= now + LONGEST_EXPIRY_SECONDS) {
+    if !expiry.is_some_and(|expiry| now < expiry && expiry <= now + MAX_EXPIRY_SECONDS) {
         return Err(refuse("Invalid exp"));
     }
     Ok(claims)
 }
 
-/// How long the v2.1 token that these claims ask for is to live.
-pub(crate) fn token_life(claims: &Map<String, Value>) -> Result<Duration, Answer> {
+/// The lifetime that these claims request for a v2.1 token.
+pub(crate) fn token_lifetime(claims: &Map<String, Value>) -> Result<Duration, Answer> {
     claims
         .get("token_exp")
         .and_then(Value::as_u64)
-        .filter(|life| (1..=LONGEST_TOKEN_SECONDS).contains(life))
+        .filter(|life| (1..=MAX_TOKEN_SECONDS).contains(life))
         .map(Duration::from_secs)
         .ok_or_else(|| Answer::oauth("invalid_client", "Invalid token_exp"))
 }
 
-fn object(part: &str) -> Option<Map<String, Value>> {
+fn decode_part(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&base64url(part)?).ok()
 }

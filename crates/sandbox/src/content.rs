@@ -1,56 +1,56 @@
-//! What users sent and LINE keeps for download: the content itself, and whether it is prepared yet.
+//! The content of messages that users sent, which LINE keeps for download.
 
 use std::collections::BTreeMap;
 
-/// The kind of message that carried something.
+/// The type of the message that had the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentKind {
-    /// A picture.
+    /// An image.
     Image,
-    /// A film.
+    /// A video.
     Video,
-    /// A recording.
+    /// An audio recording.
     Audio,
     /// Any file.
     File,
 }
 
-/// The bytes of something that a user sent.
+/// The bytes of content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentBytes {
-    /// These.
+    /// Exactly these bytes.
     Given(Vec<u8>),
-    /// So many, made up while they are sent: the byte at place n is n modulo 251.
+    /// This many bytes, generated while they are sent: the byte at index n is n modulo 251.
     Filler(u64),
 }
 
-/// What became of it since it was sent.
+/// Whether content can be downloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentFate {
-    /// It can be had.
+    /// It can be downloaded.
     Ready,
-    /// So many requests, for it or its transcoding status, find it still being prepared.
+    /// It is still being prepared for this many requests, for it or for its transcoding status.
     Preparing(u32),
     /// LINE could not prepare it.
     Failed,
-    /// The user took it back.
+    /// The user unsent the message.
     Unsent,
 }
 
-/// Something that a user sent to the account.
+/// The content of a message that a user sent to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// What it was sent as.
+    /// The type of the message.
     pub kind: ContentKind,
-    /// The `Content-Type` it is given out with; `None` leaves the field out.
+    /// The `Content-Type` of the download; `None` leaves the header out.
     pub content_type: Option<String>,
-    /// What it consists of.
+    /// The bytes of the download.
     pub bytes: ContentBytes,
-    /// Whether it can be had.
+    /// Whether it can be downloaded.
     pub fate: ContentFate,
 }
 
-/// A picture of one white pixel.
+/// A PNG of one white pixel.
 pub(crate) const PIXEL: [u8; 67] = [
     0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0,
     1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 10, b'I', b'D', b'A', b'T',
@@ -58,7 +58,7 @@ pub(crate) const PIXEL: [u8; 67] = [
     b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
 ];
 
-/// What is there from the start: one of each kind.
+/// The content that is there from the start, one of each kind, by message ID.
 pub(crate) fn samples() -> BTreeMap<String, Content> {
     let image = ContentBytes::Given(PIXEL.to_vec());
     let content = |kind, content_type: Option<&str>, bytes, fate| Content {

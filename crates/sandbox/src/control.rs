@@ -1,55 +1,56 @@
-//! The `/sandbox/…` endpoints: what people and tests use to set the scene and to look at what
-//! happened. They need no token, and LINE has none of them.
+//! The control endpoints below `/sandbox/`, with which people and tests set the sandbox up and look at
+//! what happened. They need no token, and LINE has none of them.
 
 use serde_json::{Value, json};
 
 use crate::client_assertion;
 use crate::events;
 use crate::http::Answer;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::fault;
 
-/// Where these endpoints live; calls below it are neither recorded nor befallen by faults.
+/// The path prefix of the control endpoints. Calls below it are not recorded, and no fault applies
+/// to them.
 pub(crate) const PREFIX: &str = "/sandbox/";
 
-pub(crate) fn dispatch(turn: &mut Turn<'_>) -> Answer {
-    let answer = match (turn.call.method.as_str(), turn.call.path.as_str()) {
-        ("GET", "/sandbox/asset") => Ok(turn.settings.asset(&turn.call.base_url())),
-        ("POST", "/sandbox/keys") => body(turn)
-            .and_then(|jwk| client_assertion::register(turn.state, &jwk))
+pub(crate) fn dispatch(ctx: &mut Context<'_>) -> Answer {
+    let answer = match (ctx.call.method.as_str(), ctx.call.path.as_str()) {
+        ("GET", "/sandbox/asset") => Ok(ctx.settings.asset(&ctx.call.base_url())),
+        ("POST", "/sandbox/keys") => body(ctx)
+            .and_then(|jwk| client_assertion::register(ctx.state, &jwk))
             .map(|kid| json!({ "kid": kid })),
         ("POST", "/sandbox/reply-tokens") => {
-            Ok(json!({ "replyToken": turn.state.reply_tokens.create(turn.now) }))
+            Ok(json!({ "replyToken": ctx.state.reply_tokens.create(ctx.now) }))
         }
         ("POST", "/sandbox/events") => {
-            return body(turn)
-                .and_then(|described| events::play(turn, &described))
+            return body(ctx)
+                .and_then(|described| events::play(ctx, &described))
                 .unwrap_or_else(|text| Answer::message(400, &text));
         }
-        ("PUT", "/sandbox/webhook") => body(turn).and_then(|value| configure_webhook(turn, &value)),
-        ("GET", "/sandbox/webhook") => Ok(turn.state.webhook.shown()),
-        ("POST", "/sandbox/faults") => body(turn).and_then(|value| add_faults(turn, &value)),
-        ("GET", "/sandbox/faults") => Ok(json!({ "faults": turn.state.faults.all() })),
+        ("PUT", "/sandbox/webhook") => body(ctx).and_then(|value| configure_webhook(ctx, &value)),
+        ("GET", "/sandbox/webhook") => Ok(ctx.state.webhook.to_json()),
+        ("POST", "/sandbox/faults") => body(ctx).and_then(|value| add_faults(ctx, &value)),
+        ("GET", "/sandbox/faults") => Ok(json!({ "faults": ctx.state.faults.all() })),
         ("DELETE", "/sandbox/faults") => {
-            turn.state.faults.clear();
+            ctx.state.faults.clear();
             Ok(json!({}))
         }
         ("GET", "/sandbox/requests") => {
-            let log = &turn.state.records;
-            Ok(json!({ "requests": log.all(), "forgotten": log.forgotten }))
+            let log = &ctx.state.records;
+            Ok(json!({ "requests": log.to_vec(), "forgotten": log.forgotten }))
         }
         ("DELETE", "/sandbox/requests") => {
-            turn.state.forget();
+            ctx.state.forget_records();
             Ok(json!({}))
         }
-        ("GET", "/sandbox/counts") => Ok(turn.state.counts.shown()),
+        ("GET", "/sandbox/counts") => Ok(ctx.state.counts.to_json()),
         ("GET", "/sandbox/deliveries") => {
-            let log = &turn.state.deliveries;
-            Ok(json!({ "deliveries": log.all(), "forgotten": log.forgotten }))
+            let log = &ctx.state.deliveries;
+            Ok(json!({ "deliveries": log.to_vec(), "forgotten": log.forgotten }))
         }
         ("POST", path) if redelivered(path).is_some() => {
             let id = redelivered(path).unwrap_or_default().to_owned();
-            return events::redeliver(turn, &id).unwrap_or_else(|text| Answer::message(404, &text));
+            return events::redeliver(ctx, &id).unwrap_or_else(|text| Answer::message(404, &text));
         }
         _ => return Answer::message(404, "The sandbox has no such endpoint"),
     };
@@ -59,18 +60,18 @@ pub(crate) fn dispatch(turn: &mut Turn<'_>) -> Answer {
     }
 }
 
-/// The ID of the event that a path asks to have delivered again.
+/// The ID of the event that a path asks to redeliver.
 fn redelivered(path: &str) -> Option<&str> {
     let id = path.strip_prefix("/sandbox/events/")?;
     id.strip_suffix("/redeliver")
 }
 
-fn body(turn: &Turn<'_>) -> Result<Value, String> {
-    serde_json::from_slice(&turn.call.body).map_err(|error| format!("the body is no JSON: {error}"))
+fn body(ctx: &Context<'_>) -> Result<Value, String> {
+    serde_json::from_slice(&ctx.call.body).map_err(|error| format!("the body is no JSON: {error}"))
 }
 
-/// Takes one fault or an array of them; all or none are queued.
-fn add_faults(turn: &mut Turn<'_>, value: &Value) -> Result<Value, String> {
+/// Queues one fault or an array of them; where one is invalid, none.
+fn add_faults(ctx: &mut Context<'_>, value: &Value) -> Result<Value, String> {
     let given = value
         .as_array()
         .map_or(std::slice::from_ref(value), Vec::as_slice);
@@ -79,13 +80,13 @@ fn add_faults(turn: &mut Turn<'_>, value: &Value) -> Result<Value, String> {
         .map(fault::parse)
         .collect::<Result<Vec<_>, _>>()?;
     for fault in faults {
-        turn.state.faults.push(fault);
+        ctx.state.faults.push(fault);
     }
-    Ok(json!({ "waiting": turn.state.faults.len() }))
+    Ok(json!({ "waiting": ctx.state.faults.len() }))
 }
 
-/// Sets the endpoint as people and tests want it: unlike LINE's own operation, also to plain HTTP.
-fn configure_webhook(turn: &mut Turn<'_>, body: &Value) -> Result<Value, String> {
+/// Sets the webhook endpoint. Unlike LINE's own operation it accepts plain HTTP.
+fn configure_webhook(ctx: &mut Context<'_>, body: &Value) -> Result<Value, String> {
     let members = body.as_object().ok_or("the body is an object")?;
     for (name, value) in members {
         match (name.as_str(), value) {
@@ -101,12 +102,12 @@ fn configure_webhook(turn: &mut Turn<'_>, body: &Value) -> Result<Value, String>
             }
         }
     }
-    let webhook = &mut turn.state.webhook;
+    let webhook = &mut ctx.state.webhook;
     if let Some(url) = members.get("endpoint") {
         webhook.url = url.as_str().map(str::to_owned);
     }
     if let Some(active) = members.get("active").and_then(Value::as_bool) {
         webhook.active = active;
     }
-    Ok(webhook.shown())
+    Ok(webhook.to_json())
 }

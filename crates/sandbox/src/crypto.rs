@@ -9,7 +9,7 @@ use ring::digest::{SHA256, digest};
 use ring::hmac;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 
-/// The two numbers of an RSA public key, big endian.
+/// An RSA public key; both numbers are big-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublicKey {
     pub(crate) modulus: Vec<u8>,
@@ -17,7 +17,7 @@ pub(crate) struct PublicKey {
 }
 
 impl PublicKey {
-    /// Whether `signature` was made over `signed` by this key's other half.
+    /// Whether `signature` is an RS256 signature of `signed` with the matching private key.
     pub(crate) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         RsaPublicKeyComponents {
             n: &self.modulus,
@@ -28,12 +28,12 @@ impl PublicKey {
     }
 }
 
-/// Reads base64url without padding; anything else is `None`.
+/// Decodes base64url without padding; `None` for anything else.
 pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// Reads base64 of either alphabet, padded or not.
+/// Decodes base64 of either alphabet, padded or not.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let bare = text.trim_end_matches('=');
     base64url(&bare.replace('+', "-").replace('/', "_"))
@@ -45,7 +45,8 @@ pub(crate) fn hmac_base64(key: &str, message: &[u8]) -> String {
     STANDARD.encode(hmac::sign(&key, message))
 }
 
-/// Enough of a SHA-256 to tell two values apart without showing either.
+/// `sha256:` and the first eight hex digits of a value's SHA-256: enough to compare values without
+/// showing them.
 pub(crate) fn fingerprint(value: &[u8]) -> String {
     let mut text = String::from("sha256:");
     for byte in digest(&SHA256, value).as_ref().iter().take(4) {
@@ -54,7 +55,7 @@ pub(crate) fn fingerprint(value: &[u8]) -> String {
     text
 }
 
-/// Half of a SHA-256: enough to tell two values apart, and small.
+/// Half of a SHA-256: enough to compare values, and small.
 pub(crate) type Digest = [u8; 16];
 
 /// The first half of a value's SHA-256.

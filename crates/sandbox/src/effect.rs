@@ -1,5 +1,5 @@
-//! What a fault does to a call. How a missing or broken answer looks to the client is up to the
-//! server and to the in-memory transport.
+//! What a fault does to a call. The server and the in-memory transport turn the effect into what a
+//! client sees.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,28 +9,28 @@ use serde_json::{Value, json};
 use crate::http::Answer;
 use crate::quota::MONTHLY_LIMIT;
 use crate::rate_limit;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::fault::{DropPoint, FaultKind, When};
 
-/// What becomes of a call once its fault, if any, has had its way.
+/// What a call came to, with or without a fault.
 #[derive(Debug)]
 pub(crate) enum Effect {
     Answer(Answer),
-    Late(Duration, Answer),
-    /// The head promises the whole body, half of it comes.
+    Delayed(Duration, Answer),
+    /// The head announces the whole body, and half of it is sent.
     Truncated(Answer),
-    Silence(Duration),
+    Stalled(Duration),
     Closed,
     Garbage,
 }
 
-/// Lets a fault happen to a call. `process` is what would have been done without it.
+/// Applies a fault to a call. `process` is what would happen without it.
 pub(crate) fn apply(
     fault: FaultKind,
-    turn: &mut Turn<'_>,
-    process: fn(&mut Turn<'_>) -> Answer,
+    ctx: &mut Context<'_>,
+    process: fn(&mut Context<'_>) -> Answer,
 ) -> Effect {
-    turn.record.fault = fault.name();
+    ctx.record.fault = fault.name();
     match fault {
         FaultKind::Status {
             code,
@@ -39,34 +39,34 @@ pub(crate) fn apply(
             headers,
         } => {
             if when == When::After {
-                process(turn);
+                process(ctx);
             }
             Effect::Answer(status_answer(code, &body, &headers))
         }
-        FaultKind::Delay { ms } => Effect::Late(Duration::from_millis(ms), process(turn)),
+        FaultKind::Delay { ms } => Effect::Delayed(Duration::from_millis(ms), process(ctx)),
         FaultKind::Drop {
             at: DropPoint::BeforeRead | DropPoint::AfterRead,
         } => Effect::Closed,
         FaultKind::Drop {
             at: DropPoint::AfterProcessing,
         } => {
-            process(turn);
+            process(ctx);
             Effect::Closed
         }
         FaultKind::Drop {
             at: DropPoint::MidBody,
-        } => Effect::Truncated(process(turn)),
+        } => Effect::Truncated(process(ctx)),
         FaultKind::Html { code } => Effect::Answer(Answer::html(code)),
         FaultKind::ExpireToken => {
-            if let Some(token) = turn.call.bearer() {
-                turn.state.tokens.expire(token, turn.now);
+            if let Some(token) = ctx.call.bearer() {
+                ctx.state.tokens.expire(token, ctx.now);
             }
-            Effect::Answer(process(turn))
+            Effect::Answer(process(ctx))
         }
         FaultKind::RateLimit => too_many(rate_limit::EXCEEDED),
         FaultKind::MonthlyLimit => too_many(MONTHLY_LIMIT),
         FaultKind::ConcurrentOperations { message } => too_many(&message),
-        FaultKind::Stall { ms } => Effect::Silence(Duration::from_millis(ms)),
+        FaultKind::Stall { ms } => Effect::Stalled(Duration::from_millis(ms)),
         FaultKind::Redirect { location } => {
             Effect::Answer(Answer::raw(302, "text/html", "").with("location", &location))
         }

@@ -1,36 +1,37 @@
-//! LINE's identifiers: which texts can be one, how new ones are made, and which person a user ID
-//! belongs to. User IDs are worked out from numbers, not stored, so a million friends cost nothing.
+//! LINE's identifiers: their formats, new ones, and the user IDs of the people in a sandbox. User IDs
+//! are computed from numbers, not stored, so that a million friends cost no memory.
 
-/// A letter and 32 lower-case hex digits, as every ID of people and chats.
-pub(crate) fn has_id_shape(id: &str) -> bool {
+/// Whether the text is a letter and 32 lower-case hex digits, as the ID of any user, group or room.
+pub(crate) fn has_id_format(id: &str) -> bool {
     let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     id.len() == 33 && id.bytes().skip(1).all(hex)
 }
 
-/// A user ID: `U` and 32 lower-case hex digits.
-pub(crate) fn is_user(id: &str) -> bool {
-    id.starts_with('U') && has_id_shape(id)
+/// Whether the text is a user ID: `U` and 32 lower-case hex digits.
+pub(crate) fn is_user_id(id: &str) -> bool {
+    id.starts_with('U') && has_id_format(id)
 }
 
-/// A module channel's user ID: `LU…-U…`.
-pub(crate) fn is_module_user(id: &str) -> bool {
+/// Whether the text is a module channel's user ID: `LU…-U…`.
+pub(crate) fn is_module_user_id(id: &str) -> bool {
     let halves = id.strip_prefix('L').and_then(|rest| rest.split_once('-'));
-    halves.is_some_and(|(left, right)| is_user(left) && is_user(right))
+    halves.is_some_and(|(left, right)| is_user_id(left) && is_user_id(right))
 }
 
-pub(crate) fn is_recipient(id: &str) -> bool {
-    is_user(id) || is_module_user(id)
+/// Whether messages can be sent to an ID as to a user.
+pub(crate) fn is_recipient_id(id: &str) -> bool {
+    is_user_id(id) || is_module_user_id(id)
 }
 
-/// The first friend's ID, without the `U`; the others' are its multiples. It is odd, so that every
-/// number has an ID of its own, and every ID leads back to its number.
+/// The digits of the first friend's ID; the others' are its multiples modulo 2^128. It is odd, so the
+/// multiplication can be inverted.
 const STEP: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
-const BACK: u128 = inverse(STEP);
+const STEP_INVERSE: u128 = inverse(STEP);
 
-/// Where the numbers of bots begin; no friend's goes so far.
+/// The number of the first bot; friends' numbers are lower.
 const FIRST_BOT: u64 = 1 << 32;
 
-/// The inverse of an odd number modulo 2^128, by Newton: each round doubles the bits that are right.
+/// The inverse of an odd number modulo 2^128, by Newton's method: each round doubles the correct bits.
 const fn inverse(odd: u128) -> u128 {
     let (mut found, mut bits) = (odd, 3);
     while bits < 128 {
@@ -40,16 +41,16 @@ const fn inverse(odd: u128) -> u128 {
     found
 }
 
-/// The ID of the person with this number, counted from 0.
+/// The user ID of the person with this number, counted from 0.
 pub(crate) fn user_id(number: u64) -> String {
     format!("U{:032x}", STEP.wrapping_mul(u128::from(number) + 1))
 }
 
-/// The number of the person, or bot, with this ID.
+/// The number of the person or bot with this user ID.
 pub(crate) fn person_number(id: &str) -> Option<u64> {
-    let digits = id.strip_prefix('U').filter(|_| is_user(id))?;
+    let digits = id.strip_prefix('U').filter(|_| is_user_id(id))?;
     let value = u128::from_str_radix(digits, 16).ok()?;
-    u64::try_from(value.wrapping_mul(BACK).checked_sub(1)?).ok()
+    u64::try_from(value.wrapping_mul(STEP_INVERSE).checked_sub(1)?).ok()
 }
 
 /// The user ID of an account's bot; the sandbox's own is number 0.
@@ -62,13 +63,13 @@ pub(crate) fn bot_number(id: &str) -> Option<u64> {
     person_number(id)?.checked_sub(FIRST_BOT)
 }
 
-/// A fresh random UUID.
-pub(crate) fn fresh_id() -> String {
+/// A random UUID.
+pub(crate) fn new_uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// 32 fresh hex digits.
-pub(crate) fn fresh_hex() -> String {
+/// 32 random hex digits.
+pub(crate) fn new_hex() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
@@ -81,7 +82,7 @@ pub(crate) fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// The number that a UUID in its usual form is.
+/// A UUID in its usual form as a number.
 pub(crate) fn uuid_number(text: &str) -> Option<u128> {
     u128::from_str_radix(&text.replace('-', ""), 16)
         .ok()
@@ -93,8 +94,8 @@ pub(crate) fn uuid_text(number: u128) -> String {
     uuid::Uuid::from_u128(number).to_string()
 }
 
-/// A ULID: the time in milliseconds and 80 random bits, in Crockford's base 32.
-pub(crate) fn ulid(millis: u64) -> String {
+/// A new ULID: the time in milliseconds and 80 random bits, in Crockford's base 32.
+pub(crate) fn new_ulid(millis: u64) -> String {
     const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let random = uuid::Uuid::new_v4().as_u128() & ((1 << 62) - 1);
     let more = uuid::Uuid::new_v4().as_u128() & ((1 << 18) - 1);
@@ -113,19 +114,19 @@ mod tests {
 
     #[test]
     fn ulids_begin_with_their_time_and_differ() {
-        let (first, second) = (ulid(1_469_918_176_385), ulid(1_469_918_176_385));
+        let (first, second) = (new_ulid(1_469_918_176_385), new_ulid(1_469_918_176_385));
         assert!(
             first.starts_with("01ARYZ6S41") && first.len() == 26,
             "{first}"
         );
         assert!(second.starts_with("01ARYZ6S41") && first != second);
-        assert!(ulid(u64::MAX >> 16).starts_with("7ZZZZZZZZZ"));
+        assert!(new_ulid(u64::MAX >> 16).starts_with("7ZZZZZZZZZ"));
     }
 
     #[test]
     fn a_uuid_has_five_groups_of_hex() {
         assert!(is_uuid("123e4567-e89b-12d3-a456-426614174000"));
-        assert!(is_uuid(&fresh_id()));
+        assert!(is_uuid(&new_uuid()));
         for wrong in ["abc", "", "urn:uuid:123e4567-e89b-12d3-a456-426614174000"] {
             assert!(!is_uuid(wrong), "{wrong}");
         }
@@ -140,7 +141,7 @@ mod tests {
     fn every_number_has_an_id_that_leads_back() {
         assert_eq!(user_id(0), "U0123456789abcdef0123456789abcdef");
         for n in [0, 1, 99_999, u64::from(u32::MAX), u64::MAX] {
-            assert!(is_user(&user_id(n)));
+            assert!(is_user_id(&user_id(n)));
             assert_eq!(person_number(&user_id(n)), Some(n));
         }
         assert_eq!(bot_number(&bot_id(3)), Some(3));

@@ -1,21 +1,21 @@
-//! The month's quota: what is left of it, and the narrowcasts that hold room in it until they end.
+//! The monthly quota: what is left of it, and the narrowcasts that reserve a part of it until they end.
 
-use crate::state::Turn;
+use crate::state::Context;
 
-/// The text of the 429 that no waiting helps against before the month is over.
+/// LINE's message for a 429 that lasts until the end of the month.
 pub(crate) const MONTHLY_LIMIT: &str = "You have reached your monthly limit.";
 
-/// Ends the narrowcasts whose time has come, and counts the people they reached.
-pub(crate) fn settle(turn: &mut Turn<'_>) {
-    for (end, people) in turn.state.narrowcasts.settle(turn.settings.pace, turn.now) {
-        turn.state.usage.charge(end, people);
+/// Ends the narrowcasts that are due, and counts the people they reached.
+pub(crate) fn settle(ctx: &mut Context<'_>) {
+    for (end, people) in ctx.state.narrowcasts.settle(ctx.settings.pace, ctx.now) {
+        ctx.state.usage.charge(end, people);
     }
 }
 
-/// People that the month's quota still has room for, reservations of running narrowcasts taken
-/// off; `None` is without limit.
-pub(crate) fn remaining(turn: &mut Turn<'_>) -> Option<u64> {
-    settle(turn);
-    let used = turn.state.usage.month(turn.now) + turn.state.narrowcasts.reserved();
-    turn.settings.quota.map(|quota| quota.saturating_sub(used))
+/// How many people can still be reached this month, less what running narrowcasts reserve; `None` is
+/// no limit.
+pub(crate) fn remaining(ctx: &mut Context<'_>) -> Option<u64> {
+    settle(ctx);
+    let used = ctx.state.usage.month(ctx.now) + ctx.state.narrowcasts.reserved();
+    ctx.settings.quota.map(|quota| quota.saturating_sub(used))
 }

@@ -1,19 +1,18 @@
-//! Rate limits: how often one endpoint may be called, and which call is one too many. LINE counts
-//! by channel, method and path template; a sandbox is one channel, so only the endpoint is left.
-//! Which limits LINE has is in `routes::rate_limits`.
+//! Rate limits over a sliding window. LINE counts by channel, method and path template; a sandbox is
+//! one channel, so it counts by endpoint. LINE's own limits are in `routes::rate_limits`.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
-/// The text of the 429 that waiting helps against.
+/// LINE's message for a 429 that passes.
 pub(crate) const EXCEEDED: &str = "The API rate limit has been exceeded. Try again later.";
 
 /// A method and a path template.
 pub(crate) type Endpoint = (&'static str, &'static str);
 
-/// How often an endpoint may be called: in no span of time as long as the window are more calls let
-/// through than these. Read from text, as `--rate-limit` takes it: `200/s` for every endpoint, each
-/// counted by itself; `POST /v2/bot/message/push=200/s` for one. The unit is `s`, `min` or `h`.
+/// How often an endpoint may be called, in any window of a second, a minute or an hour. Parsed from
+/// text, as `--rate-limit` takes it: `200/s` for every endpoint, each counted on its own;
+/// `POST /v2/bot/message/push=200/s` for one. The unit is `s`, `min` or `h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     pub(crate) endpoint: Option<Endpoint>,
@@ -21,13 +20,13 @@ pub struct RateLimit {
     pub(crate) window: Duration,
 }
 
-/// When the calls were let through that still count, by endpoint.
+/// When the calls were accepted that are still within the window, by endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Windows(HashMap<Endpoint, VecDeque<SystemTime>>);
 
 impl Windows {
-    /// Counts a call and lets it through, or tells that it is one too many; such a call does not
-    /// count. Of several limits that fit the endpoint the first holds.
+    /// Whether a call is within the limits. A call that is not does not count. Of several limits for an
+    /// endpoint, the first applies.
     pub(crate) fn admit(
         &mut self,
         limits: &[RateLimit],

@@ -1,20 +1,21 @@
-//! `X-Line-Retry-Key`: whether a call may go on, and what is remembered of one that was accepted.
-//! Which operations take a key is up to the route table.
+//! `X-Line-Retry-Key`: refusing a call whose key was accepted before, and remembering accepted ones.
+//! Which operations take a key is in the route table.
 
 use serde_json::json;
 
 use crate::crypto::short_digest;
 use crate::http::Answer;
 use crate::ids::{uuid_number, uuid_text};
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::retry_key::Accepted;
 use crate::store::sent_messages::SentMessages;
 
 pub(crate) const HEADER: &str = "x-line-retry-key";
 
-/// The key of this call if it is a new one, or LINE's answer to a malformed or an accepted one.
-pub(crate) fn check(turn: &mut Turn<'_>) -> Result<Option<String>, Answer> {
-    let Some(key) = turn.call.headers.get(HEADER) else {
+/// The key of this call, if it has one. Refuses a malformed key with 400, and one under which a call
+/// was accepted with 409.
+pub(crate) fn check(ctx: &mut Context<'_>) -> Result<Option<String>, Answer> {
+    let Some(key) = ctx.call.headers.get(HEADER) else {
         return Ok(None);
     };
     let Some(number) = uuid_number(key) else {
@@ -24,15 +25,15 @@ pub(crate) fn check(turn: &mut Turn<'_>) -> Result<Option<String>, Answer> {
         ));
     };
     let key = key.to_ascii_lowercase();
-    let Some(accepted) = turn.state.retry_keys.get(number, turn.now) else {
+    let Some(accepted) = ctx.state.retry_keys.get(number, ctx.now) else {
         return Ok(Some(key));
     };
-    let same_path = accepted.path == short_digest(turn.call.path.as_bytes());
-    turn.record.retry_key_reused_with_other_body =
-        !same_path || accepted.body != short_digest(&turn.call.body);
+    let same_path = accepted.path == short_digest(ctx.call.path.as_bytes());
+    ctx.record.retry_key_reused_with_other_body =
+        !same_path || accepted.body != short_digest(&ctx.call.body);
     let mut body = json!({ "message": "The retry key is already accepted" });
     if let (Some(sent), true) = (&accepted.sent_messages, same_path) {
-        body["sentMessages"] = sent.shown();
+        body["sentMessages"] = sent.to_json();
     }
     Err(Answer::json(409, &body).with(
         "x-line-accepted-request-id",
@@ -40,16 +41,16 @@ pub(crate) fn check(turn: &mut Turn<'_>) -> Result<Option<String>, Answer> {
     ))
 }
 
-/// Remembers what was accepted under a key.
-pub(crate) fn remember(turn: &mut Turn<'_>, key: &str, sent_messages: Option<SentMessages>) {
+/// Remembers that this call was accepted under a key.
+pub(crate) fn remember(ctx: &mut Context<'_>, key: &str, sent_messages: Option<SentMessages>) {
     let accepted = Accepted {
-        at: turn.now,
-        request_id: uuid_number(turn.request_id).unwrap_or_default(),
-        path: short_digest(turn.call.path.as_bytes()),
-        body: short_digest(&turn.call.body),
+        at: ctx.now,
+        request_id: uuid_number(ctx.request_id).unwrap_or_default(),
+        path: short_digest(ctx.call.path.as_bytes()),
+        body: short_digest(&ctx.call.body),
         sent_messages,
     };
     if let Some(number) = uuid_number(key) {
-        turn.state.retry_keys.insert(number, accepted);
+        ctx.state.retry_keys.insert(number, accepted);
     }
 }

@@ -1,17 +1,16 @@
-//! One operation: the method and path that lead to it, what a call must bring, and the function that
-//! answers. The families of operations list theirs in `ROUTES`.
+//! The type of a route: a method and a path template, what a call must bring, and the handler. The
+//! families of operations list theirs in `ROUTES`.
 
 use crate::http::Answer;
-use crate::state::Turn;
+use crate::state::Context;
 
-/// Answers a call. Both sides are what goes back to the caller: `Err` is a refusal, so that a handler
-/// ends early with `?`.
-pub(crate) type Handler = fn(&mut Turn<'_>) -> Result<Answer, Answer>;
+/// Answers a call. `Err` is an answer too, a refusal: a handler ends early with `?`.
+pub(crate) type Handler = fn(&mut Context<'_>) -> Result<Answer, Answer>;
 
-/// One operation.
+/// One operation of LINE's.
 pub(crate) struct Route {
     pub(crate) method: &'static str,
-    /// The path, with `{name}` for a segment that varies.
+    /// The path, with `{name}` for a parameter.
     pub(crate) template: &'static str,
     pub(crate) needs_bearer: bool,
     pub(crate) takes_retry_key: bool,
@@ -19,7 +18,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// An operation for callers with a channel access token.
+    /// An operation that requires a channel access token.
     pub(crate) const fn bot(method: &'static str, template: &'static str, answer: Handler) -> Self {
         Self {
             method,
@@ -42,7 +41,7 @@ impl Route {
         }
     }
 
-    /// An operation that needs no bearer.
+    /// An operation that requires no channel access token.
     pub(crate) const fn open(
         method: &'static str,
         template: &'static str,

@@ -1,5 +1,5 @@
-//! The sandbox itself: it takes one call after the other to the state, and signs, records and
-//! answers them.
+//! The sandbox itself: it runs one call at a time against the state, applies faults, and records what
+//! happened.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::effect::{self, Effect};
 use crate::http::{Answer, Call};
 use crate::settings::Settings;
-use crate::state::{State, Turn};
+use crate::state::{Context, State};
 use crate::store::fault::{Fault, FaultKind};
-use crate::store::record::{self, Delivery, Record};
+use crate::store::record::{Delivery, Record};
 use crate::{calendar, client_assertion, control, ids, routes};
 
-/// One LINE channel in memory. Every method may be called from any thread.
+/// A simulated LINE channel. It is `Sync`: any number of threads may call it.
 pub struct Sandbox {
     settings: Settings,
     state: Mutex<State>,
@@ -44,7 +44,7 @@ impl Sandbox {
         Self { settings, state }
     }
 
-    /// The settings it was made with.
+    /// The settings it was created with.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -59,47 +59,47 @@ impl Sandbox {
     /// Every request so far, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<Record> {
-        self.state().records.all()
+        self.state().records.to_vec()
     }
 
     /// Every send that was accepted, once each, in order.
     #[must_use]
     pub fn delivered(&self) -> Vec<Delivery> {
-        self.state().deliveries.all()
+        self.state().deliveries.to_vec()
     }
 
     /// Forgets the requests and the deliveries so far; counters, tokens and retry keys stay.
     pub fn forget(&self) {
-        self.state().forget();
+        self.state().forget_records();
     }
 
-    /// Queues a fault.
+    /// Queues a fault for the next call that it applies to.
     pub fn inject(&self, fault: Fault) {
         self.state().faults.push(fault);
     }
 
-    /// Makes a reply token, good once and for 60 seconds.
+    /// Creates a reply token that can be used once, within 60 seconds.
     #[must_use]
     pub fn reply_token(&self) -> String {
         let now = (self.settings.now)();
         self.state().reply_tokens.create(now)
     }
 
-    /// Plays what users do, as `POST /sandbox/events` does: one event, or an array of them in one
-    /// webhook. Answers with the same document, once the receiver has answered.
+    /// Simulates events, as `POST /sandbox/events` does: one, or an array of them in one webhook.
+    /// Returns that endpoint's document, after the receiver has answered.
     ///
     /// # Errors
     ///
-    /// What is wrong with the description, for people.
+    /// What is wrong with the description, as a sentence.
     pub fn play(&self, described: &Value) -> Result<Value, String> {
         self.control("/sandbox/events", described)
     }
 
-    /// Delivers an event that was played once more, as `POST /sandbox/events/{id}/redeliver` does.
+    /// Delivers an earlier event again, as `POST /sandbox/events/{id}/redeliver` does.
     ///
     /// # Errors
     ///
-    /// Where no such event was played, or not lately.
+    /// If there was no such event, or it is no longer remembered.
     pub fn redeliver(&self, webhook_event_id: &str) -> Result<Value, String> {
         let path = format!("/sandbox/events/{webhook_event_id}/redeliver");
         self.control(&path, &Value::Null)
@@ -109,7 +109,7 @@ impl Sandbox {
     fn control(&self, path: &str, body: &Value) -> Result<Value, String> {
         let mut call = Call::new("POST", path);
         call.body = body.to_string().into_bytes();
-        let Effect::Answer(answer) = self.exchange(&call, None) else {
+        let Effect::Answer(answer) = self.handle(&call, None) else {
             return Err("the control endpoints answer".to_owned());
         };
         let bytes = answer.body.into_bytes(u64::MAX).unwrap_or_default();
@@ -120,11 +120,11 @@ impl Sandbox {
         }
     }
 
-    /// Registers a public JWK for assertions and answers its `kid`.
+    /// Registers a public JWK for client assertions and returns its `kid`.
     ///
     /// # Errors
     ///
-    /// What is wrong with the key, for people.
+    /// What is wrong with the key, as a sentence.
     pub fn register_key(&self, jwk: &Value) -> Result<String, String> {
         client_assertion::register(&mut self.state(), jwk)
     }
@@ -133,7 +133,7 @@ impl Sandbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the fault that is to befall a call of which only the head is known yet.
+    /// Takes the fault that applies to a call, of which only the head need be known.
     pub(crate) fn take_fault(&self, call: &Call) -> Option<FaultKind> {
         if call.path.starts_with(control::PREFIX) {
             return None;
@@ -141,14 +141,14 @@ impl Sandbox {
         self.state().faults.take(call)
     }
 
-    /// Lets the channel deal with one call, and remembers it.
-    pub(crate) fn exchange(&self, call: &Call, fault: Option<FaultKind>) -> Effect {
+    /// Processes one call and records it.
+    pub(crate) fn handle(&self, call: &Call, fault: Option<FaultKind>) -> Effect {
         let now = (self.settings.now)();
-        let request_id = ids::fresh_id();
-        let mut record = record::record(call, &request_id, &self.settings);
+        let request_id = ids::new_uuid();
+        let mut record = Record::of(call, &request_id, &self.settings);
         let is_control = call.path.starts_with(control::PREFIX);
         let mut guard = self.state();
-        let mut turn = Turn {
+        let mut ctx = Context {
             state: &mut guard,
             settings: &self.settings,
             call,
@@ -158,28 +158,28 @@ impl Sandbox {
             record: &mut record,
         };
         let effect = match fault {
-            _ if is_control => Effect::Answer(control::dispatch(&mut turn)),
-            None => Effect::Answer(process(&mut turn)),
-            Some(fault) => effect::apply(fault, &mut turn, process),
+            _ if is_control => Effect::Answer(control::dispatch(&mut ctx)),
+            None => Effect::Answer(process(&mut ctx)),
+            Some(fault) => effect::apply(fault, &mut ctx, process),
         };
         record.status = match &effect {
-            Effect::Answer(answer) | Effect::Late(_, answer) => Some(answer.status),
+            Effect::Answer(answer) | Effect::Delayed(_, answer) => Some(answer.status),
             _ => None,
         };
         if !is_control {
-            guard.note(record);
+            guard.add_record(record);
         }
         drop(guard);
-        let finish = |answer| sign(self.send_outbound(answer), &request_id, now);
+        let finish = |answer| add_common_headers(self.send_outbound(answer), &request_id, now);
         match effect {
             Effect::Answer(answer) => Effect::Answer(finish(answer)),
-            Effect::Late(wait, answer) => Effect::Late(wait, finish(answer)),
+            Effect::Delayed(wait, answer) => Effect::Delayed(wait, finish(answer)),
             Effect::Truncated(answer) => Effect::Truncated(finish(answer)),
             silent => silent,
         }
     }
 
-    /// Sends what an answer waits for.
+    /// Sends the request that an answer waits for, if any.
     fn send_outbound(&self, mut answer: Answer) -> Answer {
         match (answer.outbound.take(), &self.settings.outward) {
             (Some(outbound), Some(transport)) => outbound.send(transport.as_ref()),
@@ -187,26 +187,26 @@ impl Sandbox {
         }
     }
 
-    /// Remembers a call that never got as far as the channel, and signs its answer.
-    pub(crate) fn turn_away(&self, call: &Call, answer: Answer) -> Answer {
-        let request_id = ids::fresh_id();
-        let mut record = record::record(call, &request_id, &self.settings);
+    /// Records a call that could not be read, and completes its answer.
+    pub(crate) fn refuse(&self, call: &Call, answer: Answer) -> Answer {
+        let request_id = ids::new_uuid();
+        let mut record = Record::of(call, &request_id, &self.settings);
         record.status = Some(answer.status);
-        self.state().note(record);
-        sign(answer, &request_id, (self.settings.now)())
+        self.state().add_record(record);
+        add_common_headers(answer, &request_id, (self.settings.now)())
     }
 }
 
-/// What LINE does with a call that nothing befalls.
-fn process(turn: &mut Turn<'_>) -> Answer {
-    if turn.call.body.len() > routes::body_cap(&turn.call.path) {
+/// Processes a call without a fault.
+fn process(ctx: &mut Context<'_>) -> Answer {
+    if ctx.call.body.len() > routes::max_body_bytes(&ctx.call.path) {
         return Answer::html(413);
     }
-    routes::dispatch(turn).unwrap_or_else(|refusal| refusal)
+    routes::dispatch(ctx).unwrap_or_else(|refusal| refusal)
 }
 
-/// Adds the fields that every answer of LINE carries.
-fn sign(answer: Answer, request_id: &str, now: SystemTime) -> Answer {
+/// Adds the header fields that every answer of LINE has.
+fn add_common_headers(answer: Answer, request_id: &str, now: SystemTime) -> Answer {
     let date = calendar::http_date(now);
     let length = answer.body.len().to_string();
     answer

@@ -1,5 +1,5 @@
-//! What can be set about a sandbox before it starts: who the channel is, how many people it has,
-//! and where its time comes from. It holds no state that changes while the sandbox runs.
+//! What can be chosen before a sandbox starts: the channel, the people it has, its limits, and where
+//! its time comes from. Nothing here changes while it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use crate::content::{self, Content};
 use crate::rate_limit::RateLimit;
 
-/// Tells the time; a test hands in one that it can turn forward.
+/// The source of the current time; a test passes one that it can advance.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Lets time pass; a test hands in one that returns at once.
+/// Waits; a test passes one that returns at once.
 pub type Sleep = Arc<dyn Fn(Duration) + Send + Sync>;
 
-/// A group of people that a narrowcast can name by its number.
+/// An audience, which a narrowcast addresses by its audience group ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Audience {
     /// How many people are in it.
@@ -38,13 +38,13 @@ pub struct Membership {
     pub members: Vec<String>,
 }
 
-/// How what LINE accepts and finishes later moves on: narrowcasts, rich menu batches, audiences.
+/// How work that LINE finishes later advances: narrowcasts, rich menu batches, audiences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// One phase further with each request for the progress: `waiting`, `sending`, then the end.
-    /// What has only two phases, or no name for the first, starts in the second.
+    /// By one phase with each request for the progress: `waiting`, `sending`, then the end. Work with
+    /// only two phases, or without a name for the first, starts in the second.
     PerPoll,
-    /// By the clock, both counted from the moment of acceptance.
+    /// By the clock; both times count from the moment of acceptance.
     Timed {
         /// When `waiting` becomes `sending`.
         sending: Duration,
@@ -77,28 +77,28 @@ pub struct Settings {
     pub shared_audiences: BTreeMap<u64, Audience>,
     /// The membership plans.
     pub memberships: Vec<Membership>,
-    /// Recipients that a push is refused for with `Failed to send messages`: IDs, and hashes of
-    /// phone numbers. Users among them count as having blocked the account.
+    /// Recipients to whom a push fails with `Failed to send messages`: IDs, and hashes of phone
+    /// numbers. Users among them count as having blocked the account.
     pub unreachable: BTreeSet<String>,
-    /// What users sent, by message ID.
+    /// The content that users sent, by message ID.
     pub contents: BTreeMap<String, Content>,
     /// The webhook endpoint's URL from the start. Unlike LINE's own operation, it may be plain HTTP.
     pub webhook: Option<String>,
-    /// What webhooks are sent through; without it, they are only shown. Nothing else leaves a
-    /// sandbox, and nothing but to the webhook endpoint.
+    /// The transport for webhooks; without it they are only shown. The sandbox sends nothing else,
+    /// and nothing to any other address than the webhook endpoint.
     pub outward: Option<Arc<dyn Transport>>,
-    /// Whether a reply token of 32 hex digits that the sandbox never made is good for one reply.
+    /// Whether a reply token of 32 hex digits that the sandbox did not create is accepted once.
     pub accept_unknown_reply_tokens: bool,
     /// How narrowcasts, rich menu batches and audiences advance.
     pub pace: Pace,
-    /// How often endpoints may be called; of several limits that fit a call, the first holds. None
-    /// are kept where this is empty.
+    /// How often endpoints may be called; of several limits for an endpoint, the first applies. Empty:
+    /// no limits.
     pub rate_limits: Vec<RateLimit>,
-    /// How many requests, and how many deliveries, are remembered; older ones are forgotten.
+    /// How many requests, deliveries and events are remembered; older ones are forgotten.
     pub keep_records: usize,
-    /// The clock.
+    /// The current time.
     pub now: Clock,
-    /// The passing of time.
+    /// How delays are waited for.
     pub sleep: Sleep,
 }
 
@@ -144,7 +144,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The asset with which a connector reaches a sandbox of these settings at `base`.
+    /// The asset with which a connector reaches this sandbox at `base`.
     pub(crate) fn asset(&self, base: &str) -> Value {
         json!({
             "url": base,
@@ -157,7 +157,7 @@ impl Settings {
     }
 }
 
-/// A plan with so many members, whose user IDs are `U4af4980629` and a number.
+/// A plan with this many members, whose user IDs are `U4af4980629` and a number.
 fn membership(id: u64, title: &str, members: u64) -> Membership {
     Membership {
         id,

@@ -1,5 +1,4 @@
-//! Everything in a sandbox that changes, behind its one lock, and the turn that one call takes at
-//! it. The families of operations own what they keep here; this file only brings it together.
+//! All stores of a channel, which one lock guards, and the context in which a call is processed.
 
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
@@ -28,11 +27,11 @@ use crate::store::units::Units;
 use crate::store::usage::Usage;
 use crate::store::webhook::WebhookEndpoint;
 
-/// What one LINE channel knows.
+/// Everything about a channel that changes.
 pub(crate) struct State {
     pub(crate) tokens: Tokens,
-    /// Public keys for assertions, by `kid`.
-    pub(crate) keys: HashMap<String, PublicKey>,
+    /// Public keys for client assertions, by `kid`.
+    pub(crate) public_keys: HashMap<String, PublicKey>,
     pub(crate) retry_keys: RetryKeys,
     pub(crate) reply_tokens: ReplyTokens,
     pub(crate) usage: Usage,
@@ -41,19 +40,19 @@ pub(crate) struct State {
     /// Groups and rooms that the account was in and left.
     pub(crate) left_chats: HashSet<String>,
     /// How often content in preparation was asked for, by message ID.
-    pub(crate) polls: HashMap<String, u32>,
+    pub(crate) content_polls: HashMap<String, u32>,
     pub(crate) webhook: WebhookEndpoint,
     pub(crate) played: PlayedEvents,
     pub(crate) friends: Friends,
     pub(crate) liff_apps: Vec<Value>,
-    pub(crate) attached: AttachedBots,
+    pub(crate) attached_bots: AttachedBots,
     pub(crate) faults: FaultQueue,
     pub(crate) counts: Counts,
     pub(crate) records: BoundedLog<Record>,
     pub(crate) deliveries: BoundedLog<Delivery>,
     next_message_id: u64,
-    /// When the sandbox began.
-    pub(crate) opened: SystemTime,
+    /// When the sandbox was created.
+    pub(crate) started_at: SystemTime,
     pub(crate) rich_menus: RichMenus,
     pub(crate) audiences: Audiences,
     pub(crate) coupons: Coupons,
@@ -65,25 +64,25 @@ impl State {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             tokens: Tokens::new(settings),
-            keys: HashMap::new(),
+            public_keys: HashMap::new(),
             retry_keys: RetryKeys::default(),
             reply_tokens: ReplyTokens::default(),
             usage: Usage::default(),
             narrowcasts: Narrowcasts::default(),
             units: Units::default(),
             left_chats: HashSet::new(),
-            polls: HashMap::new(),
+            content_polls: HashMap::new(),
             webhook: WebhookEndpoint::new(settings),
             played: PlayedEvents::new(settings),
             friends: Friends::default(),
             liff_apps: Vec::new(),
-            attached: AttachedBots::default(),
+            attached_bots: AttachedBots::default(),
             faults: FaultQueue::default(),
             counts: Counts::default(),
             records: BoundedLog::new(settings.keep_records),
             deliveries: BoundedLog::new(settings.keep_records),
             next_message_id: 461_230_966_842_064_897,
-            opened: (settings.now)(),
+            started_at: (settings.now)(),
             rich_menus: RichMenus::default(),
             audiences: Audiences::new(settings),
             coupons: Coupons::default(),
@@ -92,14 +91,14 @@ impl State {
         }
     }
 
-    /// Writes a request down.
-    pub(crate) fn note(&mut self, record: Record) {
+    /// Records a request and counts it.
+    pub(crate) fn add_record(&mut self, record: Record) {
         self.counts.request(&record);
         self.records.push(record);
     }
 
-    /// Forgets requests and deliveries.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets the requests and deliveries, and their counts.
+    pub(crate) fn forget_records(&mut self) {
         self.counts = Counts::default();
         self.records.clear();
         self.deliveries.clear();
@@ -112,20 +111,20 @@ impl State {
     }
 }
 
-/// One call's turn at the state: what an operation gets to see and to change.
-pub(crate) struct Turn<'a> {
+/// The context of one call: what a handler may read and change.
+pub(crate) struct Context<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) settings: &'a Settings,
     pub(crate) call: &'a Call,
     pub(crate) now: SystemTime,
     pub(crate) request_id: &'a str,
-    /// What stood in the path where the template has `{name}`.
+    /// The parameters of the path, by the name in the route's template.
     pub(crate) parameters: Vec<(&'static str, String)>,
     pub(crate) record: &'a mut Record,
 }
 
-impl Turn<'_> {
-    /// What stood in the path where the template has `{name}`; empty where it has no such name.
+impl Context<'_> {
+    /// A parameter of the path; empty where the route's template has none of that name.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         let found = self.parameters.iter().find(|(known, _)| *known == name);
         found.map_or("", |(_, value)| value)

@@ -1,5 +1,5 @@
-//! The sandbox as a transport: a call in memory instead of over a network. What LINE would do is
-//! decided elsewhere; here a broken answer becomes the failure that a client would see.
+//! The sandbox as a [`Transport`]: calls in memory instead of over a network. A broken answer becomes
+//! the failure that a client would see.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::effect::Effect;
 use crate::http::{Answer, Call, reason};
 use crate::sandbox::Sandbox;
 
-/// A body that is made up on the wire may be this long in memory.
-const LARGEST: u64 = 64 * 1024 * 1024;
+/// The longest generated body that is built in memory.
+const MAX_BODY_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Transport for Sandbox {
     fn send(&self, request: &Request) -> Result<Reply, Failure> {
@@ -22,13 +22,13 @@ impl Transport for Sandbox {
             .as_ref()
             .map(|token| Secret::new(format!("Bearer {}", token.expose())));
         let fault = self.take_fault(&call);
-        match self.exchange(&call, fault) {
+        match self.handle(&call, fault) {
             Effect::Answer(answer) => reply(answer),
-            Effect::Late(wait, answer) if wait < request.timeout => {
+            Effect::Delayed(wait, answer) if wait < request.timeout => {
                 (self.settings().sleep)(wait);
                 reply(answer)
             }
-            Effect::Late(wait, _) | Effect::Silence(wait) => {
+            Effect::Delayed(wait, _) | Effect::Stalled(wait) => {
                 Err(self.give_up(wait, request.timeout))
             }
             Effect::Truncated(_) => Err(broken("the connection ended in the middle of the reply")),
@@ -39,7 +39,7 @@ impl Transport for Sandbox {
 }
 
 impl Sandbox {
-    /// Waits as a client would, for the answer that does not come.
+    /// Waits, as a client would, for an answer that does not come.
     fn give_up(&self, wait: Duration, timeout: Duration) -> Failure {
         (self.settings().sleep)(wait.min(timeout));
         if wait < timeout {
@@ -64,11 +64,14 @@ fn broken(message: &str) -> Failure {
 fn reply(answer: Answer) -> Result<Reply, Failure> {
     let mut headers = answer.headers;
     headers.push("connection", "keep-alive");
-    let body = answer.body.into_bytes(LARGEST).ok_or_else(|| Failure {
-        kind: FailureKind::TooLarge,
-        maybe_sent: true,
-        message: format!("in memory, the sandbox answers with at most {LARGEST} bytes"),
-    })?;
+    let body = answer
+        .body
+        .into_bytes(MAX_BODY_BYTES)
+        .ok_or_else(|| Failure {
+            kind: FailureKind::TooLarge,
+            maybe_sent: true,
+            message: format!("in memory, the sandbox answers with at most {MAX_BODY_BYTES} bytes"),
+        })?;
     Ok(Reply {
         status: answer.status,
         reason: reason(answer.status).to_owned(),

@@ -1,25 +1,25 @@
-//! What users write and send: LINE's message objects, completed from the little that a description
-//! says, and the content that can then be downloaded.
+//! Messages from users: completes LINE's message objects from a short description, and keeps the
+//! content for download.
 
 use serde_json::{Map, Value, json};
 
 use crate::content::{Content, ContentBytes, ContentFate, ContentKind, PIXEL};
 use crate::crypto::base64;
-use crate::ids::fresh_hex;
-use crate::state::Turn;
+use crate::ids::new_hex;
+use crate::state::Context;
 
-/// The content types of what is sent without one being named.
+/// The content types of media whose description names none.
 const SAMPLE_TYPES: [(ContentKind, &str); 3] = [
     (ContentKind::Image, "image/png"),
     (ContentKind::Video, "video/mp4"),
     (ContentKind::Audio, "audio/x-m4a"),
 ];
 
-/// More bytes than this are not made up.
-const LONGEST: u64 = 1 << 40;
+/// The largest `size` of generated content.
+const MAX_FILLER_BYTES: u64 = 1 << 40;
 
-/// Judges a message of a description and takes its content out of it.
-pub(crate) fn read(
+/// Checks a described message and takes its content out of it.
+pub(crate) fn parse(
     message: &mut Map<String, Value>,
     event: &str,
 ) -> Result<Option<Content>, String> {
@@ -39,7 +39,7 @@ pub(crate) fn read(
         "video" => ContentKind::Video,
         "audio" => ContentKind::Audio,
         "file" => ContentKind::File,
-        "text" => return spans(message).map(|()| None),
+        "text" => return check_spans(message).map(|()| None),
         _ => return Ok(None),
     };
     let external = message
@@ -51,18 +51,20 @@ pub(crate) fn read(
     content(message, media).map(Some)
 }
 
-/// The places of emojis and mentions must lie within the text, counted in UTF-16 units.
-fn spans(message: &Map<String, Value>) -> Result<(), String> {
+/// Checks that emojis and mentions lie within the text, counted in UTF-16 code units.
+fn check_spans(message: &Map<String, Value>) -> Result<(), String> {
     let Some(text) = message.get("text").and_then(Value::as_str) else {
         return Err("`text` is a string".to_owned());
     };
     let length = u64::try_from(text.encode_utf16().count()).unwrap_or(u64::MAX);
     let mentions = message.get("mention").and_then(|all| all.get("mentionees"));
-    for (name, spans) in [("emojis", message.get("emojis")), ("mention", mentions)] {
-        for span in spans.and_then(Value::as_array).into_iter().flatten() {
+    for (name, check_spans) in [("emojis", message.get("emojis")), ("mention", mentions)] {
+        for span in check_spans.and_then(Value::as_array).into_iter().flatten() {
             let number = |name: &str| span.get(name).and_then(Value::as_u64);
             let end = number("index").zip(number("length"));
-            if end.is_none_or(|(index, size)| index.saturating_add(size) > length) {
+            if end
+                .is_none_or(|(index, content_length)| index.saturating_add(content_length) > length)
+            {
                 return Err(format!(
                     "each of `{name}` has an `index` and a `length` within the {length} UTF-16 units of the text"
                 ));
@@ -72,7 +74,7 @@ fn spans(message: &Map<String, Value>) -> Result<(), String> {
     Ok(())
 }
 
-/// The content that `base64` or `size` describe, or a sample; `contentType` goes with it.
+/// The content that `base64`, or `size` and `contentType`, describe; a sample without them.
 fn content(message: &mut Map<String, Value>, kind: ContentKind) -> Result<Content, String> {
     let bytes = match (message.remove("base64"), message.remove("size")) {
         (Some(_), Some(_)) => return Err("`base64` and `size` exclude each other".to_owned()),
@@ -80,9 +82,11 @@ fn content(message: &mut Map<String, Value>, kind: ContentKind) -> Result<Conten
             let bytes = given.as_str().and_then(base64);
             ContentBytes::Given(bytes.ok_or("`base64` is not base64")?)
         }
-        (None, Some(size)) => {
-            let size = size.as_u64().filter(|size| *size <= LONGEST);
-            ContentBytes::Filler(size.ok_or("`size` is a number of bytes")?)
+        (None, Some(content_length)) => {
+            let content_length = content_length
+                .as_u64()
+                .filter(|content_length| *content_length <= MAX_FILLER_BYTES);
+            ContentBytes::Filler(content_length.ok_or("`size` is a number of bytes")?)
         }
         (None, None) if kind == ContentKind::Image => ContentBytes::Given(PIXEL.to_vec()),
         (None, None) => ContentBytes::Filler(10_000),
@@ -101,9 +105,9 @@ fn content(message: &mut Map<String, Value>, kind: ContentKind) -> Result<Conten
     })
 }
 
-/// Completes a message, and keeps its content under its ID.
-pub(crate) fn fill(
-    turn: &mut Turn<'_>,
+/// Completes a message, and stores its content under the message's ID.
+pub(crate) fn complete(
+    ctx: &mut Context<'_>,
     message: &mut Map<String, Value>,
     event: &str,
     content: Option<Content>,
@@ -113,12 +117,12 @@ pub(crate) fn fill(
     let kind = kind.as_str().unwrap_or_default();
     let mut add = |name: &str, value: Value| drop(message.insert(name.to_owned(), value));
     add("type", json!(kind));
-    add("id", json!(turn.state.next_message_id().to_string()));
+    add("id", json!(ctx.state.next_message_id().to_string()));
     if matches!(kind, "text" | "image" | "video" | "sticker") {
-        add("quoteToken", json!(fresh_hex()));
+        add("quoteToken", json!(new_hex()));
     }
     if event == "message" {
-        add("markAsReadToken", json!(fresh_hex()));
+        add("markAsReadToken", json!(new_hex()));
     }
     match kind {
         "image" => add("contentProvider", json!({ "type": "line" })),
@@ -128,7 +132,10 @@ pub(crate) fn fill(
         }
         "file" => {
             add("fileName", json!("file.txt"));
-            add("fileSize", json!(content.as_ref().map_or(0, size)));
+            add(
+                "fileSize",
+                json!(content.as_ref().map_or(0, content_length)),
+            );
         }
         "location" => {
             add("latitude", json!(35.687_574));
@@ -143,11 +150,11 @@ pub(crate) fn fill(
     }
     message.extend(said);
     if let (Some(content), Some(id)) = (content, message.get("id").and_then(Value::as_str)) {
-        turn.state.played.contents.put(id.to_owned(), content);
+        ctx.state.played.contents.insert(id.to_owned(), content);
     }
 }
 
-fn size(content: &Content) -> u64 {
+fn content_length(content: &Content) -> u64 {
     match &content.bytes {
         ContentBytes::Given(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
         ContentBytes::Filler(length) => *length,

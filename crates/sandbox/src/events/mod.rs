@@ -1,95 +1,94 @@
-//! The sandbox plays the user: what people do becomes LINE's webhook, signed as LINE signs it, and
-//! goes to the channel's endpoint. This file has the calls that play and redeliver; which events
-//! there are, and what is in them, is `draft`'s and `message`'s.
+//! Simulating users: a described event changes the state, becomes LINE's webhook, signed as LINE signs
+//! it, and is sent to the channel's endpoint.
 
 mod draft;
 mod message;
-mod types;
+mod event_type;
 mod webhook;
 
 use line_connector_http::{Failure, Reply};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Outbound};
-use crate::state::Turn;
+use crate::state::Context;
 use draft::Draft;
 
 pub(crate) use webhook::Webhook;
 
-/// Plays one event, or an array of them in one webhook; all of them or, where one is wrong, none.
-pub(crate) fn play(turn: &mut Turn<'_>, described: &Value) -> Result<Answer, String> {
+/// Plays one event, or an array of them in one webhook; where one is invalid, none.
+pub(crate) fn play(ctx: &mut Context<'_>, described: &Value) -> Result<Answer, String> {
     let described = described
         .as_array()
         .map_or(std::slice::from_ref(described), Vec::as_slice);
     let drafts = described
         .iter()
         .enumerate()
-        .map(|(place, one)| Draft::read(one).map_err(|why| format!("event {place}: {why}")))
+        .map(|(index, one)| Draft::parse(one).map_err(|why| format!("event {index}: {why}")))
         .collect::<Result<Vec<_>, _>>()?;
-    let events: Vec<Value> = drafts.into_iter().map(|draft| draft.play(turn)).collect();
+    let events: Vec<Value> = drafts.into_iter().map(|draft| draft.play(ctx)).collect();
     for event in &events {
         if let Some(id) = event.get("webhookEventId").and_then(Value::as_str) {
-            turn.state.played.events.put(id.to_owned(), event.clone());
+            ctx.state.played.events.insert(id.to_owned(), event.clone());
         }
     }
-    Ok(deliver(turn, &events))
+    Ok(deliver(ctx, &events))
 }
 
-/// Sends an event again: the same but for `isRedelivery`, its reply token good for another minute.
-pub(crate) fn redeliver(turn: &mut Turn<'_>, id: &str) -> Result<Answer, String> {
-    let event = turn.state.played.events.get(id);
+/// Sends an event again, with `isRedelivery` set; its reply token is valid for another minute.
+pub(crate) fn redeliver(ctx: &mut Context<'_>, id: &str) -> Result<Answer, String> {
+    let event = ctx.state.played.events.get(id);
     let mut event = event
         .cloned()
         .ok_or_else(|| format!("no event `{id}` was played"))?;
-    if let Some(Value::Object(context)) = event.get_mut("deliveryContext") {
-        context.insert("isRedelivery".to_owned(), json!(true));
+    if let Some(Value::Object(ctx)) = event.get_mut("deliveryContext") {
+        ctx.insert("isRedelivery".to_owned(), json!(true));
     }
     if let Some(token) = event.get("replyToken").and_then(Value::as_str) {
-        turn.state.reply_tokens.renew(token, turn.now);
+        ctx.state.reply_tokens.renew(token, ctx.now);
     }
-    Ok(deliver(turn, &[event]))
+    Ok(deliver(ctx, &[event]))
 }
 
-/// The answer that tells of a webhook, and the errand of sending it where it has somewhere to go.
-fn deliver(turn: &Turn<'_>, events: &[Value]) -> Answer {
-    let webhook = Webhook::new(turn.settings, events);
-    let asset = turn.settings.asset(&turn.call.base_url());
-    let mut told = json!({
+/// Sends the webhook, where there is an endpoint and a transport, and reports how that went.
+fn deliver(ctx: &Context<'_>, events: &[Value]) -> Answer {
+    let webhook = Webhook::new(ctx.settings, events);
+    let asset = ctx.settings.asset(&ctx.call.base_url());
+    let mut report = json!({
         "delivered": false,
         "status": null,
         "problem": null,
         "events": events,
-        "invocation": { "asset": asset, "request": webhook.shown() },
+        "invocation": { "asset": asset, "request": webhook.to_json() },
     });
-    let endpoint = &turn.state.webhook;
-    match (&endpoint.url, &turn.settings.outward) {
+    let endpoint = &ctx.state.webhook;
+    match (&endpoint.url, &ctx.settings.outward) {
         (Some(url), Some(_)) if endpoint.active => {
             let request = webhook.request(url);
-            return Answer::json(200, &told).after(Outbound::new(request, told, report));
+            return Answer::json(200, &report).after(Outbound::new(request, report, with_outcome));
         }
-        (Some(_), Some(_)) => told["problem"] = json!("the use of webhooks is switched off"),
-        (Some(_), None) => told["problem"] = json!("this sandbox has no way out"),
+        (Some(_), Some(_)) => report["problem"] = json!("the use of webhooks is switched off"),
+        (Some(_), None) => report["problem"] = json!("this sandbox has no way out"),
         (None, _) => {
             let text =
                 "there is no webhook endpoint: PUT /sandbox/webhook {\"endpoint\": URL} sets one";
-            told["problem"] = json!(text);
+            report["problem"] = json!(text);
         }
     }
-    Answer::json(200, &told)
+    Answer::json(200, &report)
 }
 
-fn report(told: &Value, outcome: Result<Reply, Failure>) -> Answer {
-    let mut told = told.clone();
+fn with_outcome(report: &Value, outcome: Result<Reply, Failure>) -> Answer {
+    let mut report = report.clone();
     match outcome {
         Ok(reply) => {
             let good = (200..300).contains(&reply.status);
-            told["delivered"] = json!(good);
-            told["status"] = json!(reply.status);
+            report["delivered"] = json!(good);
+            report["status"] = json!(reply.status);
             if !good {
-                told["problem"] = json!("the receiver did not answer 2xx");
+                report["problem"] = json!("the receiver did not answer 2xx");
             }
         }
-        Err(failure) => told["problem"] = json!(failure.message),
+        Err(failure) => report["problem"] = json!(failure.message),
     }
-    Answer::json(200, &told)
+    Answer::json(200, &report)
 }

@@ -10,10 +10,10 @@ use crate::crypto::hmac_base64;
 use crate::ids::bot_id;
 use crate::settings::Settings;
 
-/// LINE waits no longer for the answer to a webhook.
+/// How long LINE waits for the answer to a webhook.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A webhook's bytes, and what LINE sends along.
+/// The body and the header fields of a webhook.
 pub(crate) struct Webhook {
     body: String,
     headers: Vec<(&'static str, String)>,
@@ -46,8 +46,8 @@ impl Webhook {
         }
     }
 
-    /// As the document that a platform hands over, which owns the HTTP endpoint.
-    pub(crate) fn shown(&self) -> Value {
+    /// The `request` of the document that `line-connector webhook` reads.
+    pub(crate) fn to_json(&self) -> Value {
         let headers = self.headers.iter();
         let headers: Map<String, Value> = headers
             .map(|(name, value)| ((*name).to_owned(), json!(value)))
@@ -56,8 +56,8 @@ impl Webhook {
     }
 }
 
-/// Writes characters beyond the first plane as escapes, as LINE may: whoever checks the signature of
-/// anything but the bytes that came must fail.
+/// Escapes characters beyond the Basic Multilingual Plane, as LINE may: a receiver that checks the
+/// signature of re-encoded JSON must fail.
 fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for symbol in json.chars() {

@@ -6,23 +6,24 @@ use serde_json::{Value, json};
 use super::body::Body;
 use super::outbound::Outbound;
 
-/// What goes back.
+/// What goes back to the caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Headers,
     pub(crate) body: Body,
-    /// A request to send first; the answer is then what its reply is turned into.
+    /// A request to send before answering. The answer is then made from its outcome, and this one
+    /// stands only where nothing can be sent.
     pub(crate) outbound: Option<Box<Outbound<Answer>>>,
 }
 
 impl Answer {
-    /// A body of any bytes and type.
+    /// A body of any content type.
     pub(crate) fn raw(status: u16, content_type: &str, body: impl Into<Body>) -> Self {
         Self::binary(status, Some(content_type), body)
     }
 
-    /// A body whose type may be left unsaid.
+    /// A body whose content type may be left out.
     pub(crate) fn binary(status: u16, content_type: Option<&str>, body: impl Into<Body>) -> Self {
         let mut headers = Headers::new();
         if let Some(content_type) = content_type {
@@ -45,7 +46,7 @@ impl Answer {
         Self::json(status, &json!({ "message": text }))
     }
 
-    /// `{"error": …, "error_description": …}`, as the token endpoints refuse.
+    /// `{"error": …, "error_description": …}` with status 400, the error of the token endpoints.
     pub(crate) fn oauth(error: &str, description: &str) -> Self {
         Self::json(
             400,
@@ -53,24 +54,24 @@ impl Answer {
         )
     }
 
-    /// A refused property outside the message objects.
+    /// 400 for a property of a type that LINE's parser cannot read.
     pub(crate) fn invalid_property(property: &str) -> Self {
         let place = "in the request body is invalid (line: -, column: -)";
         Self::message(400, &format!("The property, {property}, {place}"))
     }
 
-    /// An error body that lists what is wrong, a message and a property each.
+    /// 400 with `details`: an object with `message` and `property` for each violation.
     pub(crate) fn invalid_body(details: &[Value]) -> Self {
         let message = format!("The request body has {} error(s)", details.len());
         Self::json(400, &json!({ "message": message, "details": details }))
     }
 
-    /// The same for a single property.
+    /// 400 with `details` of a single violation.
     pub(crate) fn invalid(message: &str, property: &str) -> Self {
         Self::invalid_body(&[json!({ "message": message, "property": property })])
     }
 
-    /// A content type that this operation does not take.
+    /// 415 for a content type that the operation does not take.
     pub(crate) fn unsupported(media_type: &str) -> Self {
         Self::message(
             415,
@@ -78,7 +79,7 @@ impl Answer {
         )
     }
 
-    /// A refused parameter of the path or the query.
+    /// 400 for a parameter of the path or the query.
     pub(crate) fn invalid_parameter(name: &str) -> Self {
         Self::message(
             400,
@@ -86,7 +87,7 @@ impl Answer {
         )
     }
 
-    /// What the edge in front of LINE's API answers: HTML, whatever the client asked for.
+    /// An error of the edge in front of LINE's API: HTML, whatever the client accepts.
     pub(crate) fn html(status: u16) -> Self {
         let reason = reason(status);
         let page = format!(
@@ -95,7 +96,7 @@ impl Answer {
         Self::raw(status, "text/html", page)
     }
 
-    /// This answer, unless the outbound request can be sent.
+    /// Sends a request before answering; this answer stands where it cannot be sent.
     pub(crate) fn after(self, outbound: Outbound<Answer>) -> Self {
         Self {
             outbound: Some(Box::new(outbound)),

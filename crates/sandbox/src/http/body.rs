@@ -1,17 +1,17 @@
-//! The bytes of an answer: either there, or made up block by block while they are sent, so that a
-//! film of any length costs no memory. It knows nothing of HTTP.
+//! The bytes of an answer: stored, or generated block by block while they are sent, so that a video
+//! of any length costs no memory.
 
 use std::io::{self, Write};
 
-/// What filler repeats: 0, 1, … 250, and again. The length is a multiple of that, so blocks join.
-const PERIOD: u8 = 251;
-const BLOCK: usize = PERIOD as usize * 256;
+/// Filler repeats the bytes 0, 1, … 250. A block holds whole periods, so that blocks join.
+const FILLER_PERIOD: u8 = 251;
+const FILLER_BLOCK: usize = FILLER_PERIOD as usize * 256;
 
 /// The bytes of an answer.
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
     Bytes(Vec<u8>),
-    /// So many bytes of filler: the byte at place n is n modulo 251.
+    /// This many bytes of filler: the byte at index n is n modulo 251.
     Filler(u64),
 }
 
@@ -29,14 +29,14 @@ impl Body {
         }
     }
 
-    /// Writes `head`, then the first `most` bytes of this body.
+    /// Writes `head`, then the first `max_bytes` bytes of this body.
     pub(crate) fn write_after(
         &self,
         mut head: Vec<u8>,
-        most: u64,
+        max_bytes: u64,
         sink: &mut impl Write,
     ) -> io::Result<()> {
-        let mut left = most.min(self.len());
+        let mut left = max_bytes.min(self.len());
         match self {
             Self::Bytes(bytes) => {
                 let end = usize::try_from(left).unwrap_or(bytes.len());
@@ -45,47 +45,50 @@ impl Body {
             }
             Self::Filler(_) => {
                 sink.write_all(&head)?;
-                let block = block();
+                let filler_block = filler_block();
                 while left > 0 {
-                    let count = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
-                    sink.write_all(&block[..count])?;
-                    left = left.saturating_sub(BLOCK as u64);
+                    let count = usize::try_from(left)
+                        .unwrap_or(FILLER_BLOCK)
+                        .min(FILLER_BLOCK);
+                    sink.write_all(&filler_block[..count])?;
+                    left = left.saturating_sub(FILLER_BLOCK as u64);
                 }
                 Ok(())
             }
         }
     }
 
-    /// The whole body in memory, unless it is filler of more than `most` bytes.
-    pub(crate) fn into_bytes(self, most: u64) -> Option<Vec<u8>> {
+    /// The whole body in memory; `None` for filler of more than `max_bytes` bytes.
+    pub(crate) fn into_bytes(self, max_bytes: u64) -> Option<Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::Filler(length) if length > most => None,
+            Self::Filler(length) if length > max_bytes => None,
             Self::Filler(length) => {
                 let length = usize::try_from(length).ok()?;
-                Some((0..PERIOD).cycle().take(length).collect())
+                Some((0..FILLER_PERIOD).cycle().take(length).collect())
             }
         }
     }
 }
 
-fn block() -> Vec<u8> {
-    (0..PERIOD).cycle().take(BLOCK).collect()
+fn filler_block() -> Vec<u8> {
+    (0..FILLER_PERIOD).cycle().take(FILLER_BLOCK).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn written(body: &Body, most: u64) -> Vec<u8> {
+    fn written(body: &Body, max_bytes: u64) -> Vec<u8> {
         let mut sink = Vec::new();
-        body.write_after(b"head".to_vec(), most, &mut sink).unwrap();
+        body.write_after(b"head".to_vec(), max_bytes, &mut sink)
+            .unwrap();
         sink.split_off(4)
     }
 
     #[test]
     fn filler_is_the_same_however_it_is_written() {
-        for length in [0, 1, 251, BLOCK as u64, 3 * BLOCK as u64 + 7] {
+        for length in [0, 1, 251, FILLER_BLOCK as u64, 3 * FILLER_BLOCK as u64 + 7] {
             let body = Body::Filler(length);
             let bytes = body.clone().into_bytes(length).unwrap();
             assert_eq!(written(&body, u64::MAX), bytes, "{length}");

@@ -5,16 +5,16 @@ use serde_json::Value;
 
 use super::answer::Answer;
 
-/// LINE refuses larger request bodies.
-pub(crate) const BODY_CAP: usize = 2 * 1024 * 1024;
+/// LINE's limit for request bodies.
+pub(crate) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
-/// A request as it came in, however it came in.
+/// A request as it arrived.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
-    /// All fields but `Authorization`.
+    /// All header fields but `Authorization`.
     pub(crate) headers: Headers,
     /// The value of `Authorization`, scheme included.
     pub(crate) authorization: Option<Secret>,
@@ -44,7 +44,7 @@ impl Call {
         }
     }
 
-    /// The token behind `Bearer`, if that is how the call is authorised.
+    /// The token of a `Bearer` authorization.
     pub(crate) fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.authorization.as_ref()?.expose().split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -52,10 +52,10 @@ impl Call {
 
     /// The first value of a query parameter.
     pub(crate) fn query_value(&self, name: &str) -> Option<String> {
-        first(&decode_form(&self.query), name)
+        first_value(&decode_form(&self.query), name)
     }
 
-    /// All values of a query parameter that may be repeated; `a,b` in one value counts as two.
+    /// All values of a query parameter that may be repeated; `a,b` counts as two.
     pub(crate) fn query_values(&self, name: &str) -> Vec<String> {
         decode_form(&self.query)
             .into_iter()
@@ -64,7 +64,7 @@ impl Call {
             .collect()
     }
 
-    /// The fields of a form body; `None` where the content type says that it is none.
+    /// The fields of a form body; `None` where the content type is another.
     pub(crate) fn form(&self) -> Option<Form> {
         let text = std::str::from_utf8(&self.body).ok()?;
         (self.media_type() == "application/x-www-form-urlencoded").then(|| Form(decode_form(text)))
@@ -106,7 +106,7 @@ pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        first(&self.0, name)
+        first_value(&self.0, name)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -114,7 +114,7 @@ impl Form {
     }
 }
 
-fn first(pairs: &[(String, String)], name: &str) -> Option<String> {
+fn first_value(pairs: &[(String, String)], name: &str) -> Option<String> {
     pairs
         .iter()
         .find(|(known, _)| known == name)
@@ -126,12 +126,12 @@ pub(crate) fn decode_form(text: &str) -> Vec<(String, String)> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name, true), decode(value, true)))
+        .map(|(name, value)| (percent_decode(name, true), percent_decode(value, true)))
         .collect()
 }
 
-/// Undoes percent-encoding; a stray `%` stays as it is.
-pub(crate) fn decode(text: &str, plus_is_space: bool) -> String {
+/// Undoes percent-encoding; a `%` that encodes nothing is kept.
+pub(crate) fn percent_decode(text: &str, plus_is_space: bool) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut index = 0;
@@ -173,9 +173,9 @@ mod tests {
 
     #[test]
     fn percent_encoding_is_undone_and_strays_are_kept() {
-        assert_eq!(decode("a%20b+c%E3%81%82", true), "a b cあ");
-        assert_eq!(decode("a+b", false), "a+b");
-        assert_eq!(decode("100%", true), "100%");
-        assert_eq!(decode("%zz%+1", true), "%zz% 1");
+        assert_eq!(percent_decode("a%20b+c%E3%81%82", true), "a b cあ");
+        assert_eq!(percent_decode("a+b", false), "a+b");
+        assert_eq!(percent_decode("100%", true), "100%");
+        assert_eq!(percent_decode("%zz%+1", true), "%zz% 1");
     }
 }

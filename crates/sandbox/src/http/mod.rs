@@ -1,5 +1,5 @@
-//! HTTP without the network: the call that came in, the answer that goes back, their bodies, and
-//! what the sandbox sends out by itself. It knows LINE's error bodies and no operation.
+//! HTTP apart from any socket: the incoming call, the answer, their bodies, and the requests that the
+//! sandbox sends. It knows the shapes of LINE's errors and no operation.
 
 mod answer;
 mod body;
@@ -9,5 +9,5 @@ pub(crate) mod multipart;
 
 pub(crate) use answer::{Answer, reason};
 pub(crate) use body::Body;
-pub(crate) use call::{BODY_CAP, Call, Form, decode, decode_form};
+pub(crate) use call::{Call, Form, MAX_BODY_BYTES, decode_form, percent_decode};
 pub(crate) use outbound::Outbound;

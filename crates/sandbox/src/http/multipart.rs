@@ -1,17 +1,17 @@
-//! Bodies of `multipart/form-data`, taken apart by hand. It knows parts, not what they mean.
+//! Parses bodies of `multipart/form-data`.
 
-/// One part, still in the body.
+/// One part; its content borrows from the body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Part<'a> {
     pub(crate) name: String,
     pub(crate) is_file: bool,
-    /// In lower case, without parameters; `text/plain` where the part says nothing, as the format
-    /// has it.
+    /// In lower case, without parameters; `text/plain`, the format's default, where the part has
+    /// none.
     pub(crate) media_type: String,
     pub(crate) content: &'a [u8],
 }
 
-/// The parts of a body, or none where it is not what its content type says.
+/// The parts of a body; `None` where the body is malformed or the content type has no boundary.
 pub(crate) fn parts<'a>(content_type: &str, body: &'a [u8]) -> Option<Vec<Part<'a>>> {
     let boundary = argument(content_type, "boundary").filter(|boundary| !boundary.is_empty())?;
     let opening = format!("--{boundary}");
@@ -46,7 +46,7 @@ fn part(bytes: &[u8]) -> Option<Part<'_>> {
     })
 }
 
-/// The value of `; name=value` or `; name="value"` behind a field's first word.
+/// The value of the parameter `; name=value` or `; name="value"` of a header field.
 fn argument(field: &str, name: &str) -> Option<String> {
     field.split(';').skip(1).find_map(|argument| {
         let (known, value) = argument.split_once('=')?;

@@ -1,12 +1,12 @@
-//! Account linking: the token with which a user is taken to the linking page.
+//! Account linking: link tokens.
 
 use serde_json::json;
 
 use super::request::user_in_path;
 use crate::http::Answer;
-use crate::ids::fresh_hex;
+use crate::ids::new_hex;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[Route::bot(
     "POST",
@@ -14,7 +14,7 @@ pub(crate) const ROUTES: &[Route] = &[Route::bot(
     link_token,
 )];
 
-fn link_token(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    user_in_path(turn)?;
-    Ok(Answer::json(200, &json!({ "linkToken": fresh_hex() })))
+fn link_token(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    user_in_path(ctx)?;
+    Ok(Answer::json(200, &json!({ "linkToken": new_hex() })))
 }

@@ -1,12 +1,12 @@
-//! What a user sees in a chat: the loading animation, and messages marked as read by token or by
-//! user. The sandbox shows nobody a chat, so a good call changes nothing.
+//! The loading animation, and marking messages as read by token or by user. The sandbox shows no
+//! chats, so a valid call changes nothing.
 
 use serde_json::{Value, json};
 
 use crate::http::Answer;
-use crate::ids::is_user;
+use crate::ids::is_user_id;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("POST", "/v2/bot/chat/loading/start", loading),
@@ -14,19 +14,19 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::bot("POST", "/v2/bot/message/markAsRead", by_user),
 ];
 
-/// LINE says nothing about how a token looks; anything shorter is taken for an invented one.
-const SHORTEST_TOKEN: usize = 10;
+/// LINE does not document the format of a token; a shorter one counts as invalid.
+const MIN_TOKEN_LENGTH: usize = 10;
 
-fn by_token(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+fn by_token(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     const NAME: &str = "markAsReadToken";
-    let body = turn.call.json()?;
+    let body = ctx.call.json()?;
     match body.get(NAME) {
         None | Some(Value::Null) => Err(Answer::invalid("May not be empty", NAME)),
         Some(Value::String(token)) if token.is_empty() => {
             Err(Answer::invalid("May not be empty", NAME))
         }
         Some(Value::String(token))
-            if token.len() >= SHORTEST_TOKEN && token.bytes().all(|b| b.is_ascii_graphic()) =>
+            if token.len() >= MIN_TOKEN_LENGTH && token.bytes().all(|b| b.is_ascii_graphic()) =>
         {
             Ok(Answer::json(200, &json!({})))
         }
@@ -38,24 +38,24 @@ fn by_token(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     }
 }
 
-fn by_user(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
+fn by_user(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
     match body.pointer("/chat/userId").and_then(Value::as_str) {
-        Some(id) if is_user(id) => Ok(Answer::json(200, &json!({}))),
-        // LINE's answer names a property that no caller has.
+        Some(id) if is_user_id(id) => Ok(Answer::json(200, &json!({}))),
+        // LINE's answer names a property that the request does not have.
         _ => Err(Answer::invalid_property("'chat.chatId'")),
     }
 }
 
-fn loading(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
+fn loading(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
     let mut details = Vec::new();
     let mut complain = |message: &str, property: &str| {
         details.push(json!({ "message": message, "property": property }));
     };
     match body.get("chatId") {
         None | Some(Value::Null) => complain("May not be empty", "chatId"),
-        Some(Value::String(id)) if is_user(id) => {}
+        Some(Value::String(id)) if is_user_id(id) => {}
         Some(_) => complain(
             "Only user id is acceptable, please confirm if there are any group/room ids or illegal ids.",
             "chatId",

@@ -1,11 +1,11 @@
-//! Downloads of what users sent: the content, its preview, and whether it is prepared yet.
+//! Downloads of content that users sent, its preview, and its transcoding status.
 
 use serde_json::json;
 
 use crate::content::{Content, ContentBytes, ContentFate, ContentKind, PIXEL};
 use crate::http::{Answer, Body};
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("GET", "/v2/bot/message/{messageId}/content", download),
@@ -21,11 +21,11 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
 ];
 
-/// What was sent under the message ID in the path, unless it is gone.
-fn find(turn: &Turn<'_>) -> Result<Content, Answer> {
-    let id = turn.parameter("messageId");
-    let played = turn.state.played.contents.get(id);
-    match played.or_else(|| turn.settings.contents.get(id)) {
+/// The content of the message in the path.
+fn find(ctx: &Context<'_>) -> Result<Content, Answer> {
+    let id = ctx.parameter("messageId");
+    let played = ctx.state.played.contents.get(id);
+    match played.or_else(|| ctx.settings.contents.get(id)) {
         None => Err(Answer::message(404, "not found")),
         Some(content) if content.fate == ContentFate::Unsent => {
             Err(Answer::message(410, "The content is gone"))
@@ -34,24 +34,24 @@ fn find(turn: &Turn<'_>) -> Result<Content, Answer> {
     }
 }
 
-/// Whether something is ready now; to ask is what makes it ready in the end.
-fn is_ready(turn: &mut Turn<'_>, content: &Content) -> bool {
+/// Whether content is ready. Each call brings content in preparation a step closer.
+fn is_ready(ctx: &mut Context<'_>, content: &Content) -> bool {
     let ContentFate::Preparing(needed) = content.fate else {
         return content.fate == ContentFate::Ready;
     };
-    let id = turn.parameter("messageId").to_owned();
-    let polls = turn.state.polls.entry(id).or_default();
+    let id = ctx.parameter("messageId").to_owned();
+    let polls = ctx.state.content_polls.entry(id).or_default();
     let ready = *polls >= needed;
     *polls = polls.saturating_add(1);
     ready
 }
 
-fn download(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let content = find(turn)?;
+fn download(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let content = find(ctx)?;
     if content.fate == ContentFate::Failed {
         return Err(Answer::message(404, "not found"));
     }
-    if !is_ready(turn, &content) {
+    if !is_ready(ctx, &content) {
         return Ok(Answer::binary(202, None, Vec::new()));
     }
     let body = match content.bytes {
@@ -61,8 +61,8 @@ fn download(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::binary(200, content.content_type.as_deref(), body))
 }
 
-fn preview(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    match find(turn)?.kind {
+fn preview(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    match find(ctx)?.kind {
         ContentKind::Image | ContentKind::Video => {
             Ok(Answer::binary(200, Some("image/png"), PIXEL.to_vec()))
         }
@@ -72,15 +72,15 @@ fn preview(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     }
 }
 
-fn transcoding(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let content = find(turn)?;
+fn transcoding(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let content = find(ctx)?;
     if matches!(content.kind, ContentKind::Image | ContentKind::File) {
         let text = "Transcoding status doesn't support this type of content";
         return Err(Answer::message(400, text));
     }
     let status = match content.fate {
         ContentFate::Failed => "failed",
-        _ if is_ready(turn, &content) => "succeeded",
+        _ if is_ready(ctx, &content) => "succeeded",
         _ => "processing",
     };
     Ok(Answer::json(200, &json!({ "status": status })))

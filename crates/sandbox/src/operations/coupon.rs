@@ -1,14 +1,14 @@
-//! Coupons: created, listed, read and discontinued. What a coupon may say is `rules`' part.
+//! Coupons: created, listed, read and discontinued. A new coupon is checked by `rules`.
 
 use serde_json::{Map, Value, json};
 
-use crate::calendar::seconds;
+use crate::calendar::unix_seconds;
 use crate::http::Answer;
-use crate::ids::fresh_hex;
+use crate::ids::new_hex;
 use crate::paging;
 use crate::route::Route;
 use crate::rules;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::coupon::{Coupon, MAX_COUPONS};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -34,21 +34,21 @@ const FIELDS: [&str; 13] = [
     "usageCondition",
 ];
 
-fn create(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
-    let now = seconds(turn.now);
-    rules::coupon(&body, i64::try_from(now).unwrap_or(i64::MAX))?;
-    let kept = &mut turn.state.coupons.0;
-    let valid = kept.iter().filter(|one| one.status(now) == "RUNNING");
+fn create(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
+    let now = unix_seconds(ctx.now);
+    rules::check_coupon(&body, i64::try_from(now).unwrap_or(i64::MAX))?;
+    let coupons = &mut ctx.state.coupons.0;
+    let valid = coupons.iter().filter(|one| one.status(now) == "RUNNING");
     if valid.count() >= MAX_COUPONS {
         return Err(Answer::invalid("You have too many coupons created.", ""));
     }
-    // A ULID's digits have all of hex among them.
-    let id = format!("01J{:.23}", fresh_hex().to_uppercase());
+    // Hex digits are valid in a ULID.
+    let id = format!("01J{:.23}", new_hex().to_uppercase());
     let fields = FIELDS
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), body.get(key)?.clone())));
-    kept.push(Coupon {
+    coupons.push(Coupon {
         id: id.clone(),
         fields: fields.filter(|(_, value)| !value.is_null()).collect(),
         created: now,
@@ -57,23 +57,23 @@ fn create(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &json!({ "couponId": id })))
 }
 
-/// The newest coupons first; a continuation token stands for the place of the last one shown, so
-/// that coupons created meanwhile shift nothing.
-fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+/// Lists the newest coupons first. The continuation token holds the index of the last one shown, so
+/// that coupons created meanwhile do not shift the pages.
+fn list(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     const LIST: &str = "coupons";
-    let limit = limit(turn)?;
-    let statuses = turn.call.query_values("status");
+    let limit = limit(ctx)?;
+    let statuses = ctx.call.query_values("status");
     let known = ["DRAFT", "RUNNING", "CLOSED"];
     if !statuses.iter().all(|one| known.contains(&one.as_str())) {
         let text = "Must be one of the following values: [DRAFT,RUNNING,CLOSED]";
         return Err(Answer::invalid(text, "status"));
     }
-    let below = paging::start(turn, LIST)?;
+    let below = paging::start_position(ctx, LIST)?;
     let below = below.map_or(usize::MAX, |below| {
         usize::try_from(below).unwrap_or(usize::MAX)
     });
-    let now = seconds(turn.now);
-    let coupons = turn.state.coupons.0.iter().enumerate().rev();
+    let now = unix_seconds(ctx.now);
+    let coupons = ctx.state.coupons.0.iter().enumerate().rev();
     let mut found = coupons.filter(|(place, one)| {
         let wanted = statuses.is_empty() || statuses.iter().any(|status| status == one.status(now));
         *place < below && wanted
@@ -86,13 +86,13 @@ fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let mut body = json!({ "items": items });
     if let (Some(_), Some((last, _))) = (found.next(), shown.last()) {
         let last = u64::try_from(*last).unwrap_or_default();
-        body["next"] = json!(paging::token(LIST, last, turn.now));
+        body["next"] = json!(paging::continuation_token(LIST, last, ctx.now));
     }
     Ok(Answer::json(200, &body))
 }
 
-fn limit(turn: &Turn<'_>) -> Result<usize, Answer> {
-    let Some(text) = turn.call.query_value("limit") else {
+fn limit(ctx: &Context<'_>) -> Result<usize, Answer> {
+    let Some(text) = ctx.call.query_value("limit") else {
         return Ok(20);
     };
     let text = match text.parse() {
@@ -104,9 +104,9 @@ fn limit(turn: &Turn<'_>) -> Result<usize, Answer> {
     Err(Answer::invalid(text, "limit"))
 }
 
-fn get(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let now = seconds(turn.now);
-    let coupon = find(turn)?;
+fn get(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let now = unix_seconds(ctx.now);
+    let coupon = find(ctx)?;
     let mut shown = Map::from_iter([("couponId".to_owned(), json!(coupon.id))]);
     shown.extend(coupon.fields.clone());
     let mut shown = Value::Object(shown);
@@ -119,9 +119,9 @@ fn get(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &shown))
 }
 
-fn close(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let now = seconds(turn.now);
-    let coupon = find(turn)?;
+fn close(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let now = unix_seconds(ctx.now);
+    let coupon = find(ctx)?;
     if coupon.status(now) == "CLOSED" {
         let refusal = Answer::invalid("The coupon has already been closed.", "");
         return Err(Answer {
@@ -133,10 +133,10 @@ fn close(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &json!({})))
 }
 
-/// The coupon of the path.
-fn find<'t>(turn: &'t mut Turn<'_>) -> Result<&'t mut Coupon, Answer> {
-    let id = turn.parameter("couponId").to_owned();
-    let mut coupons = turn.state.coupons.0.iter_mut();
+/// The coupon in the path.
+fn find<'t>(ctx: &'t mut Context<'_>) -> Result<&'t mut Coupon, Answer> {
+    let id = ctx.parameter("couponId").to_owned();
+    let mut coupons = ctx.state.coupons.0.iter_mut();
     coupons.find(|one| one.id == id).ok_or_else(|| Answer {
         status: 404,
         ..Answer::invalid("coupon not found", "")

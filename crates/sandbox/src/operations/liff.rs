@@ -1,13 +1,13 @@
-//! LIFF apps: added, listed, changed and removed. They belong to a LINE Login channel at LINE; here
-//! the one channel has them too.
+//! LIFF apps: added, listed, changed and removed. At LINE they belong to a LINE Login channel; here they
+//! belong to the one channel.
 
 use serde_json::{Map, Value, json};
 
 use super::request::https_host;
 use crate::http::Answer;
-use crate::ids::fresh_hex;
+use crate::ids::new_hex;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("POST", "/liff/v1/apps", add),
@@ -16,7 +16,7 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::bot("DELETE", "/liff/v1/apps/{liffId}", remove),
 ];
 
-const MOST: usize = 30;
+const MAX_APPS: usize = 30;
 
 const SCOPES: [&str; 4] = ["openid", "email", "profile", "chat_message.write"];
 
@@ -24,23 +24,23 @@ fn not_found() -> Answer {
     Answer::message(404, "not found")
 }
 
-/// The body as members, unless one of them is no good.
-fn members(turn: &Turn<'_>) -> Result<Map<String, Value>, Answer> {
-    let Value::Object(members) = turn.call.json()? else {
+/// The properties of the body, all of them valid.
+fn members(ctx: &Context<'_>) -> Result<Map<String, Value>, Answer> {
+    let Value::Object(members) = ctx.call.json()? else {
         return Err(Answer::message(400, "invalid request"));
     };
     for (name, value) in &members {
-        if !is_good(name, value) {
+        if !is_valid(name, value) {
             return Err(Answer::invalid_property(&format!("'{name}'")));
         }
     }
     Ok(members)
 }
 
-fn is_good(name: &str, value: &Value) -> bool {
+fn is_valid(name: &str, value: &Value) -> bool {
     let text = value.as_str().unwrap_or_default();
     match name {
-        "view" => is_good_view(value),
+        "view" => is_valid_view(value),
         "description" => value.is_string() && !text.contains("LINE"),
         "features" => value.as_object().is_some_and(|features| {
             let known = ["qrCode", "ble"];
@@ -57,8 +57,8 @@ fn is_good(name: &str, value: &Value) -> bool {
     }
 }
 
-/// Checks what is there of a view; changing an app may name one part only.
-fn is_good_view(view: &Value) -> bool {
+/// Checks the given parts of a view; a change may have only some.
+fn is_valid_view(view: &Value) -> bool {
     let good = |name: &str, good: &dyn Fn(&Value) -> bool| view.get(name).is_none_or(good);
     view.is_object()
         && good("type", &|value| {
@@ -72,8 +72,8 @@ fn is_good_view(view: &Value) -> bool {
         && good("moduleMode", &Value::is_boolean)
 }
 
-fn add(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let members = members(turn)?;
+fn add(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let members = members(ctx)?;
     for name in ["type", "url"] {
         if members
             .get("view")
@@ -83,11 +83,11 @@ fn add(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
             return Err(Answer::invalid_property(&format!("'view.{name}'")));
         }
     }
-    if turn.state.liff_apps.len() >= MOST {
+    if ctx.state.liff_apps.len() >= MAX_APPS {
         let text = "The maximum number of LIFF apps has already been added";
         return Err(Answer::message(400, text));
     }
-    let id = format!("{}-{:.8}", turn.settings.channel_id, fresh_hex());
+    let id = format!("{}-{:.8}", ctx.settings.channel_id, new_hex());
     let mut app = json!({
         "liffId": id,
         "view": {},
@@ -97,11 +97,11 @@ fn add(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
         "botPrompt": "none",
     });
     merge(&mut app, members);
-    turn.state.liff_apps.push(app);
+    ctx.state.liff_apps.push(app);
     Ok(Answer::json(200, &json!({ "liffId": id })))
 }
 
-/// Puts new values over old ones; of a view or of features, member by member.
+/// Replaces old values by new ones; `view` and `features` are merged.
 fn merge(app: &mut Value, members: Map<String, Value>) {
     for (name, value) in members {
         match (app[&name].as_object_mut(), value) {
@@ -112,33 +112,33 @@ fn merge(app: &mut Value, members: Map<String, Value>) {
     }
 }
 
-fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    if turn.state.liff_apps.is_empty() {
+fn list(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    if ctx.state.liff_apps.is_empty() {
         return Err(not_found());
     }
-    Ok(Answer::json(200, &json!({ "apps": turn.state.liff_apps })))
+    Ok(Answer::json(200, &json!({ "apps": ctx.state.liff_apps })))
 }
 
-/// Where the app in the path stands.
-fn place(turn: &Turn<'_>) -> Result<usize, Answer> {
-    let id = turn.parameter("liffId");
-    let place = turn
+/// The index of the app in the path.
+fn position(ctx: &Context<'_>) -> Result<usize, Answer> {
+    let id = ctx.parameter("liffId");
+    let position = ctx
         .state
         .liff_apps
         .iter()
         .position(|app| app["liffId"] == id);
-    place.ok_or_else(not_found)
+    position.ok_or_else(not_found)
 }
 
-fn change(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let place = place(turn)?;
-    let members = members(turn)?;
-    merge(&mut turn.state.liff_apps[place], members);
+fn change(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let position = position(ctx)?;
+    let members = members(ctx)?;
+    merge(&mut ctx.state.liff_apps[position], members);
     Ok(Answer::raw(200, "application/json", ""))
 }
 
-fn remove(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let place = place(turn)?;
-    turn.state.liff_apps.remove(place);
+fn remove(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let position = position(ctx)?;
+    ctx.state.liff_apps.remove(position);
     Ok(Answer::raw(200, "application/json", ""))
 }

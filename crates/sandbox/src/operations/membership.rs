@@ -1,17 +1,17 @@
-//! Memberships: the plans, who subscribed to them, and what one user subscribed to. The plans and
-//! their members are settings; nothing here changes them.
+//! Memberships: the plans, their members, and the subscriptions of a user. Plans and members are
+//! settings; nothing changes them.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::calendar::{line_day, seconds};
+use crate::calendar::{line_day, unix_seconds};
 use crate::http::Answer;
-use crate::ids::is_user;
+use crate::ids::is_user_id;
 use crate::paging;
 use crate::route::Route;
 use crate::settings::Membership;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("GET", "/v2/bot/membership/list", plans),
@@ -29,8 +29,8 @@ pub(crate) const ROUTES: &[Route] = &[
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
-fn plans(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let plans = &turn.settings.memberships;
+fn plans(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let plans = &ctx.settings.memberships;
     if plans.is_empty() {
         return Err(Answer::message(404, "Membership plan not found"));
     }
@@ -57,15 +57,15 @@ fn show(plan: &Membership) -> Value {
     })
 }
 
-fn subscription(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let user = turn.parameter("userId");
-    if !is_user(user) {
+fn subscription(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let user = ctx.parameter("userId");
+    if !is_user_id(user) {
         let text = "The value for the 'userId' parameter is invalid";
         return Err(Answer::message(400, text));
     }
-    let plans = turn.settings.memberships.iter().filter_map(|plan| {
+    let plans = ctx.settings.memberships.iter().filter_map(|plan| {
         let place = plan.members.iter().position(|member| member == user)?;
-        Some(json!({ "membership": show(plan), "user": status(turn, place + 1) }))
+        Some(json!({ "membership": show(plan), "user": status(ctx, place + 1) }))
     });
     let plans: Vec<Value> = plans.collect();
     if plans.is_empty() {
@@ -74,29 +74,29 @@ fn subscription(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &json!({ "subscriptions": plans })))
 }
 
-/// Everybody joined a month before the sandbox began, and pays every 30 days.
-fn status(turn: &Turn<'_>, number: usize) -> Value {
-    let joined = turn.state.opened - MONTH;
-    let age = turn.now.duration_since(joined).unwrap_or_default();
+/// The status of a member. Everybody joined 30 days before the start, and pays every 30 days.
+fn status(ctx: &Context<'_>, number: usize) -> Value {
+    let joined = ctx.state.started_at - MONTH;
+    let age = ctx.now.duration_since(joined).unwrap_or_default();
     let months = 1 + age.as_secs() / MONTH.as_secs();
     let next = joined + MONTH * u32::try_from(months).unwrap_or(u32::MAX);
     json!({
         "membershipNo": number,
-        "joinedTime": seconds(joined),
+        "joinedTime": unix_seconds(joined),
         "nextBillingDate": line_day(next).to_string(),
         "totalSubscriptionMonths": months,
     })
 }
 
-fn members(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let id = turn.parameter("membershipId").parse().ok();
-    let plan = turn
+fn members(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let id = ctx.parameter("membershipId").parse().ok();
+    let plan = ctx
         .settings
         .memberships
         .iter()
         .find(|plan| Some(plan.id) == id);
     let plan = plan.ok_or_else(|| Answer::message(404, "Membership ID is not found"))?;
-    let limit = match turn.call.query_value("limit").map(|text| text.parse()) {
+    let limit = match ctx.call.query_value("limit").map(|text| text.parse()) {
         None => 300,
         Some(Ok(limit @ 1..=1000)) => limit,
         Some(_) => {
@@ -105,14 +105,14 @@ fn members(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
         }
     };
     let list = format!("members/{}", plan.id);
-    let start = paging::start(turn, &list)?.unwrap_or_default();
+    let start = paging::start_position(ctx, &list)?.unwrap_or_default();
     let skipped = usize::try_from(start).unwrap_or(usize::MAX);
     let shown: Vec<&String> = plan.members.iter().skip(skipped).take(limit).collect();
     let end = skipped.saturating_add(limit);
     let mut body = json!({ "userIds": shown });
     if end < plan.members.len() {
         let end = u64::try_from(end).unwrap_or(u64::MAX);
-        body["next"] = json!(paging::token(&list, end, turn.now));
+        body["next"] = json!(paging::continuation_token(&list, end, ctx.now));
     }
     Ok(Answer::json(200, &body))
 }

@@ -1,15 +1,15 @@
-//! Module channels: attaching to accounts, the list of those attached, detaching, and taking over
-//! or handing back a chat. There is no second channel here that could be in the way.
+//! Module channels: attaching to accounts, listing and detaching them, and acquiring or releasing
+//! control of a chat.
 
 use line_connector_http::Secret;
 use serde_json::{Value, json};
 
 use crate::crypto::base64;
 use crate::http::{Answer, Form};
-use crate::ids::{bot_id, bot_number, has_id_shape, is_user};
+use crate::ids::{bot_id, bot_number, has_id_format, is_user_id};
 use crate::paging;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::open("POST", "/module/auth/v1/token", attach),
@@ -21,13 +21,13 @@ pub(crate) const ROUTES: &[Route] = &[
 
 const YEAR_SECONDS: u64 = 365 * 24 * 3600;
 
-/// Attaches another account with each code; any code is good once.
-fn attach(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
+/// Attaches another account for each authorization code. Any code is accepted once.
+fn attach(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     let refuse = |status| Err(Answer::raw(status, "application/json", ""));
-    let Some(form) = turn.call.form() else {
+    let Some(form) = ctx.call.form() else {
         return refuse(400);
     };
-    if !is_the_channel(turn, &form) {
+    if !is_the_channel(ctx, &form) {
         return refuse(403);
     }
     let given = |name| form.get(name).filter(|value| !value.is_empty());
@@ -35,7 +35,7 @@ fn attach(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let (Some(code), Some(_), true) = (given("code"), given("redirect_uri"), grant) else {
         return refuse(400);
     };
-    let attached = &mut turn.state.attached;
+    let attached = &mut ctx.state.attached_bots;
     if !attached.used_codes.insert(code) {
         return refuse(400);
     }
@@ -49,10 +49,10 @@ fn attach(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
 }
 
 /// Whether the caller knows the channel's secret, from the form or from a `Basic` header.
-fn is_the_channel(turn: &Turn<'_>, form: &Form) -> bool {
-    let settings = turn.settings;
+fn is_the_channel(ctx: &Context<'_>, form: &Form) -> bool {
+    let settings = ctx.settings;
     let (id, secret) = (&settings.channel_id, settings.channel_secret.expose());
-    let header = turn.call.authorization.as_ref().map(Secret::expose);
+    let header = ctx.call.authorization.as_ref().map(Secret::expose);
     let basic = header
         .and_then(|value| value.split_once(' '))
         .map(|(_, rest)| rest);
@@ -67,10 +67,10 @@ fn is_the_channel(turn: &Turn<'_>, form: &Form) -> bool {
     }
 }
 
-fn detach(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
+fn detach(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
     let id = body.get("botId").and_then(Value::as_str);
-    let attached = &mut turn.state.attached;
+    let attached = &mut ctx.state.attached_bots;
     let bot = id
         .and_then(bot_number)
         .filter(|number| *number < attached.next)
@@ -84,11 +84,11 @@ fn detach(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::raw(200, "application/json", ""))
 }
 
-fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let limit = paging::limit(turn, 100, 100)?;
-    let bots = turn.state.attached.bots.clone();
+fn list(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let limit = paging::limit(ctx, 100, 100)?;
+    let bots = ctx.state.attached_bots.bots.clone();
     let total = u64::try_from(bots.len()).unwrap_or(u64::MAX);
-    paging::answer(turn, "bots", limit, total, |_, place| {
+    paging::page(ctx, "bots", limit, total, |_, place| {
         let number = *bots.get(usize::try_from(place).ok()?)?;
         let (basic_id, name) = match number {
             0 => ("@sandbox".to_owned(), "Sandbox".to_owned()),
@@ -98,19 +98,19 @@ fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     })
 }
 
-/// The chat in the path: a person's or one of several people's.
-fn chat(turn: &Turn<'_>) -> Result<String, Answer> {
-    let id = turn.parameter("chatId");
-    if id.starts_with(['U', 'C', 'R']) && has_id_shape(id) {
+/// The chat ID in the path: a user, group or room ID.
+fn chat(ctx: &Context<'_>) -> Result<String, Answer> {
+    let id = ctx.parameter("chatId");
+    if id.starts_with(['U', 'C', 'R']) && has_id_format(id) {
         return Ok(id.to_owned());
     }
     Err(Answer::invalid_parameter("chatId"))
 }
 
-fn acquire(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let id = chat(turn)?;
-    if !turn.call.body.is_empty() {
-        let body = turn.call.json()?;
+fn acquire(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let id = chat(ctx)?;
+    if !ctx.call.body.is_empty() {
+        let body = ctx.call.json()?;
         let good = |name: &str, good: &dyn Fn(&Value) -> bool| body.get(name).is_none_or(good);
         if !good("expired", &Value::is_boolean) {
             return Err(Answer::invalid_property("'expired'"));
@@ -121,10 +121,10 @@ fn acquire(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
             return Err(Answer::invalid_property("'ttl'"));
         }
     }
-    let absent = if is_user(&id) {
-        !turn.state.friends.contains(turn.settings, &id)
+    let absent = if is_user_id(&id) {
+        !ctx.state.friends.contains(ctx.settings, &id)
     } else {
-        turn.state.left_chats.contains(&id)
+        ctx.state.left_chats.contains(&id)
     };
     if absent {
         return Err(Answer::message(404, "Not found"));
@@ -132,7 +132,7 @@ fn acquire(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::raw(200, "application/json", ""))
 }
 
-fn release(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    chat(turn)?;
+fn release(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    chat(ctx)?;
     Ok(Answer::raw(200, "application/json", ""))
 }

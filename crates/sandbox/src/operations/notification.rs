@@ -1,6 +1,5 @@
-//! LINE notification messages, which go to phone numbers: flexible ones and those from templates.
-//! The delivery counts are in
-//! `message::counts`.
+//! LINE notification messages, which are sent to phone numbers: flexible ones and those from
+//! templates. Their delivery counts are in `message::counts`.
 
 use serde_json::{Value, json};
 
@@ -8,8 +7,8 @@ use super::request::{aggregation_units, required_text};
 use crate::delivery::{self, Plan};
 use crate::http::Answer;
 use crate::route::Route;
-use crate::rules::{self, Chat};
-use crate::state::Turn;
+use crate::rules::{self, Destination};
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("POST", "/bot/pnp/push", flexible),
@@ -18,9 +17,9 @@ pub(crate) const ROUTES: &[Route] = &[
 
 const TAG: &str = "x-line-delivery-tag";
 
-/// The hashed number that the body names, once the tag is in order too.
-fn number(turn: &Turn<'_>, body: &Value) -> Result<String, Answer> {
-    let tag = turn.call.headers.get(TAG);
+/// The hashed phone number in the body; checks the delivery tag too.
+fn number(ctx: &Context<'_>, body: &Value) -> Result<String, Answer> {
+    let tag = ctx.call.headers.get(TAG);
     if tag.is_some_and(|tag| !(16..=100).contains(&tag.chars().count())) {
         let text = "The value for the 'X-Line-Delivery-Tag' header is invalid";
         return Err(Answer::message(400, text));
@@ -34,26 +33,26 @@ fn number(turn: &Turn<'_>, body: &Value) -> Result<String, Answer> {
     Ok(to.to_owned())
 }
 
-/// Sends, unless nobody can be reached under the number.
+/// Sends, unless the number is unreachable.
 fn deliver(
-    turn: &mut Turn<'_>,
+    ctx: &mut Context<'_>,
     kind: &'static str,
     to: &str,
     body: &Value,
 ) -> Result<Answer, Answer> {
-    if turn.settings.unreachable.contains(to) {
+    if ctx.settings.unreachable.contains(to) {
         return Err(Answer::message(422, "Failed to send messages"));
     }
     let plan = Plan::uncounted(kind, json!(to), 1);
-    delivery::accept(turn, &plan, body, None, None);
+    delivery::accept(ctx, &plan, body, None, None);
     let status = if kind == "pnp" { 200 } else { 202 };
     Ok(Answer::json(status, &json!({})))
 }
 
-fn flexible(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
-    let to = number(turn, &body)?;
-    rules::send(&body, Chat::User)?;
+fn flexible(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
+    let to = number(ctx, &body)?;
+    rules::check_send(&body, Destination::User)?;
     let messages = body.get("messages").and_then(Value::as_array);
     for (index, message) in messages.into_iter().flatten().enumerate() {
         if ["image", "video", "audio"]
@@ -64,12 +63,12 @@ fn flexible(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
             return Err(Answer::invalid("invalid property", &place));
         }
     }
-    deliver(turn, "pnp", &to, &body)
+    deliver(ctx, "pnp", &to, &body)
 }
 
-fn templated(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let mut body = turn.call.json()?;
-    let to = number(turn, &body)?;
+fn templated(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let mut body = ctx.call.json()?;
+    let to = number(ctx, &body)?;
     let key = required_text(&body, "templateKey")?;
     if !is_key(key) {
         let text = "The specified template doesn't exist, or you don't have the permission";
@@ -81,11 +80,11 @@ fn templated(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     let filling = body.get("body").cloned().unwrap_or(json!({}));
     fill(&filling)?;
     body["messages"] = json!({ "templateKey": key, "body": filling });
-    deliver(turn, "pnp/templated", &to, &body)
+    deliver(ctx, "pnp/templated", &to, &body)
 }
 
-/// The keys of templates, items and buttons are published online only. All of them end in the
-/// letters of a language, and LINE's samples of keys that do not exist end in digits.
+/// Whether a template or item key could exist. LINE publishes the keys online only. All of them end in
+/// a language code, and LINE's samples of keys that do not exist end in digits.
 fn is_key(key: &str) -> bool {
     let word = key
         .bytes()
@@ -95,7 +94,7 @@ fn is_key(key: &str) -> bool {
         && language.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Judges what a template is filled in with.
+/// Checks the body of a template.
 fn fill(body: &Value) -> Result<(), Answer> {
     if !body.is_object() {
         return Err(Answer::invalid_property("'body'"));
@@ -126,7 +125,7 @@ fn fill(body: &Value) -> Result<(), Answer> {
     differ(&keys)
 }
 
-/// The objects of an array of at most so many.
+/// The elements of an array of at most `most`.
 fn list<'a>(body: &'a Value, name: &str, most: usize, details: &mut Vec<Value>) -> &'a [Value] {
     let found = body.get(name).and_then(Value::as_array);
     let found = found.map(Vec::as_slice).unwrap_or_default();
@@ -137,7 +136,7 @@ fn list<'a>(body: &'a Value, name: &str, most: usize, details: &mut Vec<Value>) 
     found
 }
 
-/// An item or a button: a key, and a text of at most so many characters.
+/// Checks an item or a button: a key, and a text of at most `most` characters.
 fn pair(object: &Value, names: (&str, &str), most: usize, place: &str, details: &mut Vec<Value>) {
     for name in [names.0, names.1] {
         let property = format!("{place}.{name}");

@@ -1,5 +1,4 @@
-//! The people a sandbox knows: friends by number, the account's own bots, profiles, the list of
-//! followers and link tokens. User IDs are worked out, not stored, so a million friends cost nothing.
+//! Profiles of friends, the list of followers, and the account's own bot information.
 
 use serde_json::{Value, json};
 
@@ -9,7 +8,7 @@ use crate::http::Answer;
 use crate::ids::{bot_id, person_number, user_id};
 use crate::paging;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("GET", "/v2/bot/profile/{userId}", profile),
@@ -17,9 +16,9 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::bot("GET", "/v2/bot/followers/ids", followers),
 ];
 
-fn profile(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let id = user_in_path(turn)?;
-    if !turn.state.friends.contains(turn.settings, &id) {
+fn profile(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let id = user_in_path(ctx)?;
+    if !ctx.state.friends.contains(ctx.settings, &id) {
         return Err(Answer::message(404, "Not found"));
     }
     let number = person_number(&id);
@@ -31,7 +30,7 @@ fn profile(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     if number.is_some_and(|number| number.is_multiple_of(2)) {
         profile["statusMessage"] = json!("Hello, LINE!");
     }
-    let own = turn.state.friends.profile(&id);
+    let own = ctx.state.friends.profile(&id);
     if let Some(own) = own.and_then(Value::as_object) {
         for (name, value) in own {
             profile[name.as_str()] = value.clone();
@@ -40,27 +39,27 @@ fn profile(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &profile))
 }
 
-fn followers(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    verified_only(turn.settings)?;
-    let limit = paging::limit(turn, 300, 1000)?;
-    let old = turn.settings.friends;
-    let new = u64::try_from(turn.state.friends.newcomers().len()).unwrap_or_default();
-    paging::answer(turn, "userIds", limit, old + new, |turn, place| {
+fn followers(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    verified_only(ctx.settings)?;
+    let limit = paging::limit(ctx, 300, 1000)?;
+    let old = ctx.settings.friends;
+    let new = u64::try_from(ctx.state.friends.newcomers().len()).unwrap_or_default();
+    paging::page(ctx, "userIds", limit, old + new, |ctx, place| {
         let id = match place.checked_sub(old) {
             None => user_id(place),
             Some(place) => {
-                let newcomers = turn.state.friends.newcomers();
+                let newcomers = ctx.state.friends.newcomers();
                 newcomers.get(usize::try_from(place).ok()?)?.clone()
             }
         };
-        turn.state
+        ctx.state
             .friends
-            .contains(turn.settings, &id)
+            .contains(ctx.settings, &id)
             .then(|| json!(id))
     })
 }
 
-fn bot_info(_: &mut Turn<'_>) -> Result<Answer, Answer> {
+fn bot_info(_: &mut Context<'_>) -> Result<Answer, Answer> {
     let body = json!({
         "userId": bot_id(0),
         "basicId": "@sandbox",

@@ -1,22 +1,22 @@
-//! What several families of operations read out of a request, and refuse in the same words.
+//! Checks of requests that several families of operations share.
 
 use serde_json::Value;
 
 use crate::http::Answer;
-use crate::ids::is_user;
+use crate::ids::is_user_id;
 use crate::settings::Settings;
-use crate::state::Turn;
+use crate::state::Context;
 
 /// The user ID in the path.
-pub(crate) fn user_in_path(turn: &Turn<'_>) -> Result<String, Answer> {
-    let id = turn.parameter("userId");
-    if is_user(id) {
+pub(crate) fn user_in_path(ctx: &Context<'_>) -> Result<String, Answer> {
+    let id = ctx.parameter("userId");
+    if is_user_id(id) {
         return Ok(id.to_owned());
     }
     Err(Answer::invalid_parameter("userId"))
 }
 
-/// Refuses what only verified and premium accounts may do.
+/// Refuses operations that only verified and premium accounts may use.
 pub(crate) fn verified_only(settings: &Settings) -> Result<(), Answer> {
     if settings.verified {
         return Ok(());
@@ -36,7 +36,7 @@ pub(crate) fn required_text<'a>(body: &'a Value, name: &str) -> Result<&'a str, 
     }
 }
 
-/// `customAggregationUnits`: at most one name.
+/// Checks `customAggregationUnits`, which holds at most one name.
 pub(crate) fn aggregation_units(body: &Value) -> Result<(), Answer> {
     const NAME: &str = "customAggregationUnits";
     let Some(units) = body.get(NAME) else {
@@ -61,7 +61,7 @@ pub(crate) fn aggregation_units(body: &Value) -> Result<(), Answer> {
     Err(Answer::invalid("invalid property", &format!("{NAME}[0]")))
 }
 
-/// The host of an `https` URL that could be one.
+/// The host of a well-formed `https` URL.
 pub(crate) fn https_host(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("https://")?;
     let host = rest.split(['/', '?', '#', ':']).next()?;

@@ -5,24 +5,24 @@ use serde_json::json;
 use super::chat_members::{self, ROOM};
 use crate::http::Answer;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("GET", "/v2/bot/room/{roomId}/members/count", |turn| {
-        chat_members::count(turn, ROOM)
+    Route::bot("GET", "/v2/bot/room/{roomId}/members/count", |ctx| {
+        chat_members::count(ctx, ROOM)
     }),
-    Route::bot("GET", "/v2/bot/room/{roomId}/members/ids", |turn| {
-        chat_members::member_ids(turn, ROOM)
+    Route::bot("GET", "/v2/bot/room/{roomId}/members/ids", |ctx| {
+        chat_members::member_ids(ctx, ROOM)
     }),
-    Route::bot("GET", "/v2/bot/room/{roomId}/member/{userId}", |turn| {
-        chat_members::member(turn, ROOM)
+    Route::bot("GET", "/v2/bot/room/{roomId}/member/{userId}", |ctx| {
+        chat_members::member(ctx, ROOM)
     }),
     Route::bot("POST", "/v2/bot/room/{roomId}/leave", leave),
 ];
 
-/// Leaving a room that was left before is no error, unlike a group.
-fn leave(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let id = chat_members::id(turn, ROOM)?;
-    turn.state.left_chats.insert(id);
+/// Unlike leaving a group, leaving a room twice is no error.
+fn leave(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let id = chat_members::id(ctx, ROOM)?;
+    ctx.state.left_chats.insert(id);
     Ok(Answer::json(200, &json!({})))
 }

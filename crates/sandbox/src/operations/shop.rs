@@ -1,18 +1,18 @@
-//! Mission stickers: whether the request is one LINE would take. No sticker changes hands.
+//! Mission stickers: a valid request is accepted, and nothing is delivered.
 
 use serde_json::Value;
 
 use crate::http::Answer;
-use crate::ids::is_user;
+use crate::ids::is_user_id;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[Route::bot("POST", "/shop/v3/mission", send)];
 
-fn send(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
+fn send(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    let well_formed = text("to").is_some_and(is_user)
+    let well_formed = text("to").is_some_and(is_user_id)
         && text("productType") == Some("STICKER")
         && body.get("sendPresentMessage") == Some(&Value::Bool(false));
     let Some(package) = text("productId").filter(|_| well_formed) else {

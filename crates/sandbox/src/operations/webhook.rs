@@ -1,6 +1,6 @@
-//! The channel's webhook endpoint: set, shown and tested. Where the sandbox has a way out, a test
-//! really calls it; otherwise it says what LINE would, and fails for hosts below `.invalid`. The
-//! events that go there are `events`'s.
+//! The channel's webhook endpoint: set, read and tested. With a transport for webhooks, a test really
+//! calls the endpoint; without one it succeeds, but for hosts below `.invalid`. Events are sent by
+//! `events`.
 
 use line_connector_http::{Failure, FailureKind, Reply};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::calendar::iso_millis;
 use crate::events::Webhook;
 use crate::http::{Answer, Outbound};
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("PUT", "/v2/bot/channel/webhook/endpoint", set),
@@ -18,49 +18,49 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::bot("POST", "/v2/bot/channel/webhook/test", test),
 ];
 
-const LONGEST: usize = 500;
+const MAX_URL_LENGTH: usize = 500;
 
-/// The `endpoint` of a body.
+/// The `endpoint` of the body.
 fn endpoint(body: &Value) -> Result<String, Answer> {
     let url = body
         .get("endpoint")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    if https_host(url).is_some() && url.chars().count() <= LONGEST {
+    if https_host(url).is_some() && url.chars().count() <= MAX_URL_LENGTH {
         return Ok(url.to_owned());
     }
     Err(Answer::message(400, "Invalid webhook endpoint URL"))
 }
 
-fn configured(turn: &Turn<'_>) -> Result<String, Answer> {
-    let url = turn.state.webhook.url.clone();
+fn configured(ctx: &Context<'_>) -> Result<String, Answer> {
+    let url = ctx.state.webhook.url.clone();
     url.ok_or_else(|| Answer::message(404, "Webhook endpoint not found"))
 }
 
-fn set(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    turn.state.webhook.url = Some(endpoint(&turn.call.json()?)?);
+fn set(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    ctx.state.webhook.url = Some(endpoint(&ctx.call.json()?)?);
     Ok(Answer::json(200, &json!({})))
 }
 
-fn get(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = json!({ "endpoint": configured(turn)?, "active": turn.state.webhook.active });
+fn get(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = json!({ "endpoint": configured(ctx)?, "active": ctx.state.webhook.active });
     Ok(Answer::json(200, &body))
 }
 
-fn test(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = if turn.call.body.is_empty() {
+fn test(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = if ctx.call.body.is_empty() {
         Value::Null
     } else {
-        turn.call.json()?
+        ctx.call.json()?
     };
     let url = match body.get("endpoint") {
         Some(_) => endpoint(&body)?,
-        None => configured(turn)?,
+        None => configured(ctx)?,
     };
-    let known = json!({ "timestamp": iso_millis(turn.now), "url": url });
-    if turn.settings.outward.is_some() {
-        let probe = Webhook::new(turn.settings, &[]).request(&url);
-        return Ok(Answer::json(200, &json!({})).after(Outbound::new(probe, known, tested)));
+    let known = json!({ "timestamp": iso_millis(ctx.now), "url": url });
+    if ctx.settings.outward.is_some() {
+        let probe = Webhook::new(ctx.settings, &[]).request(&url);
+        return Ok(Answer::json(200, &json!({})).after(Outbound::new(probe, known, test_result)));
     }
     let unreachable = https_host(&url).is_some_and(|host| host.ends_with(".invalid"));
     let outcome = if unreachable {
@@ -75,11 +75,11 @@ fn test(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
             ..Reply::default()
         })
     };
-    Ok(tested(&known, outcome))
+    Ok(test_result(&known, outcome))
 }
 
-/// What LINE tells of a test.
-fn tested(known: &Value, outcome: Result<Reply, Failure>) -> Answer {
+/// LINE's answer to a test.
+fn test_result(known: &Value, outcome: Result<Reply, Failure>) -> Answer {
     let url = known["url"].as_str().unwrap_or_default();
     let (status, reason, detail) = match outcome {
         Ok(Reply { status, .. }) if (200..300).contains(&status) => {

@@ -1,9 +1,9 @@
-//! The route table: which method and path lead to which function, and what a call must bring to
-//! get there. A family adds its operations in its own file and one line in [`FAMILIES`].
+//! The route table and the checks in front of every operation: authentication, rate limits, retry
+//! keys. A family lists its routes in its own file and has one line in [`FAMILIES`].
 
 mod rate_limits;
 
-use crate::http::{Answer, BODY_CAP, decode};
+use crate::http::{Answer, MAX_BODY_BYTES, percent_decode};
 use crate::operations::{
     account_link, audience, chat, content, coupon, group, insight, liff, membership, message,
     module, notification, profile, rich_menu, room, shop, token, webhook,
@@ -11,7 +11,7 @@ use crate::operations::{
 use crate::rate_limit::EXCEEDED;
 use crate::retry_key;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::token::{TokenKind, TokenStatus};
 
 const FAMILIES: &[&[Route]] = &[
@@ -38,13 +38,13 @@ const FAMILIES: &[&[Route]] = &[
     webhook::ROUTES,
 ];
 
-/// How large a request body may be. A file of 1,500,000 user IDs is the one thing that is larger
-/// than LINE's general limit.
-pub(crate) fn body_cap(path: &str) -> usize {
+/// How many bytes the body of a request to this path may have. Only a file of user IDs may be
+/// larger than LINE's general limit.
+pub(crate) fn max_body_bytes(path: &str) -> usize {
     if path == audience::FILE_PATH {
-        audience::FILE_CAP
+        audience::MAX_FILE_BYTES
     } else {
-        BODY_CAP
+        MAX_BODY_BYTES
     }
 }
 
@@ -54,54 +54,54 @@ pub(crate) fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> 
     all.map(|route| (route.method, route.template))
 }
 
-/// Finds the operation and lets it answer.
-pub(crate) fn dispatch(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    // Where a literal segment and a placeholder both fit (`richmenu/list`), the literal wins.
-    let mut fitting: Vec<(&Route, Vec<(&'static str, String)>)> = FAMILIES
+/// Finds the operation that a call is for, checks what it requires, and runs it.
+pub(crate) fn dispatch(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    // Where a literal segment and a placeholder both match (`richmenu/list`), the literal wins.
+    let mut matches: Vec<(&Route, Vec<(&'static str, String)>)> = FAMILIES
         .iter()
         .flat_map(|family| family.iter())
-        .filter_map(|route| Some((route, fit(route.template, &turn.call.path)?)))
+        .filter_map(|route| Some((route, match_path(route.template, &ctx.call.path)?)))
         .collect();
-    fitting.sort_by_key(|(_, parameters)| parameters.len());
-    let Some(fewest) = fitting.first().map(|(_, parameters)| parameters.len()) else {
+    matches.sort_by_key(|(_, parameters)| parameters.len());
+    let Some(fewest) = matches.first().map(|(_, parameters)| parameters.len()) else {
         return Err(Answer::message(404, "Not found"));
     };
-    let found = fitting
+    let found = matches
         .into_iter()
         .take_while(|(_, parameters)| parameters.len() == fewest)
-        .find(|(route, _)| route.method == turn.call.method);
+        .find(|(route, _)| route.method == ctx.call.method);
     let Some((route, parameters)) = found else {
         return Err(Answer::message(405, "Method not allowed"));
     };
-    turn.parameters = parameters;
+    ctx.parameters = parameters;
     if route.needs_bearer {
-        authenticate(turn)?;
+        authenticate(ctx)?;
     }
     let endpoint = (route.method, route.template);
-    let limits = &turn.settings.rate_limits;
-    if !turn.state.windows.admit(limits, endpoint, turn.now) {
+    let limits = &ctx.settings.rate_limits;
+    if !ctx.state.windows.admit(limits, endpoint, ctx.now) {
         return Err(Answer::message(429, EXCEEDED));
     }
-    if !route.takes_retry_key && turn.call.headers.get(retry_key::HEADER).is_some() {
+    if !route.takes_retry_key && ctx.call.headers.get(retry_key::HEADER).is_some() {
         let text = "The 'X-Line-Retry-Key' header is not supported by this API";
         return Err(Answer::message(400, text));
     }
-    (route.answer)(turn)
+    (route.answer)(ctx)
 }
 
-/// LINE's 401 for a call whose bearer is missing, unknown or expired.
-fn authenticate(turn: &Turn<'_>) -> Result<(), Answer> {
+/// Refuses a call whose bearer token is missing, unknown or expired with LINE's 401.
+fn authenticate(ctx: &Context<'_>) -> Result<(), Answer> {
     const ALL: [TokenKind; 4] = [
         TokenKind::LongLived,
         TokenKind::ShortLived,
         TokenKind::Stateless,
-        TokenKind::Assertion,
+        TokenKind::V2_1,
     ];
-    let standing = turn
+    let status = ctx
         .call
         .bearer()
-        .map(|token| turn.state.tokens.look_up(token, &ALL, turn.now));
-    let reason = match standing {
+        .map(|token| ctx.state.tokens.look_up(token, &ALL, ctx.now));
+    let reason = match status {
         Some(TokenStatus::Live(_)) => return Ok(()),
         Some(TokenStatus::Expired) => "access token expired",
         Some(TokenStatus::Unknown) => "invalid token",
@@ -112,9 +112,9 @@ fn authenticate(turn: &Turn<'_>) -> Result<(), Answer> {
     Err(Answer::message(401, &text))
 }
 
-/// The values of a template's placeholders where the path fits it.
-fn fit(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
-    // Nearly all templates fail here, before anything is taken apart.
+/// The values of a template's placeholders, decoded; `None` where the path does not match it.
+fn match_path(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    // Fast path: nearly all templates fail here, before anything is split.
     let Some((fixed, _)) = template.split_once('{') else {
         return (template == path).then(Vec::new);
     };
@@ -129,7 +129,9 @@ fn fit(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>
             .strip_prefix('{')
             .and_then(|name| name.strip_suffix('}'))
         {
-            Some(name) if !segment.is_empty() => parameters.push((name, decode(segment, false))),
+            Some(name) if !segment.is_empty() => {
+                parameters.push((name, percent_decode(segment, false)));
+            }
             None if expected == segment => {}
             _ => return None,
         }
@@ -169,10 +171,16 @@ mod tests {
 
     #[test]
     fn placeholders_take_one_decoded_segment() {
-        let fitted = fit("/v2/bot/profile/{userId}", "/v2/bot/profile/U%31");
-        assert_eq!(fitted, Some(vec![("userId", "U1".to_owned())]));
-        assert_eq!(fit("/v2/bot/profile/{userId}", "/v2/bot/profile/"), None);
-        assert_eq!(fit("/v2/bot/profile/{userId}", "/v2/bot/profile/a/b"), None);
-        assert_eq!(fit("/v2/bot/info", "/v2/bot/info/"), None);
+        let matched = match_path("/v2/bot/profile/{userId}", "/v2/bot/profile/U%31");
+        assert_eq!(matched, Some(vec![("userId", "U1".to_owned())]));
+        assert_eq!(
+            match_path("/v2/bot/profile/{userId}", "/v2/bot/profile/"),
+            None
+        );
+        assert_eq!(
+            match_path("/v2/bot/profile/{userId}", "/v2/bot/profile/a/b"),
+            None
+        );
+        assert_eq!(match_path("/v2/bot/info", "/v2/bot/info/"), None);
     }
 }

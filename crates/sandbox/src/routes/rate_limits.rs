@@ -1,4 +1,5 @@
-//! The rate limits that LINE documents for its endpoints, and reading one from text.
+//! The rate limits that LINE documents, and parsing one from text. LINE's general limit is 2,000
+//! calls a second; an endpoint with another one needs a line in `documented`.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,7 +27,7 @@ impl RateLimit {
     }
 }
 
-/// What LINE's reference says of an endpoint, under "Rate limits".
+/// The limit that LINE's reference has for an endpoint, under "Rate limits".
 fn documented((method, template): Endpoint) -> (usize, Duration) {
     match (method, template) {
         (
@@ -70,20 +71,23 @@ impl FromStr for RateLimit {
             "h" => HOUR,
             _ => return Err(format!("`{rate}` is no rate such as 200/s, 60/min or 3/h")),
         };
-        let most = most.parse().ok().filter(|most| (1..=MOST).contains(most));
+        let most = most
+            .parse()
+            .ok()
+            .filter(|most| (1..=MAX_CALLS).contains(most));
         Ok(Self {
-            endpoint: endpoint.map(find).transpose()?,
-            most: most.ok_or_else(|| format!("a rate is between 1 and {MOST}"))?,
+            endpoint: endpoint.map(find_endpoint).transpose()?,
+            most: most.ok_or_else(|| format!("a rate is between 1 and {MAX_CALLS}"))?,
             window,
         })
     }
 }
 
-/// Each call within a window is remembered, so a window cannot be boundless.
-const MOST: usize = 1_000_000;
+/// Each call within a window is remembered, so the number of calls is bounded.
+const MAX_CALLS: usize = 1_000_000;
 
-/// The endpoint that is named as `METHOD PATH`.
-fn find(named: &str) -> Result<Endpoint, String> {
+/// The endpoint named `METHOD PATH`.
+fn find_endpoint(named: &str) -> Result<Endpoint, String> {
     let mut words = named.split_whitespace();
     let (method, path) = (words.next().unwrap_or_default(), words.next());
     super::endpoints()

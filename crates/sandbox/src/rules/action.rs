@@ -1,12 +1,12 @@
-//! Action objects: which ones a place allows, how long their labels may be there, and what each
-//! needs. Imagemap actions are another species and live with the imagemap.
+//! Action objects: which types are allowed where, how long their labels may be there, and what each
+//! requires. Imagemap actions are different and are in `imagemap`.
 
-use super::count::Unit;
-use super::subject::{Need, Subject};
+use super::length::LengthUnit;
+use super::object::{Need, Object};
 
-/// What holds an action.
+/// Where an action stands, which decides the types and the label that it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(super) enum ActionSlot {
     QuickReply,
     Template,
     ImageCarousel,
@@ -16,10 +16,10 @@ pub(super) enum Slot {
     RichMenu,
 }
 
-impl Slot {
+impl ActionSlot {
     fn kinds(self) -> &'static [&'static str] {
         match self {
-            Slot::QuickReply => &[
+            ActionSlot::QuickReply => &[
                 "postback",
                 "message",
                 "uri",
@@ -29,10 +29,10 @@ impl Slot {
                 "location",
                 "clipboard",
             ],
-            Slot::FlexVideo => &["uri"],
-            // The camera is for quick replies only, and yet LINE takes it here:
+            ActionSlot::FlexVideo => &["uri"],
+            // LINE documents the camera for quick replies only, but accepts it here:
             // https://github.com/line/line-bot-mcp-server/issues/121
-            Slot::RichMenu => &[
+            ActionSlot::RichMenu => &[
                 "postback",
                 "message",
                 "uri",
@@ -47,24 +47,24 @@ impl Slot {
 
     fn label(self) -> (Need, usize) {
         match self {
-            Slot::QuickReply | Slot::Template => (Need::Required, 20),
-            Slot::ImageCarousel => (Need::Optional, 12),
-            Slot::RichMenu => (Need::Optional, 20),
-            Slot::FlexButton => (Need::Required, 40),
-            Slot::FlexOther | Slot::FlexVideo => (Need::Optional, 40),
+            ActionSlot::QuickReply | ActionSlot::Template => (Need::Required, 20),
+            ActionSlot::ImageCarousel => (Need::Optional, 12),
+            ActionSlot::RichMenu => (Need::Optional, 20),
+            ActionSlot::FlexButton => (Need::Required, 40),
+            ActionSlot::FlexOther | ActionSlot::FlexVideo => (Need::Optional, 40),
         }
     }
 }
 
-pub(super) fn judge(action: &Subject<'_>, slot: Slot) {
+pub(super) fn check(action: &Object<'_>, slot: ActionSlot) {
     let Some(kind) = action.choice("type", Need::Required, slot.kinds()) else {
         return;
     };
     let (need, most) = slot.label();
-    action.text("label", need, most, Unit::Grapheme);
+    action.text("label", need, most, LengthUnit::Grapheme);
     match kind {
         "postback" => postback(action, slot),
-        "message" => drop(action.text("text", Need::Required, 300, Unit::Grapheme)),
+        "message" => drop(action.text("text", Need::Required, 300, LengthUnit::Grapheme)),
         "uri" => {
             let schemes = &["http", "https", "line", "tel"];
             action.uri("uri", Need::Required, 1000, schemes);
@@ -74,36 +74,36 @@ pub(super) fn judge(action: &Subject<'_>, slot: Slot) {
         }
         "datetimepicker" => date_time(action),
         "richmenuswitch" => {
-            action.text("richMenuAliasId", Need::Required, 32, Unit::Utf16);
-            action.text("data", Need::Required, 300, Unit::Utf16);
+            action.text("richMenuAliasId", Need::Required, 32, LengthUnit::Utf16);
+            action.text("data", Need::Required, 300, LengthUnit::Utf16);
         }
-        "clipboard" => drop(action.text("clipboardText", Need::Required, 1000, Unit::Utf16)),
+        "clipboard" => drop(action.text("clipboardText", Need::Required, 1000, LengthUnit::Utf16)),
         _ => {}
     }
 }
 
-fn postback(action: &Subject<'_>, slot: Slot) {
-    action.text("data", Need::Required, 300, Unit::Utf16);
-    let shown = action.text("displayText", Need::Optional, 300, Unit::Grapheme);
-    let old = action.text("text", Need::Optional, 300, Unit::Grapheme);
-    if old.is_some() && (shown.is_some() || slot == Slot::QuickReply) {
-        action.fault("text", "Must not be specified");
+fn postback(action: &Object<'_>, slot: ActionSlot) {
+    action.text("data", Need::Required, 300, LengthUnit::Utf16);
+    let shown = action.text("displayText", Need::Optional, 300, LengthUnit::Grapheme);
+    let old = action.text("text", Need::Optional, 300, LengthUnit::Grapheme);
+    if old.is_some() && (shown.is_some() || slot == ActionSlot::QuickReply) {
+        action.reject("text", "Must not be specified");
     }
     let options = ["closeRichMenu", "openRichMenu", "openKeyboard", "openVoice"];
     action.choice("inputOption", Need::Optional, &options);
-    action.text("fillInText", Need::Optional, 300, Unit::Grapheme);
+    action.text("fillInText", Need::Optional, 300, LengthUnit::Grapheme);
 }
 
-fn date_time(action: &Subject<'_>) {
-    action.text("data", Need::Required, 300, Unit::Utf16);
+fn date_time(action: &Object<'_>) {
+    action.text("data", Need::Required, 300, LengthUnit::Utf16);
     let Some(mode) = action.choice("mode", Need::Required, &["date", "time", "datetime"]) else {
         return;
     };
     let moment = |key| {
         let text = action.string(key, Need::Optional)?;
-        let read = read_moment(mode, text);
+        let read = parse_moment(mode, text);
         if read.is_none() {
-            action.fault(key, "invalid property");
+            action.reject(key, "invalid property");
         }
         read
     };
@@ -111,12 +111,12 @@ fn date_time(action: &Subject<'_>) {
     if let (Some(least), Some(most)) = (least, most)
         && least >= most
     {
-        action.fault("min", "invalid property");
+        action.reject("min", "invalid property");
     }
 }
 
-/// Reads a picker's value as numbers that order by time.
-fn read_moment(mode: &str, text: &str) -> Option<Vec<u32>> {
+/// Parses a picker's value as numbers that compare by time.
+fn parse_moment(mode: &str, text: &str) -> Option<Vec<u32>> {
     let numbers = |text: &str, mark: char, widths: &[usize]| {
         let parts: Vec<&str> = text.split(mark).collect();
         let fits = parts.len() == widths.len()

@@ -1,9 +1,9 @@
-//! Coupons: their texts, their time, how they are acquired and what they are worth.
+//! Coupons: texts, period, acquisition condition and reward.
 
 use serde_json::Value;
 
-use super::count::{Unit, length};
-use super::subject::{Need, Subject};
+use super::length::{LengthUnit, length};
+use super::object::{Need, Object};
 
 const KINDS: [&str; 5] = ["discount", "free", "gift", "cashBack", "others"];
 
@@ -44,7 +44,7 @@ const TIMEZONES: [&str; 34] = [
     "PACIFIC_TONGATAPU",
 ];
 
-/// The members of `priceInfo` and the type to which each belongs.
+/// The properties of `priceInfo`: the type that each belongs to, and its maximum.
 const PRICES: [(&str, &str, i64); 4] = [
     ("fixedAmount", "fixed", i64::MAX),
     ("percentage", "percentage", 99),
@@ -52,11 +52,11 @@ const PRICES: [(&str, &str, i64); 4] = [
     ("priceAfterDiscount", "explicit", i64::MAX),
 ];
 
-pub(super) fn judge(coupon: &Subject<'_>, now: i64) {
-    sized(coupon, "title", Need::Required, 60);
-    sized(coupon, "description", Need::Optional, 1000);
-    sized(coupon, "couponCode", Need::Optional, 16);
-    sized(coupon, "usageCondition", Need::Optional, 100);
+pub(super) fn check(coupon: &Object<'_>, now: i64) {
+    sized_text(coupon, "title", Need::Required, 60);
+    sized_text(coupon, "description", Need::Optional, 1000);
+    sized_text(coupon, "couponCode", Need::Optional, 16);
+    sized_text(coupon, "usageCondition", Need::Optional, 100);
     coupon.https("imageUrl", Need::Optional);
     coupon.https("barcodeImageUrl", Need::Optional);
     coupon.choice("visibility", Need::Required, &["PUBLIC", "UNLISTED"]);
@@ -64,50 +64,50 @@ pub(super) fn judge(coupon: &Subject<'_>, now: i64) {
     let uses = coupon.integer("maxUseCountPerTicket", Need::Required, i64::MIN..=i64::MAX);
     if uses.is_some_and(|uses| uses != 1 && uses != -1) {
         let text = "Must be one of the following values: [1,-1]";
-        coupon.fault("maxUseCountPerTicket", text);
+        coupon.reject("maxUseCountPerTicket", text);
     }
     let start = coupon.integer("startTimestamp", Need::Required, 0..=i64::MAX);
     let end = coupon.integer("endTimestamp", Need::Required, 0..=i64::MAX);
     if end.is_some_and(|end| end <= now.max(start.unwrap_or(now))) {
-        coupon.fault("endTimestamp", "Must be later than now and startTimestamp");
+        coupon.reject("endTimestamp", "Must be later than now and startTimestamp");
     }
     if let Some(condition) = coupon.object("acquisitionCondition", Need::Required) {
-        acquisition(&condition);
+        acquisition_condition(&condition);
     }
     if let Some(reward) = coupon.object("reward", Need::Required) {
-        worth(&reward);
+        reward_terms(&reward);
     }
 }
 
-/// A string; LINE tells about its length as a size.
-fn sized(coupon: &Subject<'_>, key: &str, need: Need, most: usize) {
+/// A string; LINE's message for a wrong length speaks of its size.
+fn sized_text(coupon: &Object<'_>, key: &str, need: Need, most: usize) {
     match coupon.get(key, need).map(Value::as_str) {
-        Some(None) => coupon.unreadable(key),
-        Some(Some(text)) if !(1..=most).contains(&length(text, Unit::Utf16)) => {
-            coupon.fault(key, format!("Size must be between 1 and {most}"));
+        Some(None) => coupon.wrong_type(key),
+        Some(Some(text)) if !(1..=most).contains(&length(text, LengthUnit::Utf16)) => {
+            coupon.reject(key, format!("Size must be between 1 and {most}"));
         }
         _ => {}
     }
 }
 
-fn acquisition(condition: &Subject<'_>) {
+fn acquisition_condition(condition: &Object<'_>) {
     if condition.choice("type", Need::Required, &["normal", "lottery"]) != Some("lottery") {
         return;
     }
     condition.integer("lotteryProbability", Need::Required, 1..=99);
     let count = condition.integer("maxAcquireCount", Need::Required, -1..=999_999);
     if count == Some(0) {
-        condition.fault("maxAcquireCount", "Must be between 1 and 999999");
+        condition.reject("maxAcquireCount", "Must be between 1 and 999999");
     }
 }
 
-fn worth(reward: &Subject<'_>) {
+fn reward_terms(reward: &Object<'_>) {
     let kinds: &[&str] = match reward.choice("type", Need::Required, &KINDS) {
         Some("discount") => &["fixed", "percentage", "explicit"],
         Some("cashBack") => &["fixed", "percentage"],
         Some(_) => {
             if reward.get("priceInfo", Need::Optional).is_some() {
-                reward.fault("priceInfo", "Must not be specified");
+                reward.reject("priceInfo", "Must not be specified");
             }
             return;
         }
@@ -123,7 +123,7 @@ fn worth(reward: &Subject<'_>) {
         if owner == kind {
             price.integer(key, Need::Required, 1..=most);
         } else if price.get(key, Need::Optional).is_some() {
-            price.fault(key, "Must not be specified");
+            price.reject(key, "Must not be specified");
         }
     }
 }

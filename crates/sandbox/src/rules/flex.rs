@@ -1,52 +1,51 @@
-//! Flex messages: the containers, their sizes and their blocks. What stands inside a box is
-//! `flex_component`'s part.
+//! Flex messages: containers, their sizes and their blocks. The components are in `flex_component`.
 
 use serde_json::Value;
 
-use super::action::{self, Slot};
-use super::count::Unit;
-use super::flex_component::{boxed, component};
-use super::subject::{Need, Style, Subject};
+use super::action::{self, ActionSlot};
+use super::flex_component::{check_box, check_component};
+use super::length::LengthUnit;
+use super::object::{Need, Object, PathStyle};
 
 const SIZES: [&str; 7] = ["nano", "micro", "deca", "hecto", "kilo", "mega", "giga"];
 
-const BUBBLE_CAP: usize = 30 * 1024;
-const CAROUSEL_CAP: usize = 50 * 1024;
+const MAX_BUBBLE_BYTES: usize = 30 * 1024;
+const MAX_CAROUSEL_BYTES: usize = 50 * 1024;
 
-/// More animated images than this in one message, and LINE refuses to send it.
-const MOST_ANIMATED: usize = 10;
+/// LINE's limit of animated images in a message.
+const MAX_ANIMATED: usize = 10;
 
-pub(super) fn judge(message: &Subject<'_>, index: usize) {
-    message.text("altText", Need::Required, 1500, Unit::Utf16);
+pub(super) fn check(message: &Object<'_>, index: usize) {
+    message.text("altText", Need::Required, 1500, LengthUnit::Utf16);
     let Some(contents) = message.object("contents", Need::Required) else {
         return;
     };
-    let container = contents.restyled(Style::Flex(index), "");
+    let container = contents.with_style(PathStyle::Flex(index), "");
     let written = message.fields.get("contents");
     let bytes = written.map_or(0, |contents| contents.to_string().len());
     match container.choice("type", Need::Required, &["bubble", "carousel"]) {
         Some("bubble") => {
-            if bytes > BUBBLE_CAP {
-                container.fault("", "may not be larger than 30 KB");
+            if bytes > MAX_BUBBLE_BYTES {
+                container.reject("", "may not be larger than 30 KB");
             }
             bubble(&container, false);
         }
         Some(_) => {
-            if bytes > CAROUSEL_CAP {
-                container.fault("", "may not be larger than 50 KB");
+            if bytes > MAX_CAROUSEL_BYTES {
+                container.reject("", "may not be larger than 50 KB");
             }
             carousel(&container);
         }
         None => {}
     }
-    if written.map_or(0, animated) > MOST_ANIMATED {
-        container.fault("", "may not have more than 10 animated images");
+    if written.map_or(0, animated) > MAX_ANIMATED {
+        container.reject("", "may not have more than 10 animated images");
     }
 }
 
-fn carousel(container: &Subject<'_>) {
+fn carousel(container: &Object<'_>) {
     let bubbles = container.items("contents", Need::Required, 1..=12);
-    let size = |bubble: &Subject<'_>| {
+    let size = |bubble: &Object<'_>| {
         bubble
             .fields
             .get("size")
@@ -58,13 +57,13 @@ fn carousel(container: &Subject<'_>) {
     for one in &bubbles {
         one.choice("type", Need::Required, &["bubble"]);
         if Some(size(one)) != first {
-            one.fault("size", "must be the same in all bubbles of a carousel");
+            one.reject("size", "must be the same in all bubbles of a carousel");
         }
         bubble(one, true);
     }
 }
 
-fn bubble(bubble: &Subject<'_>, in_carousel: bool) {
+fn bubble(bubble: &Object<'_>, in_carousel: bool) {
     let size = bubble
         .choice("size", Need::Optional, &SIZES)
         .unwrap_or("mega");
@@ -73,39 +72,39 @@ fn bubble(bubble: &Subject<'_>, in_carousel: bool) {
         if let Some(block) = bubble.object(block, Need::Optional)
             && block.choice("type", Need::Required, &["box"]).is_some()
         {
-            boxed(&block);
+            check_box(&block);
         }
     }
     if let Some(hero) = bubble.object("hero", Need::Optional) {
         match hero.choice("type", Need::Required, &["box", "image", "video"]) {
             Some("video") => {
                 if in_carousel || !["kilo", "mega", "giga"].contains(&size) {
-                    hero.fault("type", "invalid property");
+                    hero.reject("type", "invalid property");
                 }
                 video(&hero);
             }
-            Some(_) => component(&hero, &["box", "image"]),
+            Some(_) => check_component(&hero, &["box", "image"]),
             None => {}
         }
     }
     if let Some(action) = bubble.object("action", Need::Optional) {
-        action::judge(&action, Slot::FlexOther);
+        action::check(&action, ActionSlot::FlexOther);
     }
 }
 
-fn video(hero: &Subject<'_>) {
+fn video(hero: &Object<'_>) {
     hero.https("url", Need::Required);
     hero.https("previewUrl", Need::Required);
     hero.string("aspectRatio", Need::Optional);
     if let Some(alternative) = hero.object("altContent", Need::Required) {
-        component(&alternative, &["box", "image"]);
+        check_component(&alternative, &["box", "image"]);
     }
     if let Some(action) = hero.object("action", Need::Optional) {
-        action::judge(&action, Slot::FlexVideo);
+        action::check(&action, ActionSlot::FlexVideo);
     }
 }
 
-/// Animated images anywhere below.
+/// The number of animated images at any depth.
 fn animated(value: &Value) -> usize {
     match value {
         Value::Array(items) => items.iter().map(animated).sum(),

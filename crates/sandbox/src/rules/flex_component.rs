@@ -1,17 +1,17 @@
-//! What stands inside Flex boxes: which component may be where, and what each needs. Sizes, spacings
-//! and offsets are judged by their spelling only where one mistake is common.
+//! The components of Flex messages: which may be where, and what each requires. Of sizes, spacings and
+//! offsets, only common mistakes are checked.
 
-use super::action::{self, Slot};
-use super::subject::{Need, Subject};
+use super::action::{self, ActionSlot};
+use super::object::{Need, Object};
 
 const IN_BOX: [&str; 6] = ["box", "button", "image", "text", "separator", "filler"];
 const IN_BASELINE: [&str; 3] = ["icon", "text", "filler"];
 
-const WORDS: [&str; 7] = ["none", "xs", "sm", "md", "lg", "xl", "xxl"];
+const SPACING_KEYWORDS: [&str; 7] = ["none", "xs", "sm", "md", "lg", "xl", "xxl"];
 
-/// Judges a box; its `type` is known already.
-pub(super) fn boxed(subject: &Subject<'_>) {
-    let layout = subject.choice(
+/// Checks a box, whose `type` is known already.
+pub(super) fn check_box(object: &Object<'_>) {
+    let layout = object.choice(
         "layout",
         Need::Required,
         &["horizontal", "vertical", "baseline"],
@@ -21,16 +21,16 @@ pub(super) fn boxed(subject: &Subject<'_>) {
     } else {
         &IN_BOX
     };
-    for one in subject.items("contents", Need::Required, 0..=usize::MAX) {
-        component(&one, allowed);
+    for one in object.items("contents", Need::Required, 0..=usize::MAX) {
+        check_component(&one, allowed);
     }
     for key in ["backgroundColor", "borderColor"] {
-        color(subject, key);
+        color(object, key);
     }
-    spacing(subject, "spacing");
-    common(subject);
+    spacing(object, "spacing");
+    common_properties(object);
     let sides = ["center", "flex-start", "flex-end"];
-    subject.choice("alignItems", Need::Optional, &sides);
+    object.choice("alignItems", Need::Optional, &sides);
     let spread = [
         "center",
         "flex-start",
@@ -39,8 +39,8 @@ pub(super) fn boxed(subject: &Subject<'_>) {
         "space-around",
         "space-evenly",
     ];
-    subject.choice("justifyContent", Need::Optional, &spread);
-    if let Some(background) = subject.object("background", Need::Optional) {
+    object.choice("justifyContent", Need::Optional, &spread);
+    if let Some(background) = object.object("background", Need::Optional) {
         background.choice("type", Need::Required, &["linearGradient"]);
         background.string("angle", Need::Required);
         for key in ["startColor", "endColor"] {
@@ -48,104 +48,104 @@ pub(super) fn boxed(subject: &Subject<'_>) {
             color(&background, key);
         }
     }
-    touch(subject, Slot::FlexOther, Need::Optional);
+    tap_action(object, ActionSlot::FlexOther, Need::Optional);
 }
 
-/// Judges one component where only some are allowed.
-pub(super) fn component(subject: &Subject<'_>, allowed: &[&str]) {
-    let Some(kind) = subject.string("type", Need::Required) else {
+/// Checks a component; `allowed` are the types that may stand here.
+pub(super) fn check_component(object: &Object<'_>, allowed: &[&str]) {
+    let Some(kind) = object.string("type", Need::Required) else {
         return;
     };
     if !allowed.contains(&kind) {
-        return subject.fault("type", "invalid property");
+        return object.reject("type", "invalid property");
     }
     match kind {
-        "box" => return boxed(subject),
+        "box" => return check_box(object),
         "button" => {
-            touch(subject, Slot::FlexButton, Need::Required);
-            subject.choice("style", Need::Optional, &["primary", "secondary", "link"]);
-            subject.choice("height", Need::Optional, &["sm", "md"]);
-            color(subject, "color");
+            tap_action(object, ActionSlot::FlexButton, Need::Required);
+            object.choice("style", Need::Optional, &["primary", "secondary", "link"]);
+            object.choice("height", Need::Optional, &["sm", "md"]);
+            color(object, "color");
         }
         "image" => {
-            subject.https("url", Need::Required);
-            subject.choice("aspectMode", Need::Optional, &["fit", "cover"]);
-            subject.boolean("animated", Need::Optional);
-            color(subject, "backgroundColor");
-            touch(subject, Slot::FlexOther, Need::Optional);
+            object.https("url", Need::Required);
+            object.choice("aspectMode", Need::Optional, &["fit", "cover"]);
+            object.boolean("animated", Need::Optional);
+            color(object, "backgroundColor");
+            tap_action(object, ActionSlot::FlexOther, Need::Optional);
         }
-        "icon" => subject.https("url", Need::Required),
-        "text" => text(subject),
-        "separator" => color(subject, "color"),
+        "icon" => object.https("url", Need::Required),
+        "text" => text(object),
+        "separator" => color(object, "color"),
         _ => {}
     }
-    common(subject);
+    common_properties(object);
 }
 
-fn text(subject: &Subject<'_>) {
-    let spans = subject.items("contents", Need::Optional, 0..=usize::MAX);
+fn text(object: &Object<'_>) {
+    let spans = object.items("contents", Need::Optional, 0..=usize::MAX);
     if spans.is_empty() {
-        subject.string("text", Need::Required);
+        object.string("text", Need::Required);
     }
     for span in &spans {
         span.choice("type", Need::Required, &["span"]);
         style(span);
     }
-    style(subject);
-    subject.boolean("wrap", Need::Optional);
-    subject.integer("maxLines", Need::Optional, 0..=i64::MAX);
-    touch(subject, Slot::FlexOther, Need::Optional);
+    style(object);
+    object.boolean("wrap", Need::Optional);
+    object.integer("maxLines", Need::Optional, 0..=i64::MAX);
+    tap_action(object, ActionSlot::FlexOther, Need::Optional);
 }
 
-/// What texts and spans have in common.
-fn style(subject: &Subject<'_>) {
-    subject.choice("weight", Need::Optional, &["regular", "bold"]);
-    subject.choice("style", Need::Optional, &["normal", "italic"]);
-    subject.choice(
+/// The properties that texts and spans share.
+fn style(object: &Object<'_>) {
+    object.choice("weight", Need::Optional, &["regular", "bold"]);
+    object.choice("style", Need::Optional, &["normal", "italic"]);
+    object.choice(
         "decoration",
         Need::Optional,
         &["none", "underline", "line-through"],
     );
-    color(subject, "color");
+    color(object, "color");
 }
 
-/// What nearly all components have in common.
-fn common(subject: &Subject<'_>) {
-    subject.integer("flex", Need::Optional, 0..=i64::MAX);
-    spacing(subject, "margin");
-    subject.choice("position", Need::Optional, &["relative", "absolute"]);
-    subject.choice("align", Need::Optional, &["start", "end", "center"]);
-    subject.choice("gravity", Need::Optional, &["top", "bottom", "center"]);
+/// The properties that nearly all components share.
+fn common_properties(object: &Object<'_>) {
+    object.integer("flex", Need::Optional, 0..=i64::MAX);
+    spacing(object, "margin");
+    object.choice("position", Need::Optional, &["relative", "absolute"]);
+    object.choice("align", Need::Optional, &["start", "end", "center"]);
+    object.choice("gravity", Need::Optional, &["top", "bottom", "center"]);
     // Empty optional strings are refused like empty required ones.
-    subject.string("size", Need::Optional);
+    object.string("size", Need::Optional);
 }
 
-fn touch(subject: &Subject<'_>, slot: Slot, need: Need) {
-    if let Some(action) = subject.object("action", need) {
-        action::judge(&action, slot);
+fn tap_action(object: &Object<'_>, slot: ActionSlot, need: Need) {
+    if let Some(action) = object.object("action", need) {
+        action::check(&action, slot);
     }
 }
 
 /// `#RRGGBB` or `#RRGGBBAA`.
-fn color(subject: &Subject<'_>, key: &str) {
-    let Some(text) = subject.string(key, Need::Optional) else {
+fn color(object: &Object<'_>, key: &str) {
+    let Some(text) = object.string(key, Need::Optional) else {
         return;
     };
     let digits = text.strip_prefix('#').unwrap_or_default();
     if !matches!(digits.len(), 6 | 8) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        subject.fault(key, "invalid property");
+        object.reject(key, "invalid property");
     }
 }
 
-/// A word, or a number of pixels.
-fn spacing(subject: &Subject<'_>, key: &str) {
-    let Some(text) = subject.string(key, Need::Optional) else {
+/// A keyword, or a number of pixels.
+fn spacing(object: &Object<'_>, key: &str) {
+    let Some(text) = object.string(key, Need::Optional) else {
         return;
     };
     let pixels = text.strip_suffix("px").is_some_and(|number| {
         number.starts_with(|first: char| first.is_ascii_digit()) && number.parse::<f64>().is_ok()
     });
-    if !pixels && !WORDS.contains(&text) {
-        subject.fault(key, "invalid property");
+    if !pixels && !SPACING_KEYWORDS.contains(&text) {
+        object.reject(key, "invalid property");
     }
 }

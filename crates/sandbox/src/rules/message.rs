@@ -1,57 +1,57 @@
-//! Message objects: what all types share, and the types that are a handful of fields. Templates,
-//! imagemaps and Flex have files of their own.
+//! Message objects: what all types share, and the simple types. Templates, imagemaps and Flex messages
+//! have files of their own.
 
 use serde_json::{Map, Value};
 
-use super::action::{self, Slot};
-use super::count::{Unit, length};
-use super::subject::{Need, Subject};
-use super::{Chat, flex, imagemap, template};
+use super::action::{self, ActionSlot};
+use super::length::{LengthUnit, length};
+use super::object::{Need, Object};
+use super::{Destination, flex, imagemap, template};
 
 const TYPES: [&str; 11] = [
     "text", "textV2", "sticker", "image", "video", "audio", "location", "coupon", "imagemap",
     "template", "flex",
 ];
 
-/// Judges the message with this index.
-pub(super) fn judge(message: &Subject<'_>, index: usize, chat: Chat) {
+/// Checks the message with this index in `messages`.
+pub(super) fn check(message: &Object<'_>, index: usize, destination: Destination) {
     let kind = message.choice("type", Need::Required, &TYPES);
     quick_reply(message);
     if let Some(sender) = message.object("sender", Need::Optional) {
-        sender.text("name", Need::Optional, 20, Unit::Utf16);
+        sender.text("name", Need::Optional, 20, LengthUnit::Utf16);
         sender.https("iconUrl", Need::Optional);
     }
     match kind.unwrap_or_default() {
         "text" => text(message),
-        "textV2" => text_v2(message, chat),
+        "textV2" => text_v2(message, destination),
         "sticker" => {
             message.string("packageId", Need::Required);
             message.string("stickerId", Need::Required);
             message.string("quoteToken", Need::Optional);
         }
         "image" => message.media(),
-        "video" => video(message, chat),
+        "video" => video(message, destination),
         "audio" => {
             message.https("originalContentUrl", Need::Required);
             message.integer("duration", Need::Required, 1..=i64::MAX);
         }
         "location" => {
-            message.text("title", Need::Required, 100, Unit::Utf16);
-            message.text("address", Need::Required, 100, Unit::Utf16);
+            message.text("title", Need::Required, 100, LengthUnit::Utf16);
+            message.text("address", Need::Required, 100, LengthUnit::Utf16);
             message.number("latitude", -90.0..=90.0);
             message.number("longitude", -180.0..=180.0);
         }
         "coupon" => {
             message.string("couponId", Need::Required);
-            if let Some(tag) = message.text("deliveryTag", Need::Optional, 30, Unit::Utf16)
+            if let Some(tag) = message.text("deliveryTag", Need::Optional, 30, LengthUnit::Utf16)
                 && !is_word(tag)
             {
-                message.fault("deliveryTag", "invalid property");
+                message.reject("deliveryTag", "invalid property");
             }
         }
-        "imagemap" => imagemap::judge(message),
-        "template" => template::judge(message, index),
-        "flex" => flex::judge(message, index),
+        "imagemap" => imagemap::check(message),
+        "template" => template::check(message, index),
+        "flex" => flex::check(message, index),
         _ => {}
     }
 }
@@ -61,7 +61,7 @@ fn is_word(text: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn quick_reply(message: &Subject<'_>) {
+fn quick_reply(message: &Object<'_>) {
     let Some(quick_reply) = message.object("quickReply", Need::Optional) else {
         return;
     };
@@ -69,25 +69,25 @@ fn quick_reply(message: &Subject<'_>) {
         item.choice("type", Need::Required, &["action"]);
         item.https("imageUrl", Need::Optional);
         if let Some(action) = item.object("action", Need::Required) {
-            action::judge(&action, Slot::QuickReply);
+            action::check(&action, ActionSlot::QuickReply);
         }
     }
 }
 
-fn video(message: &Subject<'_>, chat: Chat) {
+fn video(message: &Object<'_>, destination: Destination) {
     message.media();
-    let Some(id) = message.text("trackingId", Need::Optional, 100, Unit::Utf16) else {
+    let Some(id) = message.text("trackingId", Need::Optional, 100, LengthUnit::Utf16) else {
         return;
     };
     let allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || b"-.=,+*()%$&;:@{}!?<>[]".contains(&byte);
-    if chat == Chat::Group || !id.bytes().all(allowed) {
-        message.fault("trackingId", "invalid property");
+    if destination == Destination::Group || !id.bytes().all(allowed) {
+        message.reject("trackingId", "invalid property");
     }
 }
 
-fn text(message: &Subject<'_>) {
-    let text = message.text("text", Need::Required, 5000, Unit::Utf16);
+fn text(message: &Object<'_>) {
+    let text = message.text("text", Need::Required, 5000, LengthUnit::Utf16);
     message.string("quoteToken", Need::Optional);
     let units: Vec<u16> = text.unwrap_or_default().encode_utf16().collect();
     for emoji in message.items("emojis", Need::Optional, 0..=20) {
@@ -98,34 +98,32 @@ fn text(message: &Subject<'_>) {
         if let Some(at) = at
             && units.get(at) != Some(&u16::from(b'$'))
         {
-            emoji.fault("index", "invalid property");
+            emoji.reject("index", "invalid property");
         }
     }
 }
 
-fn text_v2(message: &Subject<'_>, chat: Chat) {
-    let text = message.text("text", Need::Required, 5000, Unit::Utf16);
+fn text_v2(message: &Object<'_>, destination: Destination) {
+    let text = message.text("text", Need::Required, 5000, LengthUnit::Utf16);
     message.string("quoteToken", Need::Optional);
     let substitution = message.object("substitution", Need::Optional);
     let empty = Map::new();
-    let known = substitution
-        .as_ref()
-        .map_or(&empty, |subject| subject.fields);
+    let known = substitution.as_ref().map_or(&empty, |object| object.fields);
     if let Some(text) = text
         && !placeholders_are_known(text, known)
     {
-        message.fault("text", "invalid property");
+        message.reject("text", "invalid property");
     }
     let Some(substitution) = substitution else {
         return;
     };
     if known.len() > 100 {
-        message.fault("substitution", "Size must be between 0 and 100");
+        message.reject("substitution", "Size must be between 0 and 100");
     }
     let (mut mentions, mut emojis) = (0, 0);
     for key in known.keys() {
-        if !is_word(key) || !(1..=20).contains(&length(key, Unit::Utf16)) {
-            message.fault("substitution", "invalid property");
+        if !is_word(key) || !(1..=20).contains(&length(key, LengthUnit::Utf16)) {
+            message.reject("substitution", "invalid property");
             continue;
         }
         let Some(value) = substitution.object(key, Need::Required) else {
@@ -134,7 +132,7 @@ fn text_v2(message: &Subject<'_>, chat: Chat) {
         match value.choice("type", Need::Required, &["mention", "emoji"]) {
             Some("mention") => {
                 mentions += 1;
-                mention(&value, chat);
+                mention(&value, destination);
             }
             Some(_) => {
                 emojis += 1;
@@ -145,13 +143,13 @@ fn text_v2(message: &Subject<'_>, chat: Chat) {
         }
     }
     if mentions > 20 || emojis > 20 {
-        message.fault("substitution", "Size must be between 0 and 20");
+        message.reject("substitution", "Size must be between 0 and 20");
     }
 }
 
-fn mention(value: &Subject<'_>, chat: Chat) {
-    if chat == Chat::User {
-        value.fault("type", "invalid property");
+fn mention(value: &Object<'_>, destination: Destination) {
+    if destination == Destination::User {
+        value.reject("type", "invalid property");
     }
     let Some(mentionee) = value.object("mentionee", Need::Required) else {
         return;
@@ -161,7 +159,7 @@ fn mention(value: &Subject<'_>, chat: Chat) {
     }
 }
 
-/// Whether every brace has its partner, and every `{key}` its substitution.
+/// Whether all braces are paired, and every `{key}` has a substitution.
 fn placeholders_are_known(text: &str, known: &Map<String, Value>) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {

@@ -1,56 +1,56 @@
-//! The sandbox's own reading of LINE's rules for messages, rich menus and coupons: a second opinion, written by hand
-//! and sharing nothing with the connector's schemas. It covers the common rules, not every one; a
-//! member it does not know is let through, as LINE does.
+//! LINE's rules for messages, rich menus and coupons, written by hand from LINE's documentation. They
+//! share nothing with the connector's schemas: a second opinion that cannot have the same mistakes.
+//! They cover the common rules, not all of them. Unknown properties are accepted, as LINE does.
 
 mod action;
-mod count;
+mod length;
 mod coupon;
 mod flex;
 mod flex_component;
 mod imagemap;
 mod message;
 mod rich_menu;
-mod subject;
+mod object;
 mod template;
 
 use serde_json::Value;
 
 use crate::http::Answer;
-use subject::{Findings, Need, Place, Style, Subject};
+use object::{Need, Object, Path, PathStyle, Violations};
 
-/// Where messages are going, as far as it decides what they may contain.
+/// The destination of messages, as far as it decides what they may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chat {
-    /// People, one by one.
+pub(super) enum Destination {
+    /// Users, each on their own.
     User,
     /// A group or multi-person chat.
     Group,
-    /// Not known before it is delivered.
+    /// Unknown until the messages are delivered.
     Any,
 }
 
-/// Judges the `messages` of a request body, and nothing else of it.
-pub(super) fn messages(body: &Value, chat: Chat) -> Result<(), Answer> {
-    judge(body, chat, false)
+/// Checks the `messages` of a request body, and nothing else of it.
+pub(super) fn check_messages(body: &Value, destination: Destination) -> Result<(), Answer> {
+    check_all(body, destination, false)
 }
 
-/// Judges what all five sends have in common.
-pub(super) fn send(body: &Value, chat: Chat) -> Result<(), Answer> {
-    judge(body, chat, true)
+/// Checks the properties that all five kinds of send share.
+pub(super) fn check_send(body: &Value, destination: Destination) -> Result<(), Answer> {
+    check_all(body, destination, true)
 }
 
-/// Judges a rich menu object.
-pub(super) fn rich_menu(body: &Value) -> Result<(), Answer> {
-    examine(body, Style::RichMenu, rich_menu::judge)
+/// Checks a rich menu object.
+pub(super) fn check_rich_menu(body: &Value) -> Result<(), Answer> {
+    check_object(body, PathStyle::RichMenu, rich_menu::check)
 }
 
-/// Judges a coupon that is to be created `now`, in UNIX seconds.
-pub(super) fn coupon(body: &Value, now: i64) -> Result<(), Answer> {
-    examine(body, Style::Coupon, |coupon| coupon::judge(coupon, now))
+/// Checks a coupon that is to be created `now`, in UNIX seconds.
+pub(super) fn check_coupon(body: &Value, now: i64) -> Result<(), Answer> {
+    check_object(body, PathStyle::Coupon, |coupon| coupon::check(coupon, now))
 }
 
-fn judge(body: &Value, chat: Chat, whole: bool) -> Result<(), Answer> {
-    examine(body, Style::Body, |root| {
+fn check_all(body: &Value, destination: Destination, whole: bool) -> Result<(), Answer> {
+    check_object(body, PathStyle::Body, |root| {
         if whole {
             root.boolean("notificationDisabled", Need::Optional);
         }
@@ -59,23 +59,27 @@ fn judge(body: &Value, chat: Chat, whole: bool) -> Result<(), Answer> {
             .iter()
             .enumerate()
         {
-            message::judge(one, index, chat);
+            message::check(one, index, destination);
         }
     })
 }
 
-fn examine(body: &Value, style: Style, questions: impl FnOnce(&Subject<'_>)) -> Result<(), Answer> {
+fn check_object(
+    body: &Value,
+    style: PathStyle,
+    checks: impl FnOnce(&Object<'_>),
+) -> Result<(), Answer> {
     let Some(fields) = body.as_object() else {
         let text = "The request body could not be parsed as JSON (line: 1, column: 1)";
         return Err(Answer::message(400, text));
     };
-    let findings = Findings::default();
-    questions(&Subject {
+    let violations = Violations::default();
+    checks(&Object {
         fields,
-        place: Place::root(style),
-        findings: &findings,
+        path: Path::root(style),
+        violations: &violations,
     });
-    findings.verdict()
+    violations.into_result()
 }
 
 #[cfg(test)]

@@ -1,28 +1,27 @@
-//! Template messages: buttons, confirm, carousel and image carousel. The lengths of texts that
-//! depend on an image or a title are here; the actions' own rules are not.
+//! Template messages: buttons, confirm, carousel and image carousel.
 
-use super::action::{self, Slot};
-use super::count::Unit;
-use super::subject::{Need, Style, Subject};
+use super::action::{self, ActionSlot};
+use super::length::LengthUnit;
+use super::object::{Need, Object, PathStyle};
 
-pub(super) fn judge(message: &Subject<'_>, index: usize) {
-    message.text("altText", Need::Required, 1500, Unit::Utf16);
+pub(super) fn check(message: &Object<'_>, index: usize) {
+    message.text("altText", Need::Required, 1500, LengthUnit::Utf16);
     let Some(template) = message.object("template", Need::Required) else {
         return;
     };
-    let template = template.restyled(Style::Template(index), "template");
+    let template = template.with_style(PathStyle::Template(index), "template");
     let kinds = ["buttons", "confirm", "carousel", "image_carousel"];
     match template.choice("type", Need::Required, &kinds) {
         Some("buttons") => {
-            look(&template);
+            image_options(&template);
             card(&template, 160, 4);
         }
         Some("confirm") => {
-            template.text("text", Need::Required, 240, Unit::Grapheme);
+            template.text("text", Need::Required, 240, LengthUnit::Grapheme);
             actions(&template, 2, 2);
         }
         Some("carousel") => {
-            look(&template);
+            image_options(&template);
             for column in template.items("columns", Need::Required, 1..=10) {
                 card(&column, 120, 3);
             }
@@ -31,7 +30,7 @@ pub(super) fn judge(message: &Subject<'_>, index: usize) {
             for column in template.items("columns", Need::Required, 1..=10) {
                 column.https("imageUrl", Need::Required);
                 if let Some(action) = column.object("action", Need::Required) {
-                    action::judge(&action, Slot::ImageCarousel);
+                    action::check(&action, ActionSlot::ImageCarousel);
                 }
             }
         }
@@ -39,28 +38,28 @@ pub(super) fn judge(message: &Subject<'_>, index: usize) {
     }
 }
 
-fn look(template: &Subject<'_>) {
+fn image_options(template: &Object<'_>) {
     template.choice("imageAspectRatio", Need::Optional, &["rectangle", "square"]);
     template.choice("imageSize", Need::Optional, &["cover", "contain"]);
 }
 
 /// A buttons template, or one column of a carousel.
-fn card(card: &Subject<'_>, longest_text: usize, most_actions: usize) {
+fn card(card: &Object<'_>, max_text: usize, max_actions: usize) {
     card.https("thumbnailImageUrl", Need::Optional);
     card.string("imageBackgroundColor", Need::Optional);
-    let title = card.text("title", Need::Optional, 40, Unit::Grapheme);
+    let title = card.text("title", Need::Optional, 40, LengthUnit::Grapheme);
     let decorated = title.is_some() || card.get("thumbnailImageUrl", Need::Optional).is_some();
-    let most = if decorated { 60 } else { longest_text };
-    card.text("text", Need::Required, most, Unit::Grapheme);
+    let most = if decorated { 60 } else { max_text };
+    card.text("text", Need::Required, most, LengthUnit::Grapheme);
     if let Some(action) = card.object("defaultAction", Need::Optional) {
-        // Whether its label is needed is not settled; it is never shown.
-        action::judge(&action, Slot::FlexOther);
+        // LINE does not say whether its label is required; it is never shown.
+        action::check(&action, ActionSlot::FlexOther);
     }
-    actions(card, 1, most_actions);
+    actions(card, 1, max_actions);
 }
 
-fn actions(holder: &Subject<'_>, least: usize, most: usize) {
+fn actions(holder: &Object<'_>, least: usize, most: usize) {
     for action in holder.items("actions", Need::Required, least..=most) {
-        action::judge(&action, Slot::Template);
+        action::check(&action, ActionSlot::Template);
     }
 }

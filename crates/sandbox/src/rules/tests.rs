@@ -1,17 +1,17 @@
-//! What the judge lets through and what it refuses, in LINE's words. How a whole request is
-//! answered is tested over HTTP, in `tests/it/sandbox.rs`.
+//! What the rules accept and what they refuse, in LINE's words. Whole requests are tested over HTTP, in
+//! `tests/it/sandbox.rs`.
 
 use serde_json::{Value, json};
 
-use super::{Chat, messages};
+use super::{Destination, check_messages};
 
 fn refused(body: &Value) -> Value {
-    let answer = messages(body, Chat::User).expect_err("refused");
+    let answer = check_messages(body, Destination::User).expect_err("refused");
     assert_eq!(answer.status, 400);
     serde_json::from_slice(&answer.body.into_bytes(0).expect("bytes")).expect("JSON")
 }
 
-fn fault(message: &Value) -> (String, String) {
+fn violation(message: &Value) -> (String, String) {
     let body = refused(&json!({ "messages": [message] }));
     let detail = &body["details"][0];
     let text = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
@@ -19,7 +19,7 @@ fn fault(message: &Value) -> (String, String) {
 }
 
 fn accepted(message: &Value) -> bool {
-    messages(&json!({ "messages": [message] }), Chat::User).is_ok()
+    check_messages(&json!({ "messages": [message] }), Destination::User).is_ok()
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn texts_are_counted_in_utf_16() {
             "emojis": [{ "index": index, "productId": "5ac1bfd5040ab15980c9b435", "emojiId": "001" }] })
     };
     assert!(accepted(&emoji(3)));
-    assert_eq!(fault(&emoji(2)).0, "messages[0].emojis[0].index");
+    assert_eq!(violation(&emoji(2)).0, "messages[0].emojis[0].index");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn labels_are_counted_in_graphemes() {
     };
     assert!(accepted(&quick(&"👨‍👩‍👧‍👦".repeat(20))));
     let place = "messages[0].quickReply.items[0].action.label";
-    assert_eq!(fault(&quick(&"a".repeat(21))).0, place);
+    assert_eq!(violation(&quick(&"a".repeat(21))).0, place);
 }
 
 #[test]
@@ -100,11 +100,18 @@ fn quick_replies_have_at_most_thirteen_items_of_the_right_kinds() {
     };
     let camera = json!({ "type": "camera", "label": "a" });
     assert!(accepted(&quick(13, &camera)));
-    assert_eq!(fault(&quick(14, &camera)).0, "messages[0].quickReply.items");
+    assert_eq!(
+        violation(&quick(14, &camera)).0,
+        "messages[0].quickReply.items"
+    );
     let switch = json!({ "type": "richmenuswitch", "richMenuAliasId": "a", "data": "a" });
-    assert!(fault(&quick(1, &switch)).1.starts_with("Must be one of"));
+    assert!(
+        violation(&quick(1, &switch))
+            .1
+            .starts_with("Must be one of")
+    );
     let old = json!({ "type": "postback", "label": "a", "data": "a", "text": "a" });
-    assert_eq!(fault(&quick(1, &old)).1, "Must not be specified");
+    assert_eq!(violation(&quick(1, &old)).1, "Must not be specified");
 }
 
 #[test]
@@ -114,13 +121,13 @@ fn text_v2_braces_pair_and_keys_are_known() {
     assert!(accepted(&message("{{literal}} {a}", json!({ "a": emoji }))));
     for text in ["{b}", "{a", "a}", "{"] {
         assert_eq!(
-            fault(&message(text, json!({ "a": emoji }))).0,
+            violation(&message(text, json!({ "a": emoji }))).0,
             "messages[0].text",
             "{text}"
         );
     }
     assert_eq!(
-        fault(&message("a", json!({ "user-1": emoji }))).0,
+        violation(&message("a", json!({ "user-1": emoji }))).0,
         "messages[0].substitution"
     );
     let mention = message(
@@ -128,7 +135,7 @@ fn text_v2_braces_pair_and_keys_are_known() {
         json!({ "a": { "type": "mention", "mentionee": { "type": "all" } } }),
     );
     assert!(!accepted(&mention), "a mention to one person");
-    assert!(messages(&json!({ "messages": [mention] }), Chat::Group).is_ok());
+    assert!(check_messages(&json!({ "messages": [mention] }), Destination::Group).is_ok());
 }
 
 #[test]
@@ -137,14 +144,14 @@ fn media_come_from_https() {
     assert!(accepted(&image("https://a.example/o.jpg")));
     let place = "messages[0].originalContentUrl".to_owned();
     assert_eq!(
-        fault(&image("http://a.example/o.jpg")),
+        violation(&image("http://a.example/o.jpg")),
         (place.clone(), "invalid uri scheme".into())
     );
     assert_eq!(
-        fault(&image("https://a.example/o o.jpg")),
+        violation(&image("https://a.example/o o.jpg")),
         (place.clone(), "invalid uri".into())
     );
-    assert_eq!(fault(&image("https://")), (place, "invalid uri".into()));
+    assert_eq!(violation(&image("https://")), (place, "invalid uri".into()));
 }
 
 #[test]
@@ -157,7 +164,7 @@ fn templates_know_how_many_actions_and_how_much_text() {
     };
     assert!(accepted(&confirm(2)));
     assert_eq!(
-        fault(&confirm(3)),
+        violation(&confirm(3)),
         (
             "template/actions".into(),
             "Size must be between 2 and 2".into()
@@ -208,16 +215,16 @@ fn flex_components_stand_where_they_may() {
     assert!(accepted(&body("vertical", json!([]))));
     assert!(accepted(&body("baseline", json!([icon]))));
     assert_eq!(
-        fault(&body("vertical", json!([icon]))).0,
+        violation(&body("vertical", json!([icon]))).0,
         "/body/contents/0/type"
     );
     assert_eq!(
-        fault(&body("vertical", json!([{ "type": "spacer" }]))).1,
+        violation(&body("vertical", json!([{ "type": "spacer" }]))).1,
         "invalid property"
     );
     let wordless = json!([{ "type": "text" }]);
     assert_eq!(
-        fault(&body("vertical", wordless)),
+        violation(&body("vertical", wordless)),
         ("/body/contents/0/text".into(), "must be specified".into())
     );
     let video = json!({ "type": "video", "url": "https://a.example/v.mp4",
@@ -240,7 +247,7 @@ fn flex_carousels_have_twelve_bubbles_of_one_size_and_fifty_kilobytes() {
     assert!(accepted(&carousel(vec![bubble("mega", "a"); 12])));
     assert!(!accepted(&carousel(vec![bubble("mega", "a"); 13])));
     let mixed = carousel(vec![bubble("mega", "a"), bubble("kilo", "a")]);
-    assert_eq!(fault(&mixed).0, "/contents/1/size");
+    assert_eq!(violation(&mixed).0, "/contents/1/size");
     assert!(!accepted(&carousel(vec![
         bubble("mega", &"a".repeat(5000));
         11

@@ -1,5 +1,5 @@
-//! HTTP/1.1 on one connection: reads heads and bodies off a socket and writes answers to it. What
-//! the answer is, and how long the connection lives, is the listener's to decide.
+//! HTTP/1.1 on one connection: it reads heads and bodies from a socket and writes answers to it. What
+//! is answered, and how long the connection lives, is up to the listener.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,29 +9,29 @@ use line_connector_http::Secret;
 
 use crate::http::{Answer, Call, reason};
 
-const HEAD_CAP: usize = 64 * 1024;
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-const MOST_FIELDS: usize = 256;
+const MAX_FIELDS: usize = 256;
 
-/// A client that says nothing for so long is hung up on.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A connection on which nothing arrives for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How finely a wait is sliced, so that it notices that the client has left.
-const SLICE: Duration = Duration::from_millis(20);
+/// How often a wait checks whether the client has closed the connection.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What a client may still send after it was turned away; more is cut off.
-const DRAIN_CAP: usize = 64 * 1024 * 1024;
+/// How much a refused client may still send before the connection is cut.
+const MAX_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 
 /// How the end of a request's body is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     Length(usize),
     Chunked,
-    /// A method that has a body, and nothing that says where it ends.
+    /// The method has a body, and neither `Content-Length` nor `Transfer-Encoding` is given.
     Missing,
 }
 
-/// A request line with its fields; the body is still on the socket.
+/// A request line with its header fields; the body is still on the socket.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) call: Call,
@@ -40,10 +40,10 @@ pub(crate) struct Head {
     pub(crate) expects_continue: bool,
 }
 
-/// Why there is no request to answer.
+/// Why a request could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadError {
-    /// The client left, or the socket failed.
+    /// The client closed the connection, or the socket failed.
     Gone,
     Malformed,
     LengthMissing,
@@ -51,7 +51,7 @@ pub(crate) enum ReadError {
     BodyTooLarge,
 }
 
-/// One connection, with what was read from it and not yet used.
+/// One connection, with the bytes that were read ahead.
 pub(crate) struct Connection {
     stream: TcpStream,
     pending: Vec<u8>,
@@ -60,15 +60,15 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(IDLE_TIMEOUT))?;
+        stream.set_write_timeout(Some(IDLE_TIMEOUT))?;
         Ok(Self {
             stream,
             pending: Vec::new(),
         })
     }
 
-    fn fill(&mut self) -> Result<(), ReadError> {
+    fn receive(&mut self) -> Result<(), ReadError> {
         let mut block = [0; 16 * 1024];
         loop {
             return match self.stream.read(&mut block) {
@@ -86,16 +86,16 @@ impl Connection {
     pub(crate) fn read_head(&mut self) -> Result<Head, ReadError> {
         loop {
             if let Some((head, length)) = parse_head(&self.pending)? {
-                if length > HEAD_CAP {
+                if length > MAX_HEAD_BYTES {
                     return Err(ReadError::HeadTooLarge);
                 }
                 self.pending.drain(..length);
                 return Ok(head);
             }
-            if self.pending.len() > HEAD_CAP {
+            if self.pending.len() > MAX_HEAD_BYTES {
                 return Err(ReadError::HeadTooLarge);
             }
-            self.fill()?;
+            self.receive()?;
         }
     }
 
@@ -104,14 +104,14 @@ impl Connection {
         match framing {
             Framing::Missing => Ok(Vec::new()),
             Framing::Length(length) if length > cap => Err(ReadError::BodyTooLarge),
-            Framing::Length(length) => self.take(length),
+            Framing::Length(length) => self.read_exact(length),
             Framing::Chunked => self.read_chunks(cap),
         }
     }
 
-    fn take(&mut self, length: usize) -> Result<Vec<u8>, ReadError> {
+    fn read_exact(&mut self, length: usize) -> Result<Vec<u8>, ReadError> {
         while self.pending.len() < length {
-            self.fill()?;
+            self.receive()?;
         }
         Ok(self.pending.drain(..length).collect())
     }
@@ -126,18 +126,18 @@ impl Connection {
             if size > cap - body.len() {
                 return Err(ReadError::BodyTooLarge);
             }
-            body.extend(self.take(size)?);
-            if self.take(2)? != b"\r\n" {
+            body.extend(self.read_exact(size)?);
+            if self.read_exact(2)? != b"\r\n" {
                 return Err(ReadError::Malformed);
             }
         }
         let mut trailers = 0;
         loop {
-            let line = self.line()?;
+            let line = self.skip_line()?;
             trailers += line;
             match line {
                 0 => return Ok(body),
-                _ if trailers > HEAD_CAP => return Err(ReadError::HeadTooLarge),
+                _ if trailers > MAX_HEAD_BYTES => return Err(ReadError::HeadTooLarge),
                 _ => {}
             }
         }
@@ -150,23 +150,25 @@ impl Connection {
                     self.pending.drain(..used);
                     return usize::try_from(size).map_err(|_| ReadError::BodyTooLarge);
                 }
-                Ok(httparse::Status::Partial) if self.pending.len() <= HEAD_CAP => self.fill()?,
+                Ok(httparse::Status::Partial) if self.pending.len() <= MAX_HEAD_BYTES => {
+                    self.receive()?;
+                }
                 _ => return Err(ReadError::Malformed),
             }
         }
     }
 
-    /// Skips one line and answers its length.
-    fn line(&mut self) -> Result<usize, ReadError> {
+    /// Skips one line and returns its length.
+    fn skip_line(&mut self) -> Result<usize, ReadError> {
         loop {
             if let Some(end) = self.pending.windows(2).position(|pair| pair == b"\r\n") {
                 self.pending.drain(..end + 2);
                 return Ok(end);
             }
-            if self.pending.len() > HEAD_CAP {
+            if self.pending.len() > MAX_HEAD_BYTES {
                 return Err(ReadError::HeadTooLarge);
             }
-            self.fill()?;
+            self.receive()?;
         }
     }
 
@@ -174,7 +176,7 @@ impl Connection {
         self.stream.write_all(bytes)
     }
 
-    /// Writes an answer, of its body only the first `body_length` bytes.
+    /// Writes an answer; of its body, only the first `body_length` bytes.
     pub(crate) fn write_answer(
         &mut self,
         answer: &Answer,
@@ -197,7 +199,7 @@ impl Connection {
             .write_after(bytes.into_bytes(), body_length, &mut self.stream)
     }
 
-    /// Lets time pass with the connection open. `false` when the client left before it was over.
+    /// Waits with the connection open. `false` if the client closed it meanwhile.
     pub(crate) fn wait(
         &self,
         wait: Duration,
@@ -205,9 +207,9 @@ impl Connection {
         over: impl Fn() -> bool,
     ) -> bool {
         let start = Instant::now();
-        let mut stayed = self.stream.set_read_timeout(Some(SLICE)).is_ok();
+        let mut stayed = self.stream.set_read_timeout(Some(POLL_INTERVAL)).is_ok();
         while stayed && start.elapsed() < wait && !over() {
-            let left = wait.saturating_sub(start.elapsed()).min(SLICE);
+            let left = wait.saturating_sub(start.elapsed()).min(POLL_INTERVAL);
             match self.stream.peek(&mut [0]) {
                 Ok(0) => stayed = false,
                 Ok(_) => sleep(left),
@@ -217,17 +219,17 @@ impl Connection {
                 }
             }
         }
-        stayed && self.stream.set_read_timeout(Some(PATIENCE)).is_ok()
+        stayed && self.stream.set_read_timeout(Some(IDLE_TIMEOUT)).is_ok()
     }
 
-    /// Ends the connection at once.
+    /// Closes the connection at once.
     pub(crate) fn close(&self) {
         let _already_closed = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// Ends the connection so that a client that is still sending gets to read the answer: closing
-    /// over unread bytes would reset it.
-    pub(crate) fn close_gently(mut self) {
+    /// Closes the connection so that a client that is still sending can read the answer: closing it
+    /// with unread bytes would reset it.
+    pub(crate) fn close_after_answer(mut self) {
         let patience = Duration::from_millis(500);
         if self.stream.shutdown(Shutdown::Write).is_err()
             || self.stream.set_read_timeout(Some(patience)).is_err()
@@ -236,7 +238,7 @@ impl Connection {
         }
         let mut drained = 0;
         let mut block = [0; 16 * 1024];
-        while drained < DRAIN_CAP {
+        while drained < MAX_DRAINED_BYTES {
             match self.stream.read(&mut block) {
                 Ok(count) if count > 0 => drained += count,
                 _ => break,
@@ -245,9 +247,10 @@ impl Connection {
     }
 }
 
-/// Reads a head off the front of `bytes`, with its length; `None` when it is not all there yet.
+/// Parses the head at the front of `bytes` and returns it with its length; `None` while it is
+/// incomplete.
 fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, ReadError> {
-    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut fields);
     let length = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
@@ -293,7 +296,7 @@ fn framing(call: &Call) -> Result<Framing, ReadError> {
     };
     let mut lengths = all("content-length");
     let length = lengths.next();
-    // Two answers to where the body ends are a way to smuggle a request past someone.
+    // Two different lengths are how requests are smuggled past a proxy.
     if lengths.any(|other| Some(other) != length) {
         return Err(ReadError::Malformed);
     }

@@ -1,5 +1,5 @@
-//! The sandbox behind a loopback address: accepts connections, a thread each, and lets each one's
-//! calls through in turn. It refuses to be reachable from other machines.
+//! The HTTP server: it listens on a loopback address, with one thread per connection. It refuses any
+//! address that other machines could reach.
 
 mod connection;
 
@@ -17,19 +17,20 @@ use crate::sandbox::Sandbox;
 use crate::store::fault::{DropPoint, FaultKind};
 use connection::{Connection, Framing, Head, ReadError};
 
-/// More connections at once than this are turned away with 503.
-const MOST_CONNECTIONS: usize = 256;
+/// Further connections are refused with 503.
+const MAX_CONNECTIONS: usize = 256;
 
-/// A sandbox that listens. Dropping it ends every connection and waits for its threads.
+/// A sandbox that listens on a loopback address. Dropping it closes every connection and waits for
+/// its threads.
 pub struct Listener {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    registry: Arc<Registry>,
     acceptor: Option<JoinHandle<()>>,
 }
 
-/// What the acceptor, the connections and the listener know of each other.
+/// The open connections, shared by the listener, the acceptor and the connections' threads.
 #[derive(Default)]
-struct Shared(Mutex<Connections>);
+struct Registry(Mutex<Connections>);
 
 #[derive(Default)]
 struct Connections {
@@ -38,7 +39,7 @@ struct Connections {
     open: HashMap<u64, TcpStream>,
 }
 
-impl Shared {
+impl Registry {
     fn lock(&self) -> MutexGuard<'_, Connections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,7 +54,7 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// Where the address is not a loopback one, or cannot be had.
+    /// If the address is not a loopback address, or cannot be bound.
     pub fn listen(self: Arc<Self>, address: SocketAddr) -> io::Result<Listener> {
         if !address.ip().is_loopback() {
             let text = "the sandbox listens on loopback addresses only";
@@ -61,21 +62,21 @@ impl Sandbox {
         }
         let socket = TcpListener::bind(address)?;
         let address = socket.local_addr()?;
-        let shared = Arc::new(Shared::default());
-        let known = Arc::clone(&shared);
+        let registry = Arc::new(Registry::default());
+        let shared = Arc::clone(&registry);
         let acceptor = Builder::new()
             .name("sandbox-accept".to_owned())
-            .spawn(move || accept(&self, &socket, &known))?;
+            .spawn(move || accept(&self, &socket, &shared))?;
         Ok(Listener {
             address,
-            shared,
+            registry,
             acceptor: Some(acceptor),
         })
     }
 }
 
 impl Listener {
-    /// Where it listens.
+    /// The address it listens on, with the port that was chosen.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -87,7 +88,7 @@ impl Listener {
         format!("http://{}", self.address)
     }
 
-    /// Ends every connection and waits until all threads are done.
+    /// Closes every connection and waits until all threads have ended.
     pub fn stop(mut self) {
         self.end();
     }
@@ -97,13 +98,13 @@ impl Listener {
             return;
         };
         {
-            let mut connections = self.shared.lock();
+            let mut connections = self.registry.lock();
             connections.stopping = true;
             for stream in connections.open.values() {
                 let _already_closed = stream.shutdown(Shutdown::Both);
             }
         }
-        // The acceptor sits in `accept`; a connection from ourselves gets it out.
+        // The acceptor blocks in `accept`; a connection of our own wakes it.
         drop(TcpStream::connect(self.address));
         let _its_panic_was_reported = acceptor.join();
     }
@@ -115,16 +116,16 @@ impl Drop for Listener {
     }
 }
 
-fn accept(sandbox: &Arc<Sandbox>, socket: &TcpListener, shared: &Arc<Shared>) {
+fn accept(sandbox: &Arc<Sandbox>, socket: &TcpListener, registry: &Arc<Registry>) {
     let mut workers: Vec<JoinHandle<()>> = Vec::new();
     for stream in socket.incoming() {
-        if shared.is_stopping() {
+        if registry.is_stopping() {
             break;
         }
         workers.retain(|worker| !worker.is_finished());
-        // A failed accept, or no thread to be had, concerns one client only.
+        // A failed accept, or a thread that cannot be started, concerns one client only.
         if let Ok(stream) = stream
-            && let Ok(worker) = spawn(sandbox, stream, shared)
+            && let Ok(worker) = spawn(sandbox, stream, registry)
         {
             workers.extend(worker);
         }
@@ -134,17 +135,17 @@ fn accept(sandbox: &Arc<Sandbox>, socket: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// Starts the thread of one connection, if there is room for it.
+/// Starts the thread of one connection, or refuses it where there are too many.
 fn spawn(
     sandbox: &Arc<Sandbox>,
     stream: TcpStream,
-    shared: &Arc<Shared>,
+    registry: &Arc<Registry>,
 ) -> io::Result<Option<JoinHandle<()>>> {
-    let mut connections = shared.lock();
+    let mut connections = registry.lock();
     if connections.stopping {
         return Ok(None);
     }
-    if connections.open.len() >= MOST_CONNECTIONS {
+    if connections.open.len() >= MAX_CONNECTIONS {
         drop(connections);
         let answer = Answer::html(503).with("content-length", "0");
         Connection::new(stream)?.write_answer(&answer, false, 0)?;
@@ -154,52 +155,55 @@ fn spawn(
     connections.next += 1;
     connections.open.insert(id, stream.try_clone()?);
     drop(connections);
-    let (sandbox, known) = (Arc::clone(sandbox), Arc::clone(shared));
+    let (sandbox, shared) = (Arc::clone(sandbox), Arc::clone(registry));
     let started = Builder::new().name(format!("sandbox-{id}")).spawn(move || {
-        let leaving = Leaving { shared: &known, id };
+        let registration = Registration {
+            registry: &shared,
+            id,
+        };
         if let Ok(connection) = Connection::new(stream) {
-            serve(&sandbox, connection, leaving.shared);
+            serve(&sandbox, connection, registration.registry);
         }
     });
     if started.is_err() {
-        shared.lock().open.remove(&id);
+        registry.lock().open.remove(&id);
     }
     started.map(Some)
 }
 
-/// Takes a connection off the list when its thread ends, however it ends.
-struct Leaving<'a> {
-    shared: &'a Shared,
+/// Removes a connection from the registry when its thread ends, even by a panic.
+struct Registration<'a> {
+    registry: &'a Registry,
     id: u64,
 }
 
-impl Drop for Leaving<'_> {
+impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        self.shared.lock().open.remove(&self.id);
+        self.registry.lock().open.remove(&self.id);
     }
 }
 
-/// Answers the calls of one connection until one side has had enough.
-fn serve(sandbox: &Sandbox, mut connection: Connection, shared: &Shared) {
+/// Answers the calls of one connection until either side closes it.
+fn serve(sandbox: &Sandbox, mut connection: Connection, registry: &Registry) {
     loop {
         let step = connection
             .read_head()
-            .map_err(|why| (why, None))
-            .and_then(|head| call(sandbox, &mut connection, head, shared));
+            .map_err(|error| (error, None))
+            .and_then(|head| answer_call(sandbox, &mut connection, head, registry));
         match step {
             Ok(true) => {}
             Ok(false) => return connection.close(),
-            Err((why, seen)) => return turn_away(sandbox, connection, why, seen),
+            Err((error, seen)) => return refuse(sandbox, connection, error, seen),
         }
     }
 }
 
-/// Reads the rest of one call and answers it. `true` when the connection goes on.
-fn call(
+/// Reads the rest of one call and answers it. `true` if the connection stays open.
+fn answer_call(
     sandbox: &Sandbox,
     connection: &mut Connection,
     head: Head,
-    shared: &Shared,
+    registry: &Registry,
 ) -> Result<bool, (ReadError, Option<Box<Call>>)> {
     let Head {
         mut call,
@@ -213,54 +217,54 @@ fn call(
             at: DropPoint::BeforeRead,
         })
     {
-        sandbox.exchange(&call, fault);
+        sandbox.handle(&call, fault);
         return Ok(false);
     }
-    // `curl -X POST` sends no length; LINE minds, the control endpoints need not.
-    let minds = fault.is_none() && !call.path.starts_with(control::PREFIX);
-    if framing == Framing::Missing && minds {
+    // `curl -X POST` sends no length. LINE refuses that; the control endpoints need not.
+    let needs_length = fault.is_none() && !call.path.starts_with(control::PREFIX);
+    if framing == Framing::Missing && needs_length {
         return Err((ReadError::LengthMissing, Some(Box::new(call))));
     }
-    let cap = routes::body_cap(&call.path);
-    let fits = !matches!(framing, Framing::Length(length) if length == 0 || length > cap);
+    let max_bytes = routes::max_body_bytes(&call.path);
+    let fits = !matches!(framing, Framing::Length(length) if length == 0 || length > max_bytes);
     if expects_continue && fits && connection.write(b"HTTP/1.1 100 Continue\r\n\r\n").is_err() {
         return Ok(false);
     }
-    match connection.read_body(framing, cap) {
+    match connection.read_body(framing, max_bytes) {
         Ok(body) => call.body = body,
-        Err(why) => return Err((why, Some(Box::new(call)))),
+        Err(error) => return Err((error, Some(Box::new(call)))),
     }
-    let effect = sandbox.exchange(&call, fault);
+    let effect = sandbox.handle(&call, fault);
     let body_length = if call.method == "HEAD" { 0 } else { u64::MAX };
-    Ok(give(
+    Ok(send_effect(
         sandbox,
         connection,
         effect,
         keep_alive,
         body_length,
-        shared,
+        registry,
     ))
 }
 
-/// Puts an answer on the connection, or what is left of it. `true` when the connection goes on.
-fn give(
+/// Writes what a call came to. `true` if the connection stays open.
+fn send_effect(
     sandbox: &Sandbox,
     connection: &mut Connection,
     effect: Effect,
     keep_alive: bool,
     body_length: u64,
-    shared: &Shared,
+    registry: &Registry,
 ) -> bool {
     let wait = |connection: &Connection, time| {
         connection.wait(
             time,
             |slice| (sandbox.settings().sleep)(slice),
-            || shared.is_stopping(),
+            || registry.is_stopping(),
         )
     };
     let answer = match effect {
         Effect::Answer(answer) => answer,
-        Effect::Late(time, answer) => {
+        Effect::Delayed(time, answer) => {
             if !wait(connection, time) {
                 return false;
             }
@@ -270,7 +274,7 @@ fn give(
             let _client_gone = connection.write_answer(&answer, false, answer.body.len() / 2);
             return false;
         }
-        Effect::Silence(time) => {
+        Effect::Stalled(time) => {
             wait(connection, time);
             return false;
         }
@@ -286,14 +290,14 @@ fn give(
         && keep_alive
 }
 
-/// Answers what cannot be read, where anyone is left to read the answer, and hangs up.
-fn turn_away(
+/// Answers a request that cannot be read, and closes the connection.
+fn refuse(
     sandbox: &Sandbox,
     mut connection: Connection,
-    why: ReadError,
+    error: ReadError,
     seen: Option<Box<Call>>,
 ) {
-    let status = match why {
+    let status = match error {
         ReadError::Gone => return connection.close(),
         ReadError::Malformed => 400,
         ReadError::LengthMissing => 411,
@@ -301,8 +305,8 @@ fn turn_away(
         ReadError::BodyTooLarge => 413,
     };
     let call = seen.map_or_else(|| Call::new("", "/"), |call| *call);
-    let answer = sandbox.turn_away(&call, Answer::html(status));
+    let answer = sandbox.refuse(&call, Answer::html(status));
     if connection.write_answer(&answer, false, u64::MAX).is_ok() {
-        connection.close_gently();
+        connection.close_after_answer();
     }
 }

@@ -1,4 +1,4 @@
-//! Audiences: who is in them, whose they are, and how far each has got.
+//! Audiences: their people, their owners and their progress.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 use super::progress::{Progress, Step};
 use crate::settings::{Audience, Pace, Settings};
 
-/// LINE keeps as many audiences per channel.
+/// LINE's limit of audiences per channel.
 pub(crate) const MAX_AUDIENCES: usize = 1000;
 
-/// LINE keeps an audience for 180 days.
-const KEPT: Duration = Duration::from_hours(180 * 24);
+/// How long LINE keeps an audience.
+const RETENTION: Duration = Duration::from_hours(180 * 24);
 
-/// Click and impression audiences with fewer people never get ready.
-const FEWEST: u64 = 50;
+/// Click and impression audiences of fewer people never become ready.
+const MIN_RETARGETED: u64 = 50;
 
 /// The audiences of a channel, by audience group ID.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Audiences {
     pub(crate) next_job: u64,
 }
 
-/// What an audience is made from.
+/// What an audience was created from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     Upload {
@@ -36,11 +36,11 @@ pub(crate) enum Source {
     Impression {
         request: String,
     },
-    /// Made outside the Messaging API, of a type that LINE's minimum applies to.
+    /// Created outside the Messaging API; LINE's minimum applies to it.
     RichMenu,
 }
 
-/// To whom an audience belongs.
+/// The owner of an audience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
     Channel,
@@ -55,9 +55,9 @@ pub(crate) struct AudienceGroup {
     pub(crate) owner: Owner,
     pub(crate) created: SystemTime,
     pub(crate) expires: Option<SystemTime>,
-    /// People of whom only the number is known.
-    pub(crate) given: u64,
-    /// User IDs and IFAs, read as numbers.
+    /// How many people it has besides those uploaded.
+    pub(crate) preset: u64,
+    /// The uploaded user IDs or IFAs, as numbers.
     pub(crate) people: HashSet<u128>,
     pub(crate) jobs: Vec<Job>,
     pub(crate) progress: Progress,
@@ -68,7 +68,7 @@ pub(crate) struct AudienceGroup {
 pub(crate) struct Job {
     pub(crate) id: u64,
     pub(crate) description: Option<String>,
-    /// How many people were new.
+    /// How many of its people were not in the audience before.
     pub(crate) count: u64,
     pub(crate) progress: Progress,
 }
@@ -82,12 +82,12 @@ impl Audiences {
             } else {
                 Owner::Channel
             };
-            (*id, AudienceGroup::given(*id, *audience, owner, now))
+            (*id, AudienceGroup::preset(*id, *audience, owner, now))
         });
         let shared = settings.shared_audiences.iter().map(|(id, audience)| {
             (
                 *id,
-                AudienceGroup::given(*id, *audience, Owner::BusinessManager, now),
+                AudienceGroup::preset(*id, *audience, Owner::BusinessManager, now),
             )
         });
         Self {
@@ -97,8 +97,7 @@ impl Audiences {
         }
     }
 
-    /// An audience that a narrowcast can go to: how many it reaches, and whether LINE's minimum
-    /// applies to it.
+    /// An audience that is ready for a narrowcast: its size, and whether LINE's minimum applies to it.
     pub(crate) fn ready(&self, id: u64, pace: Pace, now: SystemTime) -> Option<Audience> {
         let group = self.groups.get(&id)?;
         (group.status(pace, now) == "READY").then(|| Audience {
@@ -107,7 +106,7 @@ impl Audiences {
         })
     }
 
-    /// Takes an audience in under an ID that is not in use.
+    /// Stores an audience under an unused ID and returns that.
     pub(crate) fn insert(&mut self, group: AudienceGroup) -> u64 {
         while self.groups.contains_key(&self.next_id) {
             self.next_id += 1;
@@ -126,16 +125,16 @@ impl AudienceGroup {
             source,
             owner: Owner::Channel,
             created: now,
-            expires: Some(now + KEPT),
-            given: 0,
+            expires: Some(now + RETENTION),
+            preset: 0,
             people: HashSet::new(),
             jobs: Vec::new(),
             progress: Progress::new(now),
         }
     }
 
-    /// An audience that is there from the start, and for good.
-    fn given(id: u64, audience: Audience, owner: Owner, now: SystemTime) -> Self {
+    /// An audience that is there from the start and does not expire.
+    fn preset(id: u64, audience: Audience, owner: Owner, now: SystemTime) -> Self {
         let source = if audience.restricted {
             Source::RichMenu
         } else {
@@ -144,17 +143,17 @@ impl AudienceGroup {
         Self {
             owner,
             expires: None,
-            given: audience.size,
+            preset: audience.size,
             progress: Progress::finished(now),
             ..Self::new(format!("Audience {id}"), source, now)
         }
     }
 
-    /// People who are in it by now.
+    /// How many people are in it now.
     pub(crate) fn count(&self, pace: Pace, now: SystemTime) -> u64 {
         let done = |job: &&Job| job.progress.step(pace, now) == Step::Done;
         let added: u64 = self.jobs.iter().filter(done).map(|job| job.count).sum();
-        self.given + added
+        self.preset + added
     }
 
     pub(crate) fn status(&self, pace: Pace, now: SystemTime) -> &'static str {
@@ -163,7 +162,7 @@ impl AudienceGroup {
         }
         let enough = match self.source {
             Source::Upload { .. } => self.count(pace, now) > 0,
-            Source::Click { .. } | Source::Impression { .. } => self.given >= FEWEST,
+            Source::Click { .. } | Source::Impression { .. } => self.preset >= MIN_RETARGETED,
             Source::RichMenu => true,
         };
         let over = self.progress.step(pace, now) == Step::Done;

@@ -1,28 +1,27 @@
-//! Collections that keep the newest entries and let older ones go, so that a sandbox that runs for
-//! days does not grow.
+//! Collections of bounded size, so that the memory of a sandbox that runs for days does not grow.
 
 use std::collections::{HashMap, VecDeque};
 
-/// The newest entries of something, and how many older ones were let go.
+/// The newest entries, and how many older ones were removed.
 #[derive(Debug)]
 pub(crate) struct BoundedLog<T> {
     entries: VecDeque<T>,
-    keep: usize,
+    capacity: usize,
     pub(crate) forgotten: u64,
 }
 
 impl<T: Clone> BoundedLog<T> {
-    pub(crate) fn new(keep: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
             entries: VecDeque::new(),
-            keep,
+            capacity,
             forgotten: 0,
         }
     }
 
     pub(crate) fn push(&mut self, entry: T) {
         self.entries.push_back(entry);
-        if self.entries.len() > self.keep {
+        if self.entries.len() > self.capacity {
             self.entries.pop_front();
             self.forgotten += 1;
         }
@@ -33,42 +32,42 @@ impl<T: Clone> BoundedLog<T> {
         self.forgotten = 0;
     }
 
-    pub(crate) fn all(&self) -> Vec<T> {
+    pub(crate) fn to_vec(&self) -> Vec<T> {
         self.entries.iter().cloned().collect()
     }
 }
 
-/// The newest of what is asked for by name.
+/// A map of the newest entries.
 #[derive(Debug)]
 pub(crate) struct BoundedMap<T> {
-    by_name: HashMap<String, T>,
+    by_key: HashMap<String, T>,
     order: VecDeque<String>,
-    keep: usize,
+    capacity: usize,
 }
 
 impl<T> BoundedMap<T> {
-    pub(crate) fn new(keep: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            by_name: HashMap::new(),
+            by_key: HashMap::new(),
             order: VecDeque::new(),
-            keep,
+            capacity,
         }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&T> {
-        self.by_name.get(name)
+    pub(crate) fn get(&self, key: &str) -> Option<&T> {
+        self.by_key.get(key)
     }
 
-    /// Puts something in, in the place of what had its name.
-    pub(crate) fn put(&mut self, name: String, one: T) {
-        if self.by_name.insert(name.clone(), one).is_some() {
+    /// Stores a value; at capacity, the oldest one is removed.
+    pub(crate) fn insert(&mut self, key: String, value: T) {
+        if self.by_key.insert(key.clone(), value).is_some() {
             return;
         }
-        self.order.push_back(name);
-        if self.order.len() > self.keep
+        self.order.push_back(key);
+        if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
-            self.by_name.remove(&oldest);
+            self.by_key.remove(&oldest);
         }
     }
 }

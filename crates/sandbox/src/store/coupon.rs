@@ -1,8 +1,8 @@
-//! Coupons, and whether each of them still runs.
+//! Coupons and their status.
 
 use serde_json::{Map, Value};
 
-/// LINE allows as many valid coupons.
+/// LINE's limit of valid coupons.
 pub(crate) const MAX_COUPONS: usize = 5000;
 
 /// The coupons of a channel, oldest first.
@@ -18,7 +18,8 @@ pub(crate) struct Coupon {
 }
 
 impl Coupon {
-    /// Drafts are made in LINE's manager only.
+    /// LINE's status at a time in UNIX seconds. There are no drafts: those are made in LINE Official
+    /// Account Manager only.
     pub(crate) fn status(&self, now: u64) -> &'static str {
         let end = self.fields.get("endTimestamp").and_then(Value::as_u64);
         if self.closed || end.is_some_and(|end| end <= now) {

@@ -1,4 +1,4 @@
-//! The events that were played, for redelivery and download.
+//! The events that were played, for redelivery, and their contents, for download.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::bounded::BoundedMap;
 use crate::content::Content;
 use crate::settings::Settings;
 
-/// Contents are large: of what users send, only so much can still be downloaded.
-const MOST_CONTENTS: usize = 1000;
+/// How many contents are kept; they are large.
+const MAX_CONTENTS: usize = 1000;
 
-/// What was played, for redelivery and download.
+/// The events that were played, and their contents.
 #[derive(Debug)]
 pub(crate) struct PlayedEvents {
     /// By `webhookEventId`.
@@ -22,7 +22,7 @@ impl PlayedEvents {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             events: BoundedMap::new(settings.keep_records),
-            contents: BoundedMap::new(settings.keep_records.min(MOST_CONTENTS)),
+            contents: BoundedMap::new(settings.keep_records.min(MAX_CONTENTS)),
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Faults on request: what can be made to go wrong, and the queue that faults wait in. What each one
-//! does to a call is up to `effect`.
+//! Injected faults and the queue they wait in. What each one does to a call is in `effect`.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,17 +7,17 @@ use serde_json::Value;
 
 use crate::http::Call;
 
-/// `huge` goes no further than this.
-const HUGE_CAP: usize = 256 * 1024 * 1024;
+/// The limit of `huge`.
+const MAX_HUGE_BYTES: usize = 256 * 1024 * 1024;
 
-/// Something that goes wrong with one of the next calls. Faults are taken in the order they came;
-/// a call takes at most one, the first that fits it.
+/// Something that goes wrong with one of the next calls. Faults wait in a queue; a call takes at most
+/// one, the first that applies to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Only for paths that start so; without it, for any path outside `/sandbox/`.
+    /// The prefix of the paths it applies to; `None` is any path outside `/sandbox/`.
     #[serde(default)]
     pub path: Option<String>,
-    /// How many calls it befalls.
+    /// How many calls it applies to.
     #[serde(default = "once")]
     pub times: u32,
     /// What happens.
@@ -31,7 +30,7 @@ fn once() -> u32 {
 }
 
 impl Fault {
-    /// A fault that befalls the next call, whichever it is.
+    /// A fault of the next call, whichever it is.
     #[must_use]
     pub fn once(kind: FaultKind) -> Self {
         Self {
@@ -42,32 +41,32 @@ impl Fault {
     }
 }
 
-/// Whether LINE did its work before things went wrong.
+/// Whether the call is processed before it fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// Nothing was done.
+    /// The call is not processed.
     #[default]
     Before,
-    /// The call was processed as usual, and its answer replaced.
+    /// The call is processed as usual, and its answer replaced.
     After,
 }
 
-/// The moment at which a connection is dropped.
+/// When a connection is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DropPoint {
-    /// After the head, before the body.
+    /// After the head was read, before the body.
     BeforeRead,
-    /// The request was read and not processed.
+    /// After the request was read; it is not processed.
     AfterRead,
-    /// The request was processed; its answer is lost.
+    /// After the request was processed; its answer is lost.
     AfterProcessing,
-    /// The request was processed; half of the answer's body arrives.
+    /// After the request was processed and half of the answer's body was sent.
     MidBody,
 }
 
-/// The kinds of fault, with what each needs to be told.
+/// The kinds of fault, with their parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FaultKind {
@@ -81,7 +80,7 @@ pub enum FaultKind {
         /// The body: text as it is, anything else as JSON; none is an empty body.
         #[serde(default)]
         body: Value,
-        /// Fields to add.
+        /// Header fields to add.
         #[serde(default)]
         headers: BTreeMap<String, String>,
     },
@@ -92,36 +91,36 @@ pub enum FaultKind {
     },
     /// Closes the connection.
     Drop {
-        /// When.
+        /// At which moment.
         at: DropPoint,
     },
-    /// Answers as the edge does: an HTML page.
+    /// Answers as the edge in front of LINE's API does: with an HTML page.
     Html {
         /// The status code.
         code: u16,
     },
-    /// The call's own token expires just before the call; waits for a call that has one.
+    /// Expires the call's token just before the call. Only for calls that have one.
     ExpireToken,
-    /// 429, the rate limit of one endpoint.
+    /// Answers 429, as where the rate limit of an endpoint is exceeded.
     RateLimit,
-    /// 429, the month's quota.
+    /// Answers 429, as where the monthly quota is used up.
     MonthlyLimit,
-    /// 429, too many operations at once; LINE does not document its text.
+    /// Answers 429, as where there are too many operations at once. LINE does not document the text.
     ConcurrentOperations {
         /// The text.
         message: String,
     },
-    /// Reads the call, does nothing, and never answers; the connection ends when the time is up.
+    /// Reads the call and never answers; closes the connection after a time.
     Stall {
         /// For how long, in milliseconds.
         ms: u64,
     },
-    /// Answers 302.
+    /// Answers 302 with a `Location`.
     Redirect {
-        /// Where to.
+        /// The value of `Location`.
         location: String,
     },
-    /// Answers 200 with a long JSON body; nothing is processed.
+    /// Answers 200 with a long JSON body, without processing the call.
     Huge {
         /// How long, in bytes.
         bytes: usize,
@@ -143,7 +142,7 @@ impl FaultKind {
     }
 }
 
-/// Reads a fault from JSON. A member that no fault of this kind has is named, not ignored.
+/// Parses a fault. An unknown property is an error, not ignored.
 pub(crate) fn parse(value: &Value) -> Result<Fault, String> {
     let fault: Fault = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
     let known = serde_json::to_value(&fault).unwrap_or_default();
@@ -158,8 +157,8 @@ pub(crate) fn parse(value: &Value) -> Result<Fault, String> {
         return Err("`times` is at least 1".to_owned());
     }
     match &fault.kind {
-        FaultKind::Huge { bytes } if *bytes > HUGE_CAP => {
-            Err(format!("`bytes` is at most {HUGE_CAP}"))
+        FaultKind::Huge { bytes } if *bytes > MAX_HUGE_BYTES => {
+            Err(format!("`bytes` is at most {MAX_HUGE_BYTES}"))
         }
         FaultKind::Status { code, .. } | FaultKind::Html { code }
             if !(200..=599).contains(code) =>
@@ -187,12 +186,12 @@ impl FaultQueue {
         self.0.len()
     }
 
-    /// The faults that still wait, first come first.
+    /// The waiting faults, oldest first.
     pub(crate) fn all(&self) -> &VecDeque<Fault> {
         &self.0
     }
 
-    /// Takes the first waiting fault that fits this call.
+    /// Takes the first waiting fault that applies to this call.
     pub(crate) fn take(&mut self, call: &Call) -> Option<FaultKind> {
         let index = self.0.iter().position(|fault| {
             let prefix = fault.path.as_ref();

@@ -1,5 +1,4 @@
-//! Who is a friend of the account. The friends from the start are numbers; only those who came or
-//! went since are stored.
+//! The friends of the account. Those from the start are just a number; only changes since are stored.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,15 +7,15 @@ use serde_json::Value;
 use crate::ids::person_number;
 use crate::settings::Settings;
 
-/// Who became a friend, or ceased to be one, since the sandbox began.
+/// Who added or blocked the account since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Friends {
-    /// Whether they are friends now.
+    /// Whether someone who added or blocked the account is a friend now.
     changed: HashMap<String, bool>,
-    /// Those who were none at the beginning, in the order in which they first came.
+    /// Those who were no friends at the start, in the order in which they first added the account.
     new: Vec<String>,
     is_new: HashSet<String>,
-    /// What some of them say of themselves.
+    /// The profiles that `follow` events described.
     profiles: HashMap<String, Value>,
 }
 
@@ -41,7 +40,7 @@ impl Friends {
         self.changed.get(id) == Some(&false)
     }
 
-    /// Whether someone is a friend who has not blocked the account.
+    /// Whether someone is a friend and has not blocked the account.
     pub(crate) fn contains(&self, settings: &Settings, id: &str) -> bool {
         let changed = self.changed.get(id);
         changed.map_or_else(|| is_old_friend(settings, id), |is_one| *is_one)
@@ -61,18 +60,19 @@ impl Friends {
         count
     }
 
-    /// The IDs of those who came since the start, in the order in which they first came.
+    /// The user IDs of those who were no friends at the start, in the order in which they first added
+    /// the account.
     pub(crate) fn newcomers(&self) -> &[String] {
         &self.new
     }
 
-    /// What someone says of themselves.
+    /// The profile that a `follow` event described.
     pub(crate) fn profile(&self, id: &str) -> Option<&Value> {
         self.profiles.get(id)
     }
 }
 
-/// Whether someone was a friend when the sandbox began.
+/// Whether someone was a friend at the start.
 fn is_old_friend(settings: &Settings, id: &str) -> bool {
     let is_numbered = person_number(id).is_some_and(|number| number < settings.friends);
     is_numbered && !settings.unreachable.contains(id)

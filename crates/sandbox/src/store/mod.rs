@@ -1,4 +1,4 @@
-//! What a channel remembers, one file for each kind of thing. Nothing here answers a call.
+//! The stores: what a channel remembers, a file for each kind of thing. Nothing here answers a call.
 
 pub(crate) mod audience;
 pub(crate) mod bounded;

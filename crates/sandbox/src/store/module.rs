@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-/// The accounts that the module is attached to, each by the number of its bot.
+/// The accounts that the module channel is attached to, each by the number of its bot.
 #[derive(Debug)]
 pub(crate) struct AttachedBots {
     pub(crate) bots: Vec<u64>,
     pub(crate) next: u64,
-    /// Authorization codes are good once.
+    /// An authorization code can be used once.
     pub(crate) used_codes: HashSet<String>,
 }
 

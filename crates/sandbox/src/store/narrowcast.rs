@@ -1,4 +1,4 @@
-//! Narrowcasts: accepted at once and delivered in phases, each holding room in the quota until it
+//! Narrowcasts: accepted at once and delivered in phases. Each reserves a part of the quota until it
 //! ends.
 
 use std::collections::HashMap;
@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::settings::Pace;
 
-/// LINE forgets a narrowcast's progress, and redelivers to it, no longer than this.
-pub(crate) const REMEMBERED: Duration = Duration::from_hours(14 * 24);
+/// How long LINE knows the progress of a narrowcast, and can redeliver to its recipients.
+pub(crate) const RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// Why a narrowcast that was accepted reached nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl FailureReason {
 #[derive(Debug, Clone)]
 pub(crate) struct Narrowcast {
     pub(crate) accepted: SystemTime,
-    /// How many people it is for.
+    /// How many people it is sent to.
     pub(crate) target: u64,
     pub(crate) failure: Option<FailureReason>,
     /// How often its progress was asked for.
@@ -70,7 +70,7 @@ impl Narrowcast {
         }
     }
 
-    /// Whether it ended well.
+    /// Whether it has ended without a failure.
     pub(crate) fn succeeded(&self) -> bool {
         self.completed.is_some() && self.failure.is_none()
     }
@@ -83,7 +83,7 @@ impl Narrowcast {
                 (elapsed >= sending, elapsed >= done)
             }
         };
-        // What fails, fails as it starts.
+        // A narrowcast that fails does so when it starts.
         match (sending, ended) {
             (_, true) => Phase::Ended,
             (true, false) if self.failure.is_some() => Phase::Ended,
@@ -114,15 +114,15 @@ impl Narrowcasts {
         self.0.get_mut(request_id)
     }
 
-    /// Keeps an accepted narrowcast, and lets go of those that LINE has forgotten by `now`.
+    /// Stores an accepted narrowcast, and removes those that LINE has forgotten by `now`.
     pub(crate) fn insert(&mut self, request_id: String, narrowcast: Narrowcast, now: SystemTime) {
-        let young = |at| now.duration_since(at).unwrap_or_default() < REMEMBERED;
+        let young = |at| now.duration_since(at).unwrap_or_default() < RETENTION;
         self.0.retain(|_, known| young(known.accepted));
         self.0.insert(request_id, narrowcast);
     }
 
-    /// Ends the narrowcasts whose time has come. Each of them is told with the moment of its end
-    /// and the number of people it reached.
+    /// Ends the narrowcasts that are due. Returns, for each, the time of its end and how many people it
+    /// reached.
     pub(crate) fn settle(&mut self, pace: Pace, now: SystemTime) -> Vec<(SystemTime, u64)> {
         let mut ended = Vec::new();
         for narrowcast in self.0.values_mut() {
@@ -139,7 +139,7 @@ impl Narrowcasts {
         ended
     }
 
-    /// People that running narrowcasts hold room for.
+    /// How many people running narrowcasts reserve in the quota.
     pub(crate) fn reserved(&self) -> u64 {
         let running = self.0.values().filter(|one| one.completed.is_none());
         let unfailed = running.filter(|one| one.failure.is_none());

@@ -1,11 +1,10 @@
-//! Work that LINE accepts at once and finishes later: where it stands, and when it was done. What
-//! the steps are called, and what they change, is known to whoever holds one.
+//! The progress of work that LINE accepts at once and finishes later.
 
 use std::time::{Duration, SystemTime};
 
 use crate::settings::Pace;
 
-/// How far the work has got.
+/// How far the work is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Queued,
@@ -17,7 +16,7 @@ pub(crate) enum Step {
 #[derive(Debug, Clone)]
 pub(crate) struct Progress {
     pub(crate) accepted: SystemTime,
-    /// When it was done, as far as anyone has asked.
+    /// When it was finished; set when someone asks.
     pub(crate) completed: Option<SystemTime>,
     polls: u32,
 }
@@ -31,7 +30,7 @@ impl Progress {
         }
     }
 
-    /// Work that was over before the sandbox began.
+    /// Work that was finished from the start.
     pub(crate) fn finished(now: SystemTime) -> Self {
         Self {
             completed: Some(now),
@@ -39,7 +38,7 @@ impl Progress {
         }
     }
 
-    /// How long ago it was accepted.
+    /// The time since it was accepted.
     pub(crate) fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.accepted).unwrap_or_default()
     }
@@ -56,7 +55,7 @@ impl Progress {
         }
     }
 
-    /// The step to show to someone who asks, which is a step forward where asking is the pace.
+    /// The step to report. With [`Pace::PerPoll`] each call advances the work by one step.
     pub(crate) fn poll(&mut self, pace: Pace, now: SystemTime) -> Step {
         let step = self.step(pace, now);
         if step == Step::Done && self.completed.is_none() {

@@ -1,23 +1,22 @@
-//! Reply tokens: made by the sandbox, good for one reply within a minute. It does not know what a
-//! reply contains.
+//! Reply tokens: each can be used once, within a minute of the delivery of its event.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use crate::ids::fresh_hex;
+use crate::ids::new_hex;
 
-const VALID: Duration = Duration::from_mins(1);
+const LIFETIME: Duration = Duration::from_mins(1);
 
-/// However often an event is delivered again, its token is good no longer than this.
-const LONGEST: Duration = Duration::from_mins(20);
+/// The age at which a token expires however often its event is redelivered.
+const MAX_AGE: Duration = Duration::from_mins(20);
 
-/// Used and outdated tokens are kept apart from unknown ones for this long.
-const REMEMBERED: Duration = Duration::from_hours(24);
+/// How long used and expired tokens are remembered, so that they do not count as unknown.
+const RETENTION: Duration = Duration::from_hours(24);
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     created: SystemTime,
-    /// When it was delivered last.
+    /// When its event was last delivered.
     delivered: SystemTime,
     used: bool,
 }
@@ -27,8 +26,8 @@ pub(crate) struct ReplyTokens(HashMap<String, Entry>);
 
 impl ReplyTokens {
     pub(crate) fn create(&mut self, now: SystemTime) -> String {
-        self.tidy(now);
-        let token = fresh_hex();
+        self.evict_expired(now);
+        let token = new_hex();
         self.0.insert(
             token.clone(),
             Entry {
@@ -40,23 +39,24 @@ impl ReplyTokens {
         token
     }
 
-    /// The event of a token is delivered again.
+    /// Extends a token whose event is redelivered.
     pub(crate) fn renew(&mut self, token: &str, now: SystemTime) {
         if let Some(entry) = self.0.get_mut(token) {
             entry.delivered = now;
         }
     }
 
-    /// Uses a token up; `false` when it cannot be used any more, or never could.
+    /// Uses a token; `false` if it is used, expired or unknown. `accept_unknown` accepts a well-formed
+    /// unknown token once.
     pub(crate) fn consume(&mut self, token: &str, now: SystemTime, accept_unknown: bool) -> bool {
         if let Some(entry) = self.0.get_mut(token) {
             let since = |moment| now.duration_since(moment).unwrap_or_default();
-            let fresh = since(entry.delivered) <= VALID && since(entry.created) <= LONGEST;
+            let fresh = since(entry.delivered) <= LIFETIME && since(entry.created) <= MAX_AGE;
             return fresh && !std::mem::replace(&mut entry.used, true);
         }
         let plausible = token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
         if accept_unknown && plausible {
-            self.tidy(now);
+            self.evict_expired(now);
             self.0.insert(
                 token.to_owned(),
                 Entry {
@@ -69,10 +69,10 @@ impl ReplyTokens {
         accept_unknown && plausible
     }
 
-    fn tidy(&mut self, now: SystemTime) {
+    fn evict_expired(&mut self, now: SystemTime) {
         if self.0.len() >= 4096 && self.0.len().is_power_of_two() {
             self.0.retain(|_, entry| {
-                now.duration_since(entry.created).unwrap_or_default() <= REMEMBERED
+                now.duration_since(entry.created).unwrap_or_default() <= RETENTION
             });
         }
     }
@@ -87,9 +87,9 @@ mod tests {
         let mut tokens = ReplyTokens::default();
         let start = SystemTime::UNIX_EPOCH;
         let (first, second) = (tokens.create(start), tokens.create(start));
-        assert!(tokens.consume(&first, start + VALID, false));
+        assert!(tokens.consume(&first, start + LIFETIME, false));
         assert!(!tokens.consume(&first, start, false));
-        assert!(!tokens.consume(&second, start + VALID + Duration::from_millis(1), false));
+        assert!(!tokens.consume(&second, start + LIFETIME + Duration::from_millis(1), false));
     }
 
     #[test]
@@ -104,11 +104,14 @@ mod tests {
         let later = start + Duration::from_mins(19);
         assert!(!tokens.consume(&first, later, false));
         tokens.renew(&first, later);
-        assert!(tokens.consume(&first, later + VALID, false));
-        tokens.renew(&first, later + VALID);
-        assert!(!tokens.consume(&first, later + VALID, false), "it was used");
+        assert!(tokens.consume(&first, later + LIFETIME, false));
+        tokens.renew(&first, later + LIFETIME);
+        assert!(
+            !tokens.consume(&first, later + LIFETIME, false),
+            "it was used"
+        );
         tokens.renew(&second, later);
-        let too_late = start + LONGEST + Duration::from_millis(1);
+        let too_late = start + MAX_AGE + Duration::from_millis(1);
         assert!(!tokens.consume(&second, too_late, false));
         assert!(tokens.consume(&third, start, false));
     }

@@ -1,5 +1,5 @@
-//! Retry keys: what was accepted under each, for a day and as little of it as will do, so that a
-//! million keys are no burden.
+//! Retry keys: what was accepted under each, for a day, stored compactly so that a million keys fit in
+//! memory.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use super::sent_messages::SentMessages;
 use crate::crypto::Digest;
 
-const REMEMBERED: Duration = Duration::from_hours(24);
+const RETENTION: Duration = Duration::from_hours(24);
 
-/// A map this small is not worth tidying.
-const FEW: usize = 4096;
+/// A smaller map is never searched for expired keys.
+const MIN_EVICTION_SIZE: usize = 4096;
 
 /// What was accepted under a key.
 #[derive(Debug, Clone)]
@@ -22,35 +22,36 @@ pub(crate) struct Accepted {
     pub(crate) sent_messages: Option<SentMessages>,
 }
 
-/// What was accepted, by the number that the key is.
+/// What was accepted, by the key as a number.
 #[derive(Debug, Default)]
 pub(crate) struct RetryKeys {
     accepted: HashMap<u128, Accepted>,
-    /// At this size, outdated keys are looked for: so seldom that a call's share of it is small.
-    tidy_at: usize,
+    /// The size at which expired keys are next removed: twice what was left, so the cost per call is
+    /// constant on average.
+    evict_at: usize,
 }
 
 impl RetryKeys {
-    /// What was accepted under a key, unless that was too long ago.
+    /// What was accepted under a key within the last day.
     pub(crate) fn get(&self, key: u128, now: SystemTime) -> Option<&Accepted> {
         let accepted = self.accepted.get(&key)?;
         let age = now.duration_since(accepted.at).unwrap_or_default();
-        (age < REMEMBERED).then_some(accepted)
+        (age < RETENTION).then_some(accepted)
     }
 
     /// Remembers what was accepted under a key.
     pub(crate) fn insert(&mut self, key: u128, accepted: Accepted) {
-        self.tidy(accepted.at);
+        self.evict_expired(accepted.at);
         self.accepted.insert(key, accepted);
     }
 
-    fn tidy(&mut self, now: SystemTime) {
-        if self.accepted.len() < self.tidy_at.max(FEW) {
+    fn evict_expired(&mut self, now: SystemTime) {
+        if self.accepted.len() < self.evict_at.max(MIN_EVICTION_SIZE) {
             return;
         }
         self.accepted
-            .retain(|_, known| now.duration_since(known.at).unwrap_or_default() < REMEMBERED);
-        self.tidy_at = self.accepted.len() * 2;
+            .retain(|_, known| now.duration_since(known.at).unwrap_or_default() < RETENTION);
+        self.evict_at = self.accepted.len() * 2;
     }
 }
 
@@ -80,7 +81,7 @@ mod tests {
             assert_eq!(add(number, start), usize::try_from(number).unwrap() + 1);
         }
         let most = (10_000..40_000)
-            .map(|number| add(number, start + REMEMBERED))
+            .map(|number| add(number, start + RETENTION))
             .max();
         assert!(most.unwrap() <= 32_768, "{most:?}");
     }

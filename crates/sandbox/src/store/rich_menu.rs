@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::progress::Progress;
 
-/// LINE allows as many menus, and as many aliases.
+/// LINE's limit for rich menus, and for aliases.
 pub(crate) const MAX_MENUS: usize = 1000;
 
 /// The rich menus of a channel, and who sees which.
@@ -33,7 +33,7 @@ pub(crate) struct Menu {
 }
 
 impl Menu {
-    /// Whether it can be shown to anyone.
+    /// Whether it has an image, without which it cannot be shown.
     pub(crate) fn has_image(&self) -> bool {
         self.image.is_some()
     }

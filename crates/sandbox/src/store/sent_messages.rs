@@ -1,19 +1,18 @@
-//! The IDs and quote tokens that LINE answers an accepted send with, packed small because retry keys
-//! keep them for a day.
+//! The `sentMessages` of an accepted send, stored compactly because retry keys keep them for a day.
 
 use serde_json::{Value, json};
 
-/// The messages of one send, as LINE tells their IDs.
+/// The IDs of the messages of one send, which are consecutive.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SentMessages {
     first: u64,
     count: u8,
-    /// Which of them can be quoted, a bit each.
+    /// A bit for each message that can be quoted.
     quotable: u8,
 }
 
 impl SentMessages {
-    /// Gives each message of a body an ID; `next_id` makes them.
+    /// Assigns an ID from `next_id` to each message of a body.
     pub(crate) fn new(body: &Value, mut next_id: impl FnMut() -> u64) -> Self {
         let first = next_id();
         let mut sent = Self {
@@ -37,8 +36,8 @@ impl SentMessages {
         sent
     }
 
-    /// `sentMessages`, in their order.
-    pub(crate) fn shown(self) -> Value {
+    /// LINE's `sentMessages`.
+    pub(crate) fn to_json(self) -> Value {
         let all = (0..self.count).map(|place| {
             let id = (self.first + u64::from(place)).to_string();
             if self.quotable & (1 << place) == 0 {

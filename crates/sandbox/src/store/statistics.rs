@@ -1,5 +1,5 @@
-//! What statistics are made from. Nobody in a sandbox opens or clicks anything, so those numbers are
-//! fixed shares of the people who were reached.
+//! The data behind insights. Nobody in a sandbox opens or clicks anything, so those numbers are fixed
+//! shares of the people who were reached.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
@@ -9,20 +9,20 @@ use time::Date;
 
 use crate::calendar::line_day;
 
-/// Narrowcasts and broadcasts are kept no longer than anything asks about them.
-const KEPT: Duration = Duration::from_hours(61 * 24);
+/// How long narrowcasts and broadcasts are kept: longer than any operation asks about them.
+const RETENTION: Duration = Duration::from_hours(61 * 24);
 
-/// What was sent, as far as statistics are about it.
+/// What was sent, as far as statistics need it.
 #[derive(Debug, Default)]
 pub(crate) struct Statistics {
     /// Narrowcasts and broadcasts, by the request ID under which they were accepted.
-    sent: HashMap<String, Sent>,
+    bulk_sends: HashMap<String, BulkSend>,
     /// By unit name and day.
-    pub(crate) units: BTreeMap<(String, Date), Unit>,
+    pub(crate) units: BTreeMap<(String, Date), UnitStatistics>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Sent {
+pub(crate) struct BulkSend {
     pub(crate) at: SystemTime,
     pub(crate) people: u64,
     pub(crate) messages: Vec<Value>,
@@ -30,17 +30,17 @@ pub(crate) struct Sent {
 
 /// What was sent under one unit name on one day.
 #[derive(Debug, Default)]
-pub(crate) struct Unit {
+pub(crate) struct UnitStatistics {
     pub(crate) people: u64,
-    /// The most messages of one send.
+    /// The largest number of messages in one send.
     pub(crate) bubbles: usize,
     pub(crate) links: BTreeSet<(usize, String)>,
 }
 
 impl Statistics {
     /// A narrowcast or broadcast that was accepted under this request ID.
-    pub(crate) fn sent(&self, request: &str) -> Option<&Sent> {
-        self.sent.get(request)
+    pub(crate) fn bulk_send(&self, request: &str) -> Option<&BulkSend> {
+        self.bulk_sends.get(request)
     }
 
     /// Counts an accepted send of this kind.
@@ -64,29 +64,30 @@ impl Statistics {
             unit.links.extend(links(messages));
         }
         if matches!(kind, "narrowcast" | "broadcast") {
-            let young = |sent: &Sent| now.duration_since(sent.at).unwrap_or_default() < KEPT;
-            self.sent.retain(|_, sent| young(sent));
-            let sent = Sent {
+            let young =
+                |sent: &BulkSend| now.duration_since(sent.at).unwrap_or_default() < RETENTION;
+            self.bulk_sends.retain(|_, sent| young(sent));
+            let sent = BulkSend {
                 at: now,
                 people,
                 messages: messages.to_vec(),
             };
-            self.sent.insert(request_id.to_owned(), sent);
+            self.bulk_sends.insert(request_id.to_owned(), sent);
         }
     }
 }
 
-/// Of the people who were reached, those who opened the message.
+/// How many of the people who were reached opened the message.
 pub(crate) fn opened(people: u64) -> u64 {
     people * 3 / 4
 }
 
-/// Of the people who were reached, those who clicked.
+/// How many of the people who were reached clicked.
 pub(crate) fn clicked(people: u64) -> u64 {
     people / 2
 }
 
-/// The URLs that can be tapped, each with the number of its bubble.
+/// The URLs that can be tapped, each with the number of its message, counted from 1.
 pub(crate) fn links(messages: &[Value]) -> BTreeSet<(usize, String)> {
     let mut found = BTreeSet::new();
     for (index, message) in messages.iter().enumerate() {

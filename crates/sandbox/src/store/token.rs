@@ -3,28 +3,28 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use crate::ids::{fresh_hex, fresh_id};
+use crate::ids::{new_hex, new_uuid};
 use crate::settings::Settings;
 
-/// LINE's limit for short-lived and for v2.1 tokens, each.
-const MOST: usize = 30;
+/// LINE's limit for short-lived tokens, and for v2.1 tokens.
+const MAX_TOKENS: usize = 30;
 
-/// An expired token is told apart from one that never was for this long.
-const REMEMBERED: Duration = Duration::from_hours(24);
+/// How long expired tokens are remembered, so that they do not count as unknown.
+const RETENTION: Duration = Duration::from_hours(24);
 
-/// So few tokens are not worth tidying.
-const FEW: usize = 256;
+/// A smaller map is never searched for expired tokens.
+const MIN_EVICTION_SIZE: usize = 256;
 
-/// What LINE reports as the rest of a long-lived token's life.
-const LONG_LIFE_SECONDS: u64 = 3_138_007_490;
+/// The `expires_in` that LINE reports for a long-lived token, in seconds.
+const LONG_LIVED_EXPIRES_IN: u64 = 3_138_007_490;
 
-/// How a token came to be, which decides how long it lives and who may revoke it.
+/// The kind of a token, which decides its lifetime and how it is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
     LongLived,
     ShortLived,
     Stateless,
-    Assertion,
+    V2_1,
 }
 
 #[derive(Debug, Clone)]
@@ -40,15 +40,15 @@ impl Token {
         self.expires.is_none_or(|expires| now < expires)
     }
 
-    /// Seconds left; a long-lived token's are a constant.
+    /// Seconds until it expires; a constant for a long-lived token.
     pub(crate) fn seconds_left(&self, now: SystemTime) -> u64 {
-        self.expires.map_or(LONG_LIFE_SECONDS, |expires| {
+        self.expires.map_or(LONG_LIVED_EXPIRES_IN, |expires| {
             expires.duration_since(now).unwrap_or_default().as_secs()
         })
     }
 }
 
-/// What a token presented for checking turned out to be.
+/// The status of a token that was presented.
 pub(crate) enum TokenStatus {
     Live(Token),
     Expired,
@@ -59,8 +59,8 @@ pub(crate) enum TokenStatus {
 pub(crate) struct Tokens {
     known: HashMap<String, Token>,
     serial: u64,
-    /// At this size, tokens to let go of are looked for.
-    tidy_at: usize,
+    /// The size at which expired tokens are next removed.
+    evict_at: usize,
 }
 
 impl Tokens {
@@ -72,50 +72,50 @@ impl Tokens {
         tokens
     }
 
-    /// Issues a token, and with it the ID under which LINE lists it; `None` where the limit of 30
-    /// is reached and this kind does not give way.
+    /// Issues a token and its key ID. At the limit, a short-lived token replaces the oldest one; a v2.1
+    /// token is refused with `None`.
     pub(crate) fn issue(
         &mut self,
         kind: TokenKind,
         life: Duration,
         now: SystemTime,
     ) -> Option<(String, String)> {
-        self.tidy(now);
-        if matches!(kind, TokenKind::ShortLived | TokenKind::Assertion) {
+        self.evict_expired(now);
+        if matches!(kind, TokenKind::ShortLived | TokenKind::V2_1) {
             self.make_room(kind, now)?;
         }
         let text = match kind {
-            TokenKind::Assertion => format!("eyJhbGciOiJIUzI1NiJ9.{}.{}", fresh_hex(), fresh_hex()),
-            _ => format!("{}{}", fresh_hex(), fresh_hex()),
+            TokenKind::V2_1 => format!("eyJhbGciOiJIUzI1NiJ9.{}.{}", new_hex(), new_hex()),
+            _ => format!("{}{}", new_hex(), new_hex()),
         };
         let key_id = self.insert(text.clone(), kind, Some(now + life));
         Some((text, key_id))
     }
 
-    /// Lets go of tokens that expired long ago. It looks for them so seldom that the share of one
-    /// call is small.
-    fn tidy(&mut self, now: SystemTime) {
-        if self.known.len() < self.tidy_at.max(FEW) {
+    /// Removes tokens that expired long ago, seldom enough that the cost per call is constant on
+    /// average.
+    fn evict_expired(&mut self, now: SystemTime) {
+        if self.known.len() < self.evict_at.max(MIN_EVICTION_SIZE) {
             return;
         }
         self.known.retain(|_, token| {
             token
                 .expires
-                .is_none_or(|expires| now < expires + REMEMBERED)
+                .is_none_or(|expires| now < expires + RETENTION)
         });
-        self.tidy_at = self.known.len() * 2;
+        self.evict_at = self.known.len() * 2;
     }
 
-    /// Ends the oldest token of a kind where the limit is reached; `None` where it does not give way.
+    /// Makes room for a token of a kind; `None` where the limit is reached and no token is replaced.
     fn make_room(&mut self, kind: TokenKind, now: SystemTime) -> Option<()> {
         let valid = self
             .known
             .iter()
             .filter(|(_, token)| token.kind == kind && token.is_live(now));
-        if valid.clone().count() < MOST {
+        if valid.clone().count() < MAX_TOKENS {
             return Some(());
         }
-        if kind == TokenKind::Assertion {
+        if kind == TokenKind::V2_1 {
             return None;
         }
         let oldest = valid.min_by_key(|(_, token)| token.serial);
@@ -125,7 +125,7 @@ impl Tokens {
 
     fn insert(&mut self, text: String, kind: TokenKind, expires: Option<SystemTime>) -> String {
         self.serial += 1;
-        let key_id = fresh_id();
+        let key_id = new_uuid();
         let token = Token {
             kind,
             serial: self.serial,
@@ -136,7 +136,7 @@ impl Tokens {
         key_id
     }
 
-    /// What a token is, if it is of one of these kinds.
+    /// The status of a token, which is unknown unless it is of one of these kinds.
     pub(crate) fn look_up(&self, text: &str, kinds: &[TokenKind], now: SystemTime) -> TokenStatus {
         match self
             .known
@@ -149,7 +149,7 @@ impl Tokens {
         }
     }
 
-    /// Forgets a token of one of these kinds; any other text changes nothing.
+    /// Revokes a token of one of these kinds; ignores any other.
     pub(crate) fn revoke(&mut self, text: &str, kinds: &[TokenKind]) {
         if self
             .known
@@ -160,7 +160,7 @@ impl Tokens {
         }
     }
 
-    /// Ends a token's life now, whatever its kind.
+    /// Expires a token now, whatever its kind.
     pub(crate) fn expire(&mut self, text: &str, now: SystemTime) {
         if let Some(token) = self.known.get_mut(text) {
             token.expires = Some(now);
@@ -172,7 +172,7 @@ impl Tokens {
         let mut live: Vec<&Token> = self
             .known
             .values()
-            .filter(|token| token.kind == TokenKind::Assertion && token.is_live(now))
+            .filter(|token| token.kind == TokenKind::V2_1 && token.is_live(now))
             .collect();
         live.sort_by_key(|token| token.serial);
         live.into_iter().map(|token| token.key_id.clone()).collect()
@@ -206,11 +206,11 @@ mod tests {
     fn the_thirty_first_assertion_token_is_refused_until_one_expires() {
         let (mut tokens, now) = (Tokens::default(), SystemTime::UNIX_EPOCH);
         for _ in 0..30 {
-            assert!(tokens.issue(TokenKind::Assertion, DAY, now).is_some());
+            assert!(tokens.issue(TokenKind::V2_1, DAY, now).is_some());
         }
-        assert!(tokens.issue(TokenKind::Assertion, DAY, now).is_none());
+        assert!(tokens.issue(TokenKind::V2_1, DAY, now).is_none());
         assert_eq!(tokens.key_ids(now).len(), 30);
-        assert!(tokens.issue(TokenKind::Assertion, DAY, now + DAY).is_some());
+        assert!(tokens.issue(TokenKind::V2_1, DAY, now + DAY).is_some());
         assert_eq!(tokens.key_ids(now + DAY).len(), 1);
     }
 

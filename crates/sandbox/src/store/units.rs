@@ -1,4 +1,4 @@
-//! The aggregation units that sends were given, by month.
+//! The aggregation units that sends named, by month.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use time::Month;
 
 use crate::calendar::line_month;
 
-/// Further names of a month are sent without being assigned, and LINE does not say so.
+/// LINE's limit of names in a month. Further ones are silently ignored.
 const MAX_NAMES: usize = 1000;
 
 /// The names of each month in the order of their first use.

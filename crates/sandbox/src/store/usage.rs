@@ -1,5 +1,5 @@
-//! How many people were reached: in a calendar month, which the quota limits, and on a day by each
-//! kind of send.
+//! How many people were reached: in a month, which the quota limits, and on a day by each kind of
+//! send.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// People reached so far in the month of `now`, as far as they count towards the quota.
+    /// People reached in the month of `now` that count towards the quota.
     pub(crate) fn month(&self, now: SystemTime) -> u64 {
         let people = self.monthly.get(&line_month(now));
         people.copied().unwrap_or_default()

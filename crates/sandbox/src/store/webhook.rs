@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::settings::Settings;
 
-/// Where the channel's events go.
+/// The webhook endpoint, and whether it is used.
 #[derive(Debug)]
 pub(crate) struct WebhookEndpoint {
     pub(crate) url: Option<String>,
@@ -21,7 +21,7 @@ impl WebhookEndpoint {
     }
 
     /// The endpoint as the control endpoints show it.
-    pub(crate) fn shown(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({ "endpoint": self.url, "active": self.active })
     }
 }

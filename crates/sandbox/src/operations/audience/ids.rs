@@ -1,5 +1,4 @@
-//! The IDs that audiences are filled with: out of JSON, out of a file, and the form around that
-//! file.
+//! The IDs of audiences: from JSON, or from a file in a multipart form.
 
 use std::collections::HashSet;
 
@@ -8,23 +7,23 @@ use serde_json::Value;
 use super::coded;
 use crate::http::multipart::{self, Part};
 use crate::http::{Answer, Call};
-use crate::ids::{is_user, is_uuid};
+use crate::ids::{is_user_id, is_uuid};
 
-const MOST_IN_JSON: usize = 10_000;
-const MOST_IN_FILE: usize = 1_500_000;
+const MAX_IDS_IN_JSON: usize = 10_000;
+const MAX_IDS_IN_FILE: usize = 1_500_000;
 
 const MALFORMED: &str = "UPLOAD_AUDIENCE_GROUP_INVALID_AUDIENCE_ID_FORMAT";
 const TOO_MANY: &str = "UPLOAD_AUDIENCE_GROUP_TOO_MANY_AUDIENCE_IDS";
-const NONE: &str = "UPLOAD_AUDIENCE_GROUP_NO_VALID_AUDIENCE_IDS";
+const NO_IDS: &str = "UPLOAD_AUDIENCE_GROUP_NO_VALID_AUDIENCE_IDS";
 
-/// The IDs of `audiences`; none where it is left out.
+/// The IDs in `audiences`; `None` where it is left out.
 pub(crate) fn of_json(body: &Value, ifa: bool) -> Result<Option<HashSet<u128>>, Answer> {
     let listed = match body.get("audiences") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Array(listed)) => listed,
         Some(_) => return Err(Answer::invalid_property("'audiences'")),
     };
-    if listed.len() > MOST_IN_JSON {
+    if listed.len() > MAX_IDS_IN_JSON {
         return Err(coded(TOO_MANY, TOO_MANY, Some("audiences")));
     }
     let read = |one: &Value| number(one.get("id")?.as_str()?, ifa);
@@ -41,8 +40,8 @@ pub(crate) fn of_file(content: &[u8], ifa: bool) -> Result<HashSet<u128>, Answer
     };
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     match lines().count() {
-        0 => return refuse(NONE),
-        count if count > MOST_IN_FILE => return refuse(TOO_MANY),
+        0 => return refuse(NO_IDS),
+        count if count > MAX_IDS_IN_FILE => return refuse(TOO_MANY),
         _ => {}
     }
     match lines().map(|line| number(line, ifa)).collect() {
@@ -51,18 +50,18 @@ pub(crate) fn of_file(content: &[u8], ifa: bool) -> Result<HashSet<u128>, Answer
     }
 }
 
-/// An ID as the number that its hex digits are.
+/// An ID as a number.
 fn number(id: &str, ifa: bool) -> Option<u128> {
-    let fits = if ifa { is_uuid(id) } else { is_user(id) };
+    let fits = if ifa { is_uuid(id) } else { is_user_id(id) };
     let digits = id.trim_start_matches('U').replace('-', "");
     u128::from_str_radix(&digits, 16).ok().filter(|_| fits)
 }
 
-/// The form around a file.
-pub(crate) struct Form<'a>(Vec<Part<'a>>);
+/// The multipart form with a file.
+pub(crate) struct UploadForm<'a>(Vec<Part<'a>>);
 
-impl<'a> Form<'a> {
-    pub(crate) fn read(call: &'a Call) -> Result<Self, Answer> {
+impl<'a> UploadForm<'a> {
+    pub(crate) fn parse(call: &'a Call) -> Result<Self, Answer> {
         let media_type = call.media_type();
         if media_type != "multipart/form-data" {
             return Err(Answer::unsupported(&media_type));
@@ -73,7 +72,7 @@ impl<'a> Form<'a> {
         parts.map(Self).ok_or_else(refusal)
     }
 
-    /// The text of a field.
+    /// The value of a text field.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let part = self.0.iter().find(|part| part.name == name)?;
         Some(String::from_utf8_lossy(part.content).into_owned())

@@ -1,4 +1,4 @@
-//! Audiences: made, filled, changed, listed. This file has the routes and what the others share.
+//! Audiences. This file has the routes and what the others share.
 
 mod create;
 mod ids;
@@ -7,17 +7,17 @@ mod retarget;
 
 use serde_json::{Value, json};
 
-use crate::calendar::seconds;
+use crate::calendar::unix_seconds;
 use crate::http::Answer;
 use crate::route::Route;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::audience::{AudienceGroup, Source};
 
-/// The one operation whose body may be larger than any other's.
+/// The path of the upload by file, whose body may be larger than any other.
 pub(crate) const FILE_PATH: &str = "/v2/bot/audienceGroup/upload/byFile";
 
-/// 1,500,000 user IDs, a line each, and some.
-pub(crate) const FILE_CAP: usize = 64 * 1024 * 1024;
+/// The limit for that body: 1,500,000 user IDs, a line each, fit.
+pub(crate) const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::bot("POST", "/v2/bot/audienceGroup/upload", create::by_json),
@@ -50,7 +50,7 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
 ];
 
-/// A refusal with one of the audience service's codes.
+/// 400 with one of the codes of LINE's audience service.
 fn coded(message: &str, code: &str, property: Option<&str>) -> Answer {
     let detail = match property {
         Some(property) => json!({ "message": code, "property": property }),
@@ -63,26 +63,26 @@ fn not_found() -> Answer {
     coded("audience group not found", "AUDIENCE_GROUP_NOT_FOUND", None)
 }
 
-/// The audience of the path.
-fn id_of(turn: &Turn<'_>) -> Result<u64, Answer> {
-    let id = turn.parameter("audienceGroupId").parse().ok();
-    let id = id.filter(|id| turn.state.audiences.groups.contains_key(id));
+/// The ID of an existing audience in the path.
+fn id_in_path(ctx: &Context<'_>) -> Result<u64, Answer> {
+    let id = ctx.parameter("audienceGroupId").parse().ok();
+    let id = id.filter(|id| ctx.state.audiences.groups.contains_key(id));
     id.ok_or_else(not_found)
 }
 
-/// What LINE answers when it is created.
-fn announce(id: u64, group: &AudienceGroup) -> Value {
+/// The properties that LINE shows of every audience.
+fn summary(id: u64, group: &AudienceGroup) -> Value {
     let mut body = json!({
         "audienceGroupId": id,
         "createRoute": group.create_route(),
         "type": group.kind(),
         "description": group.description,
-        "created": seconds(group.created),
+        "created": unix_seconds(group.created),
         "permission": group.permission(),
         "isIfaAudience": group.is_ifa(),
     });
     if let Some(expires) = group.expires {
-        body["expireTimestamp"] = json!(seconds(expires));
+        body["expireTimestamp"] = json!(unix_seconds(expires));
     }
     match &group.source {
         Source::Click { request, url } => {

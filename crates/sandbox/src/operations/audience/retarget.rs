@@ -1,4 +1,4 @@
-//! Audiences of people who saw, or clicked in, a narrowcast or broadcast of this channel.
+//! Audiences of people who opened, or clicked in, a narrowcast or broadcast.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use serde_json::Value;
 use super::coded;
 use super::create::{admit, name, text};
 use crate::http::Answer;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::audience::{AudienceGroup, Source};
 use crate::store::statistics;
 
-/// Older messages cannot be made an audience of.
-const OLDEST: Duration = Duration::from_hours(60 * 24);
+/// The age up to which a message can be made an audience of.
+const MAX_MESSAGE_AGE: Duration = Duration::from_hours(60 * 24);
 
-pub(crate) fn click(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
+pub(crate) fn click(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
     let url = text(&body, "clickUrl")?.filter(|url| !url.is_empty());
     if url
         .as_ref()
@@ -26,21 +26,21 @@ pub(crate) fn click(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
             "clickUrl",
         ));
     }
-    create(turn, &body, statistics::clicked, |request| Source::Click {
+    create(ctx, &body, statistics::clicked, |request| Source::Click {
         request,
         url,
     })
 }
 
-pub(crate) fn impression(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
-    create(turn, &body, statistics::opened, |request| {
+pub(crate) fn impression(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
+    create(ctx, &body, statistics::opened, |request| {
         Source::Impression { request }
     })
 }
 
 fn create(
-    turn: &mut Turn<'_>,
+    ctx: &mut Context<'_>,
     body: &Value,
     share: fn(u64) -> u64,
     source: impl FnOnce(String) -> Source,
@@ -49,19 +49,19 @@ fn create(
     let description = name(body.get("description"))?;
     let request = text(body, "requestId")?;
     let request = request.ok_or_else(|| Answer::invalid("May not be empty", "requestId"))?;
-    let Some(sent) = turn.state.statistics.sent(&request) else {
+    let Some(sent) = ctx.state.statistics.bulk_send(&request) else {
         return refuse("REQUEST_NOT_FOUND");
     };
-    let (people, age) = (sent.people, turn.now.duration_since(sent.at));
-    if age.unwrap_or_default() > OLDEST {
+    let (people, age) = (sent.people, ctx.now.duration_since(sent.at));
+    if age.unwrap_or_default() > MAX_MESSAGE_AGE {
         return refuse("TOO_OLD_MESSAGES");
     }
     let source = source(request);
-    let mut known = turn.state.audiences.groups.values();
+    let mut known = ctx.state.audiences.groups.values();
     if known.any(|group| group.source == source) {
         return refuse("AUDIENCE_GROUP_REQUESTID_DUPLICATE");
     }
-    let mut group = AudienceGroup::new(description, source, turn.now);
-    group.given = share(people);
-    admit(turn, group).map(|(_, answer)| answer)
+    let mut group = AudienceGroup::new(description, source, ctx.now);
+    group.preset = share(people);
+    admit(ctx, group).map(|(_, answer)| answer)
 }

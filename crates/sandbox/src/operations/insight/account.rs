@@ -1,21 +1,22 @@
-//! Statistics of the account: deliveries and followers of a day, and who the friends are.
+//! Statistics of the account: deliveries and followers on a day, and friend demographics.
 
 use serde_json::{Value, json};
 use time::Date;
 use time::macros::date;
 
-use super::{FEWEST, bad_request};
+use super::{MIN_SHOWN, bad_request};
 use crate::calendar::{line_day, parse_day};
 use crate::http::Answer;
-use crate::state::Turn;
+use crate::state::Context;
 
-/// LINE counts deliveries from this day on.
+/// The first day for which LINE has delivery counts.
 const FIRST_DELIVERIES: Date = date!(2017 - 03 - 01);
 
-/// LINE counts followers from this day on.
+/// The first day for which LINE has follower counts.
 const FIRST_FOLLOWERS: Date = date!(2016 - 11 - 01);
 
-/// The counters of sends through the API; those of LINE's own tools are left out, as they may be.
+/// LINE's names for the counts of sends through the API, by kind of send. The counts of LINE's own
+/// tools are optional, and left out.
 const COUNTERS: [(&str, &str); 5] = [
     ("apiBroadcast", "broadcast"),
     ("apiPush", "push"),
@@ -24,26 +25,26 @@ const COUNTERS: [(&str, &str); 5] = [
     ("apiReply", "reply"),
 ];
 
-pub(crate) fn deliveries(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let day = turn.call.query_value("date").as_deref().and_then(parse_day);
+pub(crate) fn deliveries(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let day = ctx.call.query_value("date").as_deref().and_then(parse_day);
     let day = day.ok_or_else(bad_request)?;
-    let status = status(turn, day, FIRST_DELIVERIES);
+    let status = status(ctx, day, FIRST_DELIVERIES);
     let mut body = json!({ "status": status });
     if status == "ready" {
         for (name, kind) in COUNTERS {
-            body[name] = json!(turn.state.usage.on(day, kind));
+            body[name] = json!(ctx.state.usage.on(day, kind));
         }
     }
     Ok(Answer::json(200, &body))
 }
 
-pub(crate) fn followers(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let Some(date) = turn.call.query_value("date") else {
+pub(crate) fn followers(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let Some(date) = ctx.call.query_value("date") else {
         return Err(Answer::message(400, "date is required"));
     };
     let day = parse_day(&date).ok_or_else(bad_request)?;
-    let status = status(turn, day, FIRST_FOLLOWERS);
-    let friends = turn.state.friends.count(turn.settings);
+    let status = status(ctx, day, FIRST_FOLLOWERS);
+    let friends = ctx.state.friends.count(ctx.settings);
     let blocks = friends / 20;
     let shown = |number: u64| {
         if status == "ready" {
@@ -61,18 +62,18 @@ pub(crate) fn followers(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &body))
 }
 
-fn status(turn: &Turn<'_>, day: Date, first: Date) -> &'static str {
+fn status(ctx: &Context<'_>, day: Date, first: Date) -> &'static str {
     if day < first {
         "out_of_service"
-    } else if day >= line_day(turn.now) {
+    } else if day >= line_day(ctx.now) {
         "unready"
     } else {
         "ready"
     }
 }
 
-pub(crate) fn demographics(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let available = turn.state.friends.count(turn.settings) >= FEWEST;
+pub(crate) fn demographics(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let available = ctx.state.friends.count(ctx.settings) >= MIN_SHOWN;
     let shares = |name: &str, shares: &[(&str, f64)]| {
         let share =
             |(value, percentage): &(&str, f64)| json!({ name: value, "percentage": percentage });

@@ -1,39 +1,38 @@
-//! How people dealt with messages: with one narrowcast or broadcast, or with all that was sent
-//! under a unit name.
+//! User interaction statistics: of one narrowcast or broadcast, or of an aggregation unit.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use time::Date;
 
-use super::{FEWEST, masked};
-use crate::calendar::{parse_day, seconds};
+use super::{MIN_SHOWN, masked};
+use crate::calendar::{parse_day, unix_seconds};
 use crate::http::Answer;
 use crate::ids::is_uuid;
 use crate::quota;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::narrowcast::Narrowcast;
 use crate::store::statistics::{clicked, links, opened};
 
-/// A period reaches at most so many days beyond its first.
-const LONGEST: i64 = 30;
+/// The longest period, in days between its first and its last.
+const MAX_DAYS: i64 = 30;
 
-pub(crate) fn of_request(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let Some(id) = turn.call.query_value("requestId").filter(|id| is_uuid(id)) else {
+pub(crate) fn of_request(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let Some(id) = ctx.call.query_value("requestId").filter(|id| is_uuid(id)) else {
         let text = "The value for the 'requestId' parameter is invalid";
         return Err(Answer::message(400, text));
     };
-    quota::settle(turn);
-    let sent = turn.state.statistics.sent(&id);
+    quota::settle(ctx);
+    let sent = ctx.state.statistics.bulk_send(&id);
     let sent = sent.ok_or_else(|| Answer::message(404, "Not found"))?;
-    let running = turn.state.narrowcasts.get(&id);
+    let running = ctx.state.narrowcasts.get(&id);
     let over = running.is_none_or(Narrowcast::succeeded);
     let people = if over { sent.people } else { 0 };
     let bubbles: Vec<bool> = sent.messages.iter().map(is_media).collect();
     let plays = bubbles.contains(&true);
     let mut overview = json!({
         "requestId": id,
-        "timestamp": seconds(sent.at),
+        "timestamp": unix_seconds(sent.at),
         "delivered": if over { json!(people) } else { Value::Null },
     });
     reactions(&mut overview, people, plays);
@@ -45,20 +44,14 @@ pub(crate) fn of_request(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &body))
 }
 
-pub(crate) fn of_unit(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let Some((name, from, to)) = unit_and_period(turn) else {
+pub(crate) fn of_unit(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let Some((name, from, to)) = unit_and_period(ctx) else {
         let body = json!({ "message": null, "key": null, "stacktrace": null, "code": null });
         return Err(Answer::json(400, &body));
     };
     let days = (name.clone(), from)..=(name, to);
     let (mut people, mut bubbles, mut links) = (0, 0, BTreeSet::new());
-    for unit in turn
-        .state
-        .statistics
-        .units
-        .range(days)
-        .map(|(_, unit)| unit)
-    {
+    for unit in ctx.state.statistics.units.range(days).map(|(_, unit)| unit) {
         people += unit.people;
         bubbles = bubbles.max(unit.bubbles);
         links.extend(unit.links.iter().cloned());
@@ -73,11 +66,11 @@ pub(crate) fn of_unit(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &body))
 }
 
-fn unit_and_period(turn: &Turn<'_>) -> Option<(String, Date, Date)> {
-    let day = |name| turn.call.query_value(name).as_deref().and_then(parse_day);
+fn unit_and_period(ctx: &Context<'_>) -> Option<(String, Date, Date)> {
+    let day = |name| ctx.call.query_value(name).as_deref().and_then(parse_day);
     let (from, to) = (day("from")?, day("to")?);
-    let fits = from <= to && (to - from).whole_days() <= LONGEST;
-    let name = turn.call.query_value("customAggregationUnit");
+    let fits = from <= to && (to - from).whole_days() <= MAX_DAYS;
+    let name = ctx.call.query_value("customAggregationUnit");
     Some((name.filter(|name| fits && !name.is_empty())?, from, to))
 }
 
@@ -86,7 +79,7 @@ fn is_media(message: &Value) -> bool {
     matches!(kind, Some("video" | "audio"))
 }
 
-/// The four numbers that every overview ends with.
+/// Adds the four numbers that every overview ends with.
 fn reactions(overview: &mut Value, people: u64, plays: bool) {
     let played = if plays { clicked(people) } else { 0 };
     overview["uniqueImpression"] = masked(opened(people));
@@ -95,9 +88,9 @@ fn reactions(overview: &mut Value, people: u64, plays: bool) {
     overview["uniqueMediaPlayed100Percent"] = masked(played / 2);
 }
 
-/// The bubbles, each told apart only by whether it can be played.
+/// The statistics of each message; `bubbles` says which can be played.
 fn messages(bubbles: &[bool], people: u64, by_unit: bool) -> Value {
-    if opened(people) < FEWEST {
+    if opened(people) < MIN_SHOWN {
         return json!([]);
     }
     let numbered = bubbles.iter().enumerate().map(|(index, plays)| {
@@ -119,7 +112,7 @@ fn messages(bubbles: &[bool], people: u64, by_unit: bool) -> Value {
 }
 
 fn clicks(links: &BTreeSet<(usize, String)>, people: u64) -> Value {
-    if clicked(people) < FEWEST {
+    if clicked(people) < MIN_SHOWN {
         return json!([]);
     }
     let shown = links.iter().map(|(bubble, url)| {

@@ -35,12 +35,12 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
 ];
 
-/// LINE does not tell what fewer people did.
-const FEWEST: u64 = 20;
+/// LINE does not report what fewer people did.
+const MIN_SHOWN: u64 = 20;
 
-/// A number as LINE tells it: not at all where it is small.
+/// A number as LINE reports it: `null` where it is small.
 fn masked(number: u64) -> Value {
-    if number < FEWEST {
+    if number < MIN_SHOWN {
         Value::Null
     } else {
         json!(number)

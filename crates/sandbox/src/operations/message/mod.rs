@@ -1,4 +1,4 @@
-//! Messages: sent, validated, narrowcast and counted.
+//! Messages: sending, validating and narrowcasting them, counts, and aggregation units.
 
 mod counts;
 mod narrowcast;

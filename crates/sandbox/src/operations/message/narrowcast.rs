@@ -1,5 +1,4 @@
-//! Narrowcasts: accepted at once, delivered in phases, with their reservations of the quota and the
-//! progress that callers poll. Which people a recipient expression means is `recipient`'s part.
+//! Narrowcasts: sending one, and its progress. Recipients and filters are evaluated by `recipient`.
 
 use serde_json::{Value, json};
 
@@ -11,40 +10,40 @@ use crate::ids::is_uuid;
 use crate::quota::{self, MONTHLY_LIMIT};
 use crate::retry_key;
 use crate::route::Route;
-use crate::rules::{self, Chat};
-use crate::state::Turn;
-use crate::store::narrowcast::{FailureReason, Narrowcast, Phase, REMEMBERED};
+use crate::rules::{self, Destination};
+use crate::state::Context;
+use crate::store::narrowcast::{FailureReason, Narrowcast, Phase, RETENTION};
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::keyed("POST", "/v2/bot/message/narrowcast", send),
     Route::bot("GET", "/v2/bot/message/progress/narrowcast", progress),
 ];
 
-fn send(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let key = retry_key::check(turn)?;
-    let body = turn.call.json()?;
-    rules::send(&body, Chat::User)?;
-    let limit = Limit::read(&body)?;
-    quota::settle(turn);
-    let reach = recipient::reach(turn, &body)?;
+fn send(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let key = retry_key::check(ctx)?;
+    let body = ctx.call.json()?;
+    rules::check_send(&body, Destination::User)?;
+    let limit = Limit::parse(&body)?;
+    quota::settle(ctx);
+    let reach = recipient::reach(ctx, &body)?;
     if reach.filtered && reach.people < 100 {
         return Err(Answer::message(
             403,
             "Your account does not have enough friends",
         ));
     }
-    let room = quota::remaining(turn);
-    let (target, failure) = limit.apply(&reach, room);
+    let room = quota::remaining(ctx);
+    let (target, failure) = limit.target(&reach, room);
     if failure.is_none() && room.is_some_and(|room| target > room) {
         return Err(Answer::message(429, MONTHLY_LIMIT));
     }
-    let narrowcast = Narrowcast::new(target, failure, turn.now);
-    let id = turn.request_id.to_owned();
-    turn.state.narrowcasts.insert(id, narrowcast, turn.now);
+    let narrowcast = Narrowcast::new(target, failure, ctx.now);
+    let id = ctx.request_id.to_owned();
+    ctx.state.narrowcasts.insert(id, narrowcast, ctx.now);
     let to = body.get("recipient").cloned().unwrap_or_default();
     let people = if failure.is_some() { 0 } else { target };
     let plan = Plan::uncounted("narrowcast", to, people);
-    delivery::accept(turn, &plan, &body, key, None);
+    delivery::accept(ctx, &plan, &body, key, None);
     Ok(Answer::json(202, &json!({})))
 }
 
@@ -56,7 +55,7 @@ struct Limit {
 }
 
 impl Limit {
-    fn read(body: &Value) -> Result<Self, Answer> {
+    fn parse(body: &Value) -> Result<Self, Answer> {
         let limit = body.get("limit");
         let member = |name: &str| limit.and_then(|limit| limit.get(name));
         let flag = |name: &str| match member(name) {
@@ -90,8 +89,9 @@ impl Limit {
         })
     }
 
-    /// How many people it will be, or why nobody.
-    fn apply(&self, reach: &Reach, room: Option<u64>) -> (u64, Option<FailureReason>) {
+    /// How many people the narrowcast is sent to, and why it will fail, if it does. `room` is what is
+    /// left of the quota.
+    fn target(&self, reach: &Reach, room: Option<u64>) -> (u64, Option<FailureReason>) {
         let cap = self.max.unwrap_or(u64::MAX);
         let room = if self.up_to_remaining {
             room.unwrap_or(u64::MAX)
@@ -112,26 +112,26 @@ impl Limit {
     }
 }
 
-fn progress(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let Some(id) = turn.call.query_value("requestId").filter(|id| is_uuid(id)) else {
+fn progress(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let Some(id) = ctx.call.query_value("requestId").filter(|id| is_uuid(id)) else {
         return Err(Answer::message(
             400,
             "The value for the 'requestId' parameter is invalid",
         ));
     };
-    quota::settle(turn);
-    let (pace, now) = (turn.settings.pace, turn.now);
-    let narrowcast = turn
+    quota::settle(ctx);
+    let (pace, now) = (ctx.settings.pace, ctx.now);
+    let narrowcast = ctx
         .state
         .narrowcasts
         .get_mut(&id)
-        .filter(|known| now.duration_since(known.accepted).unwrap_or_default() < REMEMBERED)
+        .filter(|known| now.duration_since(known.accepted).unwrap_or_default() < RETENTION)
         .ok_or_else(|| Answer::message(404, "Not found"))?;
     let phase = narrowcast.phase(pace, now);
     narrowcast.polls += 1;
     let answer = Answer::json(200, &report(narrowcast, phase));
-    // The poll itself may have been the step that ends it.
-    quota::settle(turn);
+    // This poll may have ended it.
+    quota::settle(ctx);
     Ok(answer)
 }
 

@@ -1,17 +1,17 @@
-//! The `recipient` and `filter` of a narrowcast: whether they are well formed, and how many people
-//! they mean. It guesses sizes the plain way and knows nobody by name.
+//! The `recipient` and `filter` of a narrowcast: checks them, and estimates how many people they
+//! select.
 
 use serde_json::Value;
 
 use crate::http::Answer;
-use crate::state::Turn;
-use crate::store::narrowcast::REMEMBERED;
+use crate::state::Context;
+use crate::store::narrowcast::RETENTION;
 
-/// Audiences and redeliveries together, and demographic conditions, each.
-const MOST_LEAVES: usize = 10;
+/// LINE's limit of audiences and redeliveries together, and of demographic conditions.
+const MAX_LEAVES: usize = 10;
 
-/// No official sample nests anywhere near this deep.
-const DEEPEST: usize = 32;
+/// The deepest nesting; LINE documents none, and its samples are far below.
+const MAX_DEPTH: usize = 32;
 
 const AGES: [&str; 12] = [
     "age_15", "age_20", "age_25", "age_30", "age_35", "age_40", "age_45", "age_50", "age_55",
@@ -20,13 +20,13 @@ const AGES: [&str; 12] = [
 
 const PERIODS: [&str; 5] = ["day_7", "day_30", "day_90", "day_180", "day_365"];
 
-/// Whom a narrowcast is for.
+/// The people that a narrowcast selects.
 #[derive(Debug, Default)]
 pub(crate) struct Reach {
     pub(crate) people: u64,
-    /// A demographic filter takes part.
+    /// Whether there is a demographic filter.
     pub(crate) filtered: bool,
-    /// An audience to which LINE's minimum applies takes part.
+    /// Whether there is an audience to which LINE's minimum applies.
     pub(crate) restricted: bool,
     leaves: usize,
     audiences: usize,
@@ -34,20 +34,20 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    /// Whether there are several audiences, and a restricted one of them is too small.
+    /// Whether there are several audiences, and a restricted one is too small.
     pub(crate) fn several_with_a_small_one(&self) -> bool {
         self.audiences > 1 && self.small_one
     }
 }
 
-/// Works out whom the body of a narrowcast addresses.
-pub(crate) fn reach(turn: &Turn<'_>, body: &Value) -> Result<Reach, Answer> {
+/// Evaluates the recipient and the filter of a narrowcast.
+pub(crate) fn reach(ctx: &Context<'_>, body: &Value) -> Result<Reach, Answer> {
     let mut reach = Reach {
-        people: turn.state.friends.count(turn.settings),
+        people: ctx.state.friends.count(ctx.settings),
         ..Reach::default()
     };
     if let Some(recipient) = body.get("recipient") {
-        reach.people = people(turn, recipient, &mut reach, "recipient", 0)?;
+        reach.people = people(ctx, recipient, &mut reach, "recipient", 0)?;
     }
     if let Some(filter) = body.get("filter") {
         if !filter.is_object() {
@@ -63,28 +63,28 @@ pub(crate) fn reach(turn: &Turn<'_>, body: &Value) -> Result<Reach, Answer> {
 }
 
 fn people(
-    turn: &Turn<'_>,
+    ctx: &Context<'_>,
     recipient: &Value,
     reach: &mut Reach,
     place: &str,
     depth: usize,
 ) -> Result<u64, Answer> {
-    let friends = turn.state.friends.count(turn.settings);
-    match kind(recipient, place, depth)? {
+    let friends = ctx.state.friends.count(ctx.settings);
+    match type_of(recipient, place, depth)? {
         "audience" => {
             count_leaf(&mut reach.leaves, place)?;
-            audience(turn, recipient, reach)
+            audience(ctx, recipient, reach)
         }
         "redelivery" => {
             count_leaf(&mut reach.leaves, place)?;
-            redelivery(turn, recipient)
+            redelivery(ctx, recipient)
         }
         "operator" => {
             let (operator, operands) = operands(recipient, place)?;
             let mut sizes = Vec::with_capacity(operands.len());
             for operand in operands {
                 let place = format!("{place}.{operator}");
-                sizes.push(people(turn, operand, reach, &place, depth + 1)?);
+                sizes.push(people(ctx, operand, reach, &place, depth + 1)?);
             }
             Ok(match operator {
                 "and" => sizes.into_iter().min().unwrap_or_default(),
@@ -96,16 +96,16 @@ fn people(
     }
 }
 
-fn audience(turn: &Turn<'_>, recipient: &Value, reach: &mut Reach) -> Result<u64, Answer> {
+fn audience(ctx: &Context<'_>, recipient: &Value, reach: &mut Reach) -> Result<u64, Answer> {
     let id = recipient
         .get("audienceGroupId")
         .cloned()
         .unwrap_or_default();
-    // LINE does not say what it does with an audience that is not ready; here it is not there yet.
-    let (pace, now) = (turn.settings.pace, turn.now);
+    // LINE does not document what it does with an audience that is not ready; here it is unknown.
+    let (pace, now) = (ctx.settings.pace, ctx.now);
     let known = id
         .as_u64()
-        .and_then(|id| turn.state.audiences.ready(id, pace, now));
+        .and_then(|id| ctx.state.audiences.ready(id, pace, now));
     let Some(audience) = known else {
         return Err(Answer::message(
             400,
@@ -115,29 +115,26 @@ fn audience(turn: &Turn<'_>, recipient: &Value, reach: &mut Reach) -> Result<u64
     reach.audiences += 1;
     reach.restricted |= audience.restricted;
     reach.small_one |= audience.restricted && audience.size < 50;
-    Ok(audience.size.min(turn.state.friends.count(turn.settings)))
+    Ok(audience.size.min(ctx.state.friends.count(ctx.settings)))
 }
 
-fn redelivery(turn: &Turn<'_>, recipient: &Value) -> Result<u64, Answer> {
+fn redelivery(ctx: &Context<'_>, recipient: &Value) -> Result<u64, Answer> {
     let id = recipient
         .get("requestId")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let earlier = turn.state.narrowcasts.get(id).filter(|earlier| {
-        let age = turn
-            .now
-            .duration_since(earlier.accepted)
-            .unwrap_or_default();
-        earlier.succeeded() && age < REMEMBERED
+    let earlier = ctx.state.narrowcasts.get(id).filter(|earlier| {
+        let age = ctx.now.duration_since(earlier.accepted).unwrap_or_default();
+        earlier.succeeded() && age < RETENTION
     });
     earlier
         .map(|earlier| earlier.target)
         .ok_or_else(|| Answer::message(400, &format!("Invalid request id: {id}")))
 }
 
-/// Checks one demographic condition, and what is inside it.
+/// Checks a demographic condition and those nested in it.
 fn condition(value: &Value, leaves: &mut usize, place: &str, depth: usize) -> Result<(), Answer> {
-    let kind = kind(value, place, depth)?;
+    let kind = type_of(value, place, depth)?;
     if kind == "operator" {
         let (operator, operands) = operands(value, place)?;
         return operands.into_iter().try_for_each(|operand| {
@@ -182,7 +179,7 @@ fn choices(value: &Value, place: &str, known: fn(&str) -> bool) -> Result<(), An
     }
 }
 
-/// `gte` and `lt`, at least one of them, in order.
+/// Checks `gte` and `lt`: at least one of them, and in order.
 fn range(value: &Value, place: &str, steps: &[&str]) -> Result<(), Answer> {
     let bound = |name: &str| match value.get(name) {
         None => Ok(None),
@@ -204,18 +201,18 @@ fn range(value: &Value, place: &str, steps: &[&str]) -> Result<(), Answer> {
     }
 }
 
-fn kind<'a>(value: &'a Value, place: &str, depth: usize) -> Result<&'a str, Answer> {
+fn type_of<'a>(value: &'a Value, place: &str, depth: usize) -> Result<&'a str, Answer> {
     if !value.is_object() {
         return Err(Answer::invalid_property(&format!("'{place}'")));
     }
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return Err(Answer::invalid("invalid property", place));
     }
     let kind = value.get("type").and_then(Value::as_str);
     kind.ok_or_else(|| Answer::invalid("May not be empty", &format!("{place}.type")))
 }
 
-/// The one operator of an operator object, with what it combines.
+/// The one operator of an operator object, with its operands.
 fn operands<'a>(value: &'a Value, place: &str) -> Result<(&'static str, Vec<&'a Value>), Answer> {
     let present: Vec<_> = ["and", "or", "not"]
         .into_iter()
@@ -241,7 +238,7 @@ fn operands<'a>(value: &'a Value, place: &str) -> Result<(&'static str, Vec<&'a 
 
 fn count_leaf(leaves: &mut usize, place: &str) -> Result<(), Answer> {
     *leaves += 1;
-    if *leaves > MOST_LEAVES {
+    if *leaves > MAX_LEAVES {
         return Err(Answer::invalid("Size must be between 1 and 10", place));
     }
     Ok(())

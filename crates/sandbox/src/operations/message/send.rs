@@ -1,74 +1,76 @@
-//! Reply, push, multicast, broadcast and the five validations: who is addressed, whether the month
-//! has room, and what is written down as delivered. What a message may contain is `rules`'s part.
+//! Reply, push, multicast, broadcast, and validating message objects for each kind of send.
 
 use serde_json::{Value, json};
 
 use crate::delivery::{self, Plan};
 use crate::http::Answer;
-use crate::ids::{has_id_shape, is_module_user, is_recipient, is_user};
+use crate::ids::{has_id_format, is_module_user_id, is_recipient_id, is_user_id};
 use crate::operations::request::{aggregation_units, required_text};
 use crate::quota::{self, MONTHLY_LIMIT};
 use crate::retry_key;
 use crate::route::Route;
-use crate::rules::{self, Chat};
-use crate::state::Turn;
+use crate::rules::{self, Destination};
+use crate::state::Context;
 use crate::store::sent_messages::SentMessages;
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::bot("POST", "/v2/bot/message/reply", |turn| send(turn, reply)),
-    Route::keyed("POST", "/v2/bot/message/push", |turn| send(turn, push)),
-    Route::keyed("POST", "/v2/bot/message/multicast", |turn| {
-        send(turn, multicast)
+    Route::bot("POST", "/v2/bot/message/reply", |ctx| send(ctx, reply)),
+    Route::keyed("POST", "/v2/bot/message/push", |ctx| send(ctx, push)),
+    Route::keyed("POST", "/v2/bot/message/multicast", |ctx| {
+        send(ctx, multicast)
     }),
-    Route::keyed("POST", "/v2/bot/message/broadcast", |turn| {
-        send(turn, broadcast)
+    Route::keyed("POST", "/v2/bot/message/broadcast", |ctx| {
+        send(ctx, broadcast)
     }),
-    Route::bot("POST", "/v2/bot/message/validate/reply", |turn| {
-        validate(turn, Chat::Any)
+    Route::bot("POST", "/v2/bot/message/validate/reply", |ctx| {
+        validate(ctx, Destination::Any)
     }),
-    Route::bot("POST", "/v2/bot/message/validate/push", |turn| {
-        validate(turn, Chat::Any)
+    Route::bot("POST", "/v2/bot/message/validate/push", |ctx| {
+        validate(ctx, Destination::Any)
     }),
-    Route::bot("POST", "/v2/bot/message/validate/multicast", |turn| {
-        validate(turn, Chat::User)
+    Route::bot("POST", "/v2/bot/message/validate/multicast", |ctx| {
+        validate(ctx, Destination::User)
     }),
-    Route::bot("POST", "/v2/bot/message/validate/narrowcast", |turn| {
-        validate(turn, Chat::User)
+    Route::bot("POST", "/v2/bot/message/validate/narrowcast", |ctx| {
+        validate(ctx, Destination::User)
     }),
-    Route::bot("POST", "/v2/bot/message/validate/broadcast", |turn| {
-        validate(turn, Chat::User)
+    Route::bot("POST", "/v2/bot/message/validate/broadcast", |ctx| {
+        validate(ctx, Destination::User)
     }),
 ];
 
 fn send(
-    turn: &mut Turn<'_>,
-    plan: fn(&mut Turn<'_>, &Value) -> Result<Plan, Answer>,
+    ctx: &mut Context<'_>,
+    plan: fn(&mut Context<'_>, &Value) -> Result<Plan, Answer>,
 ) -> Result<Answer, Answer> {
-    let key = retry_key::check(turn)?;
-    let body = turn.call.json()?;
-    let plan = plan(turn, &body)?;
-    if plan.counts && quota::remaining(turn).is_some_and(|room| plan.people > room) {
+    let key = retry_key::check(ctx)?;
+    let body = ctx.call.json()?;
+    let plan = plan(ctx, &body)?;
+    if plan.counts && quota::remaining(ctx).is_some_and(|room| plan.people > room) {
         return Err(Answer::message(429, MONTHLY_LIMIT));
     }
     if plan.counts {
-        turn.state.usage.charge(turn.now, plan.people);
+        ctx.state.usage.charge(ctx.now, plan.people);
     }
     let sent = plan
         .shows_ids
-        .then(|| SentMessages::new(&body, || turn.state.next_message_id()));
-    let answer = sent.map_or_else(|| json!({}), |sent| json!({ "sentMessages": sent.shown() }));
-    delivery::accept(turn, &plan, &body, key, sent);
+        .then(|| SentMessages::new(&body, || ctx.state.next_message_id()));
+    let answer = sent.map_or_else(
+        || json!({}),
+        |sent| json!({ "sentMessages": sent.to_json() }),
+    );
+    delivery::accept(ctx, &plan, &body, key, sent);
     Ok(Answer::json(200, &answer))
 }
 
-fn reply(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
+fn reply(ctx: &mut Context<'_>, body: &Value) -> Result<Plan, Answer> {
     let token = required_text(body, "replyToken")?;
-    rules::send(body, Chat::Any)?;
-    let accept_unknown = turn.settings.accept_unknown_reply_tokens;
-    if !turn
+    rules::check_send(body, Destination::Any)?;
+    let accept_unknown = ctx.settings.accept_unknown_reply_tokens;
+    if !ctx
         .state
         .reply_tokens
-        .consume(token, turn.now, accept_unknown)
+        .consume(token, ctx.now, accept_unknown)
     {
         return Err(Answer::message(400, "Invalid reply token"));
     }
@@ -81,19 +83,19 @@ fn reply(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     })
 }
 
-fn push(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
+fn push(ctx: &mut Context<'_>, body: &Value) -> Result<Plan, Answer> {
     let to = required_text(body, "to")?;
-    let (chat, people) = match to.chars().next() {
-        // LINE accepts a message to someone who blocked the account, and shows it to nobody.
-        Some('U') if is_user(to) && turn.state.friends.has_left(to) => (Chat::User, 0),
-        Some('U') if is_user(to) => (Chat::User, 1),
-        Some('L') if is_module_user(to) => (Chat::User, 1),
-        Some('C' | 'R') if has_id_shape(to) => (Chat::Group, turn.settings.group_size),
+    let (destination, people) = match to.chars().next() {
+        // LINE accepts a message to a user who blocked the account, and delivers it to nobody.
+        Some('U') if is_user_id(to) && ctx.state.friends.has_left(to) => (Destination::User, 0),
+        Some('U') if is_user_id(to) => (Destination::User, 1),
+        Some('L') if is_module_user_id(to) => (Destination::User, 1),
+        Some('C' | 'R') if has_id_format(to) => (Destination::Group, ctx.settings.group_size),
         _ => return Err(Answer::invalid_property("'to'")),
     };
     aggregation_units(body)?;
-    rules::send(body, chat)?;
-    if turn.settings.unreachable.contains(to) || turn.state.left_chats.contains(to) {
+    rules::check_send(body, destination)?;
+    if ctx.settings.unreachable.contains(to) || ctx.state.left_chats.contains(to) {
         return Err(Answer::message(400, "Failed to send messages"));
     }
     Ok(Plan {
@@ -105,7 +107,7 @@ fn push(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     })
 }
 
-fn multicast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
+fn multicast(ctx: &mut Context<'_>, body: &Value) -> Result<Plan, Answer> {
     let to = match body.get("to") {
         None | Some(Value::Null) => return Err(Answer::invalid("May not be empty", "to")),
         Some(Value::Array(to)) => to,
@@ -114,16 +116,16 @@ fn multicast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     if !(1..=500).contains(&to.len()) {
         return Err(Answer::invalid("Size must be between 1 and 500", "to"));
     }
-    let stranger = to
+    let invalid = to
         .iter()
-        .position(|id| !id.as_str().is_some_and(is_recipient));
-    if let Some(index) = stranger {
+        .position(|id| !id.as_str().is_some_and(is_recipient_id));
+    if let Some(index) = invalid {
         return Err(Answer::invalid_property(&format!("to[{index}]")));
     }
     aggregation_units(body)?;
-    rules::send(body, Chat::User)?;
+    rules::check_send(body, Destination::User)?;
     let ids = to.iter().filter_map(Value::as_str);
-    let reached = ids.filter(|id| !turn.state.friends.has_left(id)).count();
+    let reached = ids.filter(|id| !ctx.state.friends.has_left(id)).count();
     let people = u64::try_from(reached).unwrap_or(u64::MAX);
     Ok(Plan {
         kind: "multicast",
@@ -134,12 +136,12 @@ fn multicast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     })
 }
 
-fn broadcast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
+fn broadcast(ctx: &mut Context<'_>, body: &Value) -> Result<Plan, Answer> {
     if body.get("to").is_some() {
         return Err(Answer::invalid_property("'to'"));
     }
-    rules::send(body, Chat::User)?;
-    let people = turn.state.friends.count(turn.settings);
+    rules::check_send(body, Destination::User)?;
+    let people = ctx.state.friends.count(ctx.settings);
     Ok(Plan {
         kind: "broadcast",
         to: Value::Null,
@@ -149,7 +151,7 @@ fn broadcast(turn: &mut Turn<'_>, body: &Value) -> Result<Plan, Answer> {
     })
 }
 
-fn validate(turn: &mut Turn<'_>, chat: Chat) -> Result<Answer, Answer> {
-    rules::messages(&turn.call.json()?, chat)?;
+fn validate(ctx: &mut Context<'_>, destination: Destination) -> Result<Answer, Answer> {
+    rules::check_messages(&ctx.call.json()?, destination)?;
     Ok(Answer::json(200, &json!({})))
 }

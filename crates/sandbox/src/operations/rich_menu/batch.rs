@@ -1,5 +1,5 @@
-//! Batches that replace or unlink menus for everybody who has them. A batch takes effect as it is
-//! accepted; only its report takes its time.
+//! Batches that replace or unlink menus for everybody who has them. A batch takes effect when it is
+//! accepted; only its reported progress takes time.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,62 +10,62 @@ use super::{is_menu_id, not_found};
 use crate::calendar::iso_millis;
 use crate::http::Answer;
 use crate::ids::is_uuid;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::progress::{Progress, Step};
 use crate::store::rich_menu::Menu;
 
-/// How long LINE tells about a batch, and knows its `resumeRequestKey`.
-const REMEMBERED: Duration = Duration::from_hours(14 * 24);
+/// How long LINE knows a batch and its `resumeRequestKey`.
+const RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// What a batch does.
-enum Plan {
+enum Batch {
     UnlinkAll,
-    /// From which menu, to which, or to none.
+    /// Each step replaces a menu by another, or unlinks it.
     Replace(Vec<(String, Option<String>)>),
 }
 
-pub(crate) fn validate(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
-    plan(turn, &body)?;
+pub(crate) fn validate(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
+    parse_batch(ctx, &body)?;
     resume_key(&body)?;
     Ok(Answer::json(200, &json!({})))
 }
 
-pub(crate) fn accept(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
-    let plan = plan(turn, &body)?;
+pub(crate) fn accept(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
+    let plan = parse_batch(ctx, &body)?;
     let key = resume_key(&body)?;
-    let now = turn.now;
-    let kept = &mut turn.state.rich_menus;
-    let young = |since| now.duration_since(since).unwrap_or_default() < REMEMBERED;
-    kept.resume_keys.retain(|_, since| young(*since));
-    kept.batches.retain(|_, batch| young(batch.accepted));
-    // Under a known key only users who are not done yet would be dealt with, and all are done.
-    let resumed = key.is_some_and(|key| kept.resume_keys.insert(key, now).is_some());
+    let now = ctx.now;
+    let menus = &mut ctx.state.rich_menus;
+    let young = |since| now.duration_since(since).unwrap_or_default() < RETENTION;
+    menus.resume_keys.retain(|_, since| young(*since));
+    menus.batches.retain(|_, batch| young(batch.accepted));
+    // Resuming processes the users that are still left, of which there are none.
+    let resumed = key.is_some_and(|key| menus.resume_keys.insert(key, now).is_some());
     let batch = Progress::new(now);
-    kept.batches.insert(turn.request_id.to_owned(), batch);
+    menus.batches.insert(ctx.request_id.to_owned(), batch);
     match plan {
         _ if resumed => {}
-        Plan::UnlinkAll => kept.linked.clear(),
-        Plan::Replace(steps) => {
-            for (user, linked) in std::mem::take(&mut kept.linked) {
+        Batch::UnlinkAll => menus.linked.clear(),
+        Batch::Replace(steps) => {
+            for (user, linked) in std::mem::take(&mut menus.linked) {
                 let step = steps.iter().find(|(from, _)| *from == linked);
                 let menu = step.map_or(Some(linked), |(_, to)| to.clone());
-                kept.linked.extend(menu.map(|menu| (user, menu)));
+                menus.linked.extend(menu.map(|menu| (user, menu)));
             }
         }
     }
     Ok(Answer::json(202, &json!({})))
 }
 
-pub(crate) fn progress(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let Some(id) = turn.call.query_value("requestId").filter(|id| is_uuid(id)) else {
+pub(crate) fn progress(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let Some(id) = ctx.call.query_value("requestId").filter(|id| is_uuid(id)) else {
         let text = "The value for the 'requestId' parameter is invalid";
         return Err(Answer::message(400, text));
     };
-    let (pace, now) = (turn.settings.pace, turn.now);
-    let batch = turn.state.rich_menus.batches.get_mut(&id);
-    let batch = batch.filter(|batch| batch.age(now) < REMEMBERED);
+    let (pace, now) = (ctx.settings.pace, ctx.now);
+    let batch = ctx.state.rich_menus.batches.get_mut(&id);
+    let batch = batch.filter(|batch| batch.age(now) < RETENTION);
     let batch = batch.ok_or_else(not_found)?;
     let phase = match batch.poll(pace, now) {
         Step::Queued | Step::Running => "ongoing",
@@ -78,7 +78,7 @@ pub(crate) fn progress(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &body))
 }
 
-fn plan(turn: &Turn<'_>, body: &Value) -> Result<Plan, Answer> {
+fn parse_batch(ctx: &Context<'_>, body: &Value) -> Result<Batch, Answer> {
     let operations = match body.get("operations") {
         None | Some(Value::Null) => return Err(Answer::invalid("must be specified", "operations")),
         Some(Value::Array(operations)) => operations,
@@ -90,57 +90,57 @@ fn plan(turn: &Turn<'_>, body: &Value) -> Result<Plan, Answer> {
             "operations",
         ));
     }
-    let all = operations.iter().filter(|one| kind(one) == "unlinkAll");
+    let all = operations.iter().filter(|one| type_of(one) == "unlinkAll");
     match all.count() {
         0 => {}
-        count if count == operations.len() => return Ok(Plan::UnlinkAll),
+        count if count == operations.len() => return Ok(Batch::UnlinkAll),
         _ => {
             let text = "'unlinkAll' type can't be combined with other type";
             return Err(Answer::invalid(text, "operations[].type"));
         }
     }
     let steps = operations.iter().enumerate();
-    let steps = steps.map(|(index, operation)| step(turn, operation, index));
+    let steps = steps.map(|(index, operation)| step(ctx, operation, index));
     let steps: Vec<_> = steps.collect::<Result<_, _>>()?;
     let mut seen = HashSet::new();
     if let Some((from, _)) = steps.iter().find(|(from, _)| !seen.insert(from)) {
         let text = format!("from richmenu ({from}) is duplicated");
         return Err(Answer::invalid(&text, "operations[].from"));
     }
-    Ok(Plan::Replace(steps))
+    Ok(Batch::Replace(steps))
 }
 
-fn kind(operation: &Value) -> &str {
+fn type_of(operation: &Value) -> &str {
     let kind = operation.get("type").and_then(Value::as_str);
     kind.unwrap_or_default()
 }
 
-/// From which menu an operation leads, and to which.
+/// The menu that an operation replaces, and the one it links instead.
 fn step(
-    turn: &Turn<'_>,
+    ctx: &Context<'_>,
     operation: &Value,
     index: usize,
 ) -> Result<(String, Option<String>), Answer> {
-    let to = match kind(operation) {
-        "link" => Some(menu_with_image(turn, operation, index)?),
+    let to = match type_of(operation) {
+        "link" => Some(menu_with_image(ctx, operation, index)?),
         "unlink" => None,
         _ => {
             let text = "Must be one of the following values: [link, unlink, unlinkAll]";
             return Err(Answer::invalid(text, &format!("operations[{index}].type")));
         }
     };
-    Ok((menu(turn, operation, index, "from")?, to))
+    Ok((menu(ctx, operation, index, "from")?, to))
 }
 
-/// The menu that an operation names, which must exist.
-fn menu(turn: &Turn<'_>, operation: &Value, index: usize, key: &str) -> Result<String, Answer> {
+/// The menu in an operation's property, which must exist.
+fn menu(ctx: &Context<'_>, operation: &Value, index: usize, key: &str) -> Result<String, Answer> {
     let place = format!("operations[{index}].{key}");
     let id = match operation.get(key) {
         None | Some(Value::Null) => return Err(Answer::invalid("must be specified", &place)),
         Some(Value::String(id)) if is_menu_id(id) => id,
         Some(_) => return Err(Answer::invalid("invalid richMenuId", &place)),
     };
-    if turn.state.rich_menus.get(id).is_some() {
+    if ctx.state.rich_menus.get(id).is_some() {
         return Ok(id.clone());
     }
     let refusal = Answer::invalid(&format!("Richmenu ({id}) is not found"), &place);
@@ -150,9 +150,9 @@ fn menu(turn: &Turn<'_>, operation: &Value, index: usize, key: &str) -> Result<S
     })
 }
 
-fn menu_with_image(turn: &Turn<'_>, operation: &Value, index: usize) -> Result<String, Answer> {
-    let id = menu(turn, operation, index, "to")?;
-    let known = turn.state.rich_menus.get(&id);
+fn menu_with_image(ctx: &Context<'_>, operation: &Value, index: usize) -> Result<String, Answer> {
+    let id = menu(ctx, operation, index, "to")?;
+    let known = ctx.state.rich_menus.get(&id);
     if known.is_some_and(Menu::has_image) {
         return Ok(id);
     }

@@ -1,31 +1,31 @@
-//! The image of a rich menu: what it is and how large is read from its bytes, not from what the
-//! caller says about it.
+//! The image of a rich menu. Its type and dimensions are read from its bytes, whatever the content type
+//! says.
 
 use serde_json::json;
 
 use super::not_found;
 use crate::http::Answer;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::rich_menu::Image;
 
-/// LINE's "1 MB".
-const LARGEST: usize = 1024 * 1024;
+/// LINE's limit of "1 MB".
+const MAX_IMAGE_BYTES: usize = 1024 * 1024;
 
-pub(crate) fn upload(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    if !["image/jpeg", "image/png"].contains(&turn.call.media_type().as_str()) {
+pub(crate) fn upload(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    if !["image/jpeg", "image/png"].contains(&ctx.call.media_type().as_str()) {
         return Err(Answer::message(415, "Unsupported media type"));
     }
-    let id = turn.parameter("richMenuId").to_owned();
-    let menu = turn.state.rich_menus.get_mut(&id).ok_or_else(not_found)?;
+    let id = ctx.parameter("richMenuId").to_owned();
+    let menu = ctx.state.rich_menus.get_mut(&id).ok_or_else(not_found)?;
     if menu.image.is_some() {
         let text = "An image has already been uploaded to the richmenu";
         return Err(Answer::message(400, text));
     }
-    let bytes = &turn.call.body;
+    let bytes = &ctx.call.body;
     let measured = measure(bytes).filter(|(_, width, height)| {
         (800..=2500).contains(width) && *height >= 250 && width * 100 >= height * 145
     });
-    let fitting = measured.filter(|_| bytes.len() <= LARGEST);
+    let fitting = measured.filter(|_| bytes.len() <= MAX_IMAGE_BYTES);
     let Some((media_type, ..)) = fitting else {
         let text = "The image size is not allowed for richmenu";
         return Err(Answer::message(400, text));
@@ -37,8 +37,8 @@ pub(crate) fn upload(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &json!({})))
 }
 
-pub(crate) fn download(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let menu = turn.state.rich_menus.get(turn.parameter("richMenuId"));
+pub(crate) fn download(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let menu = ctx.state.rich_menus.get(ctx.parameter("richMenuId"));
     let image = menu.and_then(|menu| menu.image.as_ref());
     let image = image.ok_or_else(not_found)?;
     Ok(Answer::raw(200, image.media_type, image.bytes.clone()))
@@ -55,20 +55,20 @@ fn measure(bytes: &[u8]) -> Option<(&'static str, u64, u64)> {
     Some(("image/jpeg", width, height))
 }
 
-/// Walks the segments of a JPEG to the frame header, which knows the size.
+/// Skips the segments of a JPEG up to the frame header, which has the dimensions.
 fn frame(mut rest: &[u8]) -> Option<(u64, u64)> {
     loop {
         rest = rest.strip_prefix(b"\xff")?;
-        // More of the same byte may stand before a marker.
+        // Fill bytes may precede a marker.
         while let Some(behind) = rest.strip_prefix(b"\xff") {
             rest = behind;
         }
         let (&marker, behind) = rest.split_first()?;
         rest = behind;
         match marker {
-            // Restarts and the like stand alone.
+            // Markers without a segment.
             0x01 | 0xd0..=0xd7 => {}
-            // The picture begins, or ends, before it has a size.
+            // The image data, or the end, comes before any dimensions.
             0xd8..=0xda => return None,
             0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&marker) => {
                 return Some((number(rest.get(5..7)?), number(rest.get(3..5)?)));

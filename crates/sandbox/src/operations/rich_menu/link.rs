@@ -1,66 +1,66 @@
-//! Who sees which rich menu: the default, one user, many users. LINE changes nothing, and says
-//! nothing, for users who are no friends; here those are the unreachable ones.
+//! Which users see which rich menu: the default, one user, many users. LINE silently ignores users who
+//! are no friends; here those are the unreachable ones.
 
 use serde_json::{Value, json};
 
 use super::{is_menu_id, not_found, refusal};
 use crate::http::Answer;
-use crate::ids::is_user;
-use crate::state::Turn;
+use crate::ids::is_user_id;
+use crate::state::Context;
 
-pub(crate) fn set_default(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let id = turn.parameter("richMenuId").to_owned();
-    show_able(turn, &id, not_found)?;
-    turn.state.rich_menus.default = Some(id);
+pub(crate) fn set_default(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let id = ctx.parameter("richMenuId").to_owned();
+    check_showable(ctx, &id, not_found)?;
+    ctx.state.rich_menus.default = Some(id);
     Ok(done(200))
 }
 
-pub(crate) fn get_default(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let default = turn.state.rich_menus.default.as_ref();
+pub(crate) fn get_default(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let default = ctx.state.rich_menus.default.as_ref();
     let id = default.ok_or_else(|| refusal(404, "no default richmenu"))?;
     Ok(Answer::json(200, &json!({ "richMenuId": id })))
 }
 
-pub(crate) fn clear_default(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    turn.state.rich_menus.default = None;
+pub(crate) fn clear_default(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    ctx.state.rich_menus.default = None;
     Ok(done(200))
 }
 
-pub(crate) fn link(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let user = user(turn)?;
-    let id = turn.parameter("richMenuId").to_owned();
-    show_able(turn, &id, not_found)?;
-    attach(turn, user, &id);
+pub(crate) fn link(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let user = user_in_path(ctx)?;
+    let id = ctx.parameter("richMenuId").to_owned();
+    check_showable(ctx, &id, not_found)?;
+    attach(ctx, user, &id);
     Ok(done(200))
 }
 
-pub(crate) fn of_user(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let user = user(turn)?;
-    let linked = turn.state.rich_menus.linked.get(&user);
+pub(crate) fn of_user(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let user = user_in_path(ctx)?;
+    let linked = ctx.state.rich_menus.linked.get(&user);
     let id = linked.ok_or_else(|| refusal(404, "the user has no richmenu"))?;
     Ok(Answer::json(200, &json!({ "richMenuId": id })))
 }
 
-pub(crate) fn unlink(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let user = user(turn)?;
-    turn.state.rich_menus.linked.remove(&user);
+pub(crate) fn unlink(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let user = user_in_path(ctx)?;
+    ctx.state.rich_menus.linked.remove(&user);
     Ok(done(200))
 }
 
-pub(crate) fn bulk_link(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
+pub(crate) fn bulk_link(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
     let users = users(&body)?;
     let id = menu_id(&body)?;
-    show_able(turn, &id, || refusal(404, "richmenu not found"))?;
+    check_showable(ctx, &id, || refusal(404, "richmenu not found"))?;
     for user in users {
-        attach(turn, user, &id);
+        attach(ctx, user, &id);
     }
     Ok(done(202))
 }
 
-pub(crate) fn bulk_unlink(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    for user in users(&turn.call.json()?)? {
-        turn.state.rich_menus.linked.remove(&user);
+pub(crate) fn bulk_unlink(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    for user in users(&ctx.call.json()?)? {
+        ctx.state.rich_menus.linked.remove(&user);
     }
     Ok(done(202))
 }
@@ -69,15 +69,15 @@ fn done(status: u16) -> Answer {
     Answer::json(status, &json!({}))
 }
 
-fn attach(turn: &mut Turn<'_>, user: String, id: &str) {
-    if !turn.settings.unreachable.contains(&user) {
-        turn.state.rich_menus.linked.insert(user, id.to_owned());
+fn attach(ctx: &mut Context<'_>, user: String, id: &str) {
+    if !ctx.settings.unreachable.contains(&user) {
+        ctx.state.rich_menus.linked.insert(user, id.to_owned());
     }
 }
 
-/// Refuses a menu that does not exist, or that nobody could see yet.
-fn show_able(turn: &Turn<'_>, id: &str, missing: fn() -> Answer) -> Result<(), Answer> {
-    let menu = turn.state.rich_menus.get(id).ok_or_else(missing)?;
+/// Refuses a menu that does not exist or has no image.
+fn check_showable(ctx: &Context<'_>, id: &str, missing: fn() -> Answer) -> Result<(), Answer> {
+    let menu = ctx.state.rich_menus.get(id).ok_or_else(missing)?;
     if menu.has_image() {
         return Ok(());
     }
@@ -85,17 +85,17 @@ fn show_able(turn: &Turn<'_>, id: &str, missing: fn() -> Answer) -> Result<(), A
     Err(refusal(400, text))
 }
 
-/// The user of the path.
-fn user(turn: &Turn<'_>) -> Result<String, Answer> {
-    let user = turn.parameter("userId");
-    if is_user(user) {
+/// The user ID in the path.
+fn user_in_path(ctx: &Context<'_>) -> Result<String, Answer> {
+    let user = ctx.parameter("userId");
+    if is_user_id(user) {
         return Ok(user.to_owned());
     }
     let text = "The value for the 'userId' parameter is invalid";
     Err(Answer::message(400, text))
 }
 
-/// The users of the body.
+/// The user IDs of the body.
 fn users(body: &Value) -> Result<Vec<String>, Answer> {
     let users = match body.get("userIds") {
         None | Some(Value::Null) => return Err(Answer::invalid("May not be empty", "userIds")),
@@ -106,14 +106,14 @@ fn users(body: &Value) -> Result<Vec<String>, Answer> {
         return Err(Answer::invalid("Size must be between 1 and 500", "userIds"));
     }
     let read = |(index, user): (usize, &Value)| {
-        let known = user.as_str().filter(|user| is_user(user));
-        let stranger = || Answer::invalid_property(&format!("'userIds[{index}]'"));
-        known.map(str::to_owned).ok_or_else(stranger)
+        let known = user.as_str().filter(|user| is_user_id(user));
+        let invalid = || Answer::invalid_property(&format!("'userIds[{index}]'"));
+        known.map(str::to_owned).ok_or_else(invalid)
     };
     users.iter().enumerate().map(read).collect()
 }
 
-/// The well-formed `richMenuId` of the body.
+/// The `richMenuId` of the body, which must be well formed.
 pub(crate) fn menu_id(body: &Value) -> Result<String, Answer> {
     const NAME: &str = "richMenuId";
     match body.get(NAME) {

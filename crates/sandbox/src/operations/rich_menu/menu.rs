@@ -1,60 +1,60 @@
-//! Rich menus as objects: created, checked, listed, read and deleted.
+//! Rich menu objects: created, validated, listed, read and deleted.
 
 use serde_json::{Map, Value, json};
 
 use super::{not_found, refusal};
 use crate::http::Answer;
-use crate::ids::fresh_hex;
+use crate::ids::new_hex;
 use crate::rules;
-use crate::state::Turn;
+use crate::state::Context;
 use crate::store::rich_menu::{MAX_MENUS, Menu};
 
-pub(crate) fn create(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let body = turn.call.json()?;
-    rules::rich_menu(&body)?;
-    if turn.state.rich_menus.menus.len() >= MAX_MENUS {
+pub(crate) fn create(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let body = ctx.call.json()?;
+    rules::check_rich_menu(&body)?;
+    if ctx.state.rich_menus.menus.len() >= MAX_MENUS {
         return Err(refusal(400, "The maximum number of rich menus is reached"));
     }
-    let id = format!("richmenu-{}", fresh_hex());
+    let id = format!("richmenu-{}", new_hex());
     let known = ["size", "selected", "name", "chatBarText", "areas"];
     let fields = known
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), body.get(key)?.clone())))
         .collect();
-    turn.state.rich_menus.menus.push(Menu {
+    ctx.state.rich_menus.menus.push(Menu {
         id: id.clone(),
         fields,
-        created: turn.now,
+        created: ctx.now,
         image: None,
     });
     Ok(Answer::json(200, &json!({ "richMenuId": id })))
 }
 
-pub(crate) fn validate(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    rules::rich_menu(&turn.call.json()?)?;
+pub(crate) fn validate(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    rules::check_rich_menu(&ctx.call.json()?)?;
     Ok(Answer::json(200, &json!({})))
 }
 
-pub(crate) fn list(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let menus: Vec<Value> = turn.state.rich_menus.menus.iter().map(show).collect();
+pub(crate) fn list(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let menus: Vec<Value> = ctx.state.rich_menus.menus.iter().map(show).collect();
     Ok(Answer::json(200, &json!({ "richmenus": menus })))
 }
 
-pub(crate) fn get(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let menu = turn.state.rich_menus.get(turn.parameter("richMenuId"));
+pub(crate) fn get(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let menu = ctx.state.rich_menus.get(ctx.parameter("richMenuId"));
     Ok(Answer::json(200, &show(menu.ok_or_else(not_found)?)))
 }
 
-/// Whoever saw the menu sees it no more. An alias goes on naming it: LINE has an error for users
-/// who switch to a menu that is gone.
-pub(crate) fn delete(turn: &mut Turn<'_>) -> Result<Answer, Answer> {
-    let id = turn.parameter("richMenuId").to_owned();
-    let kept = &mut turn.state.rich_menus;
-    kept.get(&id).ok_or_else(not_found)?;
-    kept.menus.retain(|menu| menu.id != id);
-    kept.linked.retain(|_, linked| *linked != id);
-    if kept.default.as_ref() == Some(&id) {
-        kept.default = None;
+/// Deletes a menu and unlinks it from its users. Its aliases stay: LINE has an error for users who
+/// switch to a deleted menu.
+pub(crate) fn delete(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
+    let id = ctx.parameter("richMenuId").to_owned();
+    let menus = &mut ctx.state.rich_menus;
+    menus.get(&id).ok_or_else(not_found)?;
+    menus.menus.retain(|menu| menu.id != id);
+    menus.linked.retain(|_, linked| *linked != id);
+    if menus.default.as_ref() == Some(&id) {
+        menus.default = None;
     }
     Ok(Answer::json(200, &json!({})))
 }

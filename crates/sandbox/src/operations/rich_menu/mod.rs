@@ -1,5 +1,4 @@
-//! Rich menus: the menus themselves, their images, who sees which, batches and aliases. This file
-//! has the routes and what the others share.
+//! Rich menus. This file has the routes and what the others share.
 
 mod alias;
 mod batch;
@@ -66,7 +65,7 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
 ];
 
-/// `richmenu-` and 32 lower-case hex digits, as in all of LINE's samples.
+/// Whether the text is `richmenu-` and 32 lower-case hex digits, as in all of LINE's samples.
 fn is_menu_id(text: &str) -> bool {
     let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     text.strip_prefix("richmenu-")
@@ -77,7 +76,7 @@ fn not_found() -> Answer {
     Answer::message(404, "Not found")
 }
 
-/// A refusal in the words of the rich menu service, which always adds `details`.
+/// An error of LINE's rich menu service, which always has `details`.
 fn refusal(status: u16, text: &str) -> Answer {
     Answer::json(status, &json!({ "message": text, "details": [] }))
 }

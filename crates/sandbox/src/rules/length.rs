@@ -3,17 +3,17 @@
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// A way to count.
+/// The unit in which a length is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum LengthUnit {
     Utf16,
     Grapheme,
 }
 
-pub(super) fn length(text: &str, unit: Unit) -> usize {
+pub(super) fn length(text: &str, unit: LengthUnit) -> usize {
     match unit {
-        Unit::Utf16 => text.encode_utf16().count(),
-        Unit::Grapheme => text.graphemes(true).count(),
+        LengthUnit::Utf16 => text.encode_utf16().count(),
+        LengthUnit::Grapheme => text.graphemes(true).count(),
     }
 }
 
@@ -41,9 +41,9 @@ mod tests {
             ("❤️‍🔥", 5, 1),
             ("1️⃣", 3, 1),
         ] {
-            assert_eq!(length(text, Unit::Utf16), utf16, "{text:?} in UTF-16");
+            assert_eq!(length(text, LengthUnit::Utf16), utf16, "{text:?} in UTF-16");
             assert_eq!(
-                length(text, Unit::Grapheme),
+                length(text, LengthUnit::Grapheme),
                 graphemes,
                 "{text:?} in graphemes"
             );

@@ -1,6 +1,6 @@
-//! One object under judgement, with its place in the body and the questions that can be asked of
-//! it. What LINE calls a fault is put into LINE's words here; which questions to ask is up to the
-//! other files.
+//! A JSON object under validation: its path in the body, and the checks that the other files combine.
+//! Violations are reported in LINE's words, and paths in the style that LINE uses for that part of the
+//! body.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -8,17 +8,17 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
-use super::count::{Unit, length};
+use super::length::{LengthUnit, length};
 use crate::http::Answer;
 
-/// How LINE spells the path to a fault, which depends on the part of the body.
+/// How LINE writes the path of a violation, which depends on the part of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum PathStyle {
     /// `messages[0].text`
     Body,
-    /// The same path, with the words that LINE has for rich menus.
+    /// Paths as in `Body`, messages as LINE has them for rich menus.
     RichMenu,
-    /// The same path, with the words that LINE has for coupons.
+    /// Paths as in `Body`, messages as LINE has them for coupons.
     Coupon,
     /// `template/actions/0/uri` of the message with this index.
     Template(usize),
@@ -26,17 +26,17 @@ pub(super) enum Style {
     Flex(usize),
 }
 
-/// Where an object stands: its parent, its name there, and its index if the name is an array's.
+/// The path of an object: its parent, its key there, and its index where that is an array.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
-    style: Style,
-    parent: Option<&'a Place<'a>>,
+pub(super) struct Path<'a> {
+    style: PathStyle,
+    parent: Option<&'a Path<'a>>,
     key: &'a str,
     index: Option<usize>,
 }
 
-impl<'a> Place<'a> {
-    pub(super) fn root(style: Style) -> Self {
+impl<'a> Path<'a> {
+    pub(super) fn root(style: PathStyle) -> Self {
         Self {
             style,
             parent: None,
@@ -45,7 +45,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn below(&'a self, key: &'a str, index: Option<usize>) -> Self {
+    fn child(&'a self, key: &'a str, index: Option<usize>) -> Self {
         Self {
             style: self.style,
             parent: Some(self),
@@ -54,25 +54,25 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn write(&self, path: &mut String) {
+    fn write(&self, text: &mut String) {
         if let Some(parent) = self.parent {
-            parent.write(path);
+            parent.write(text);
         }
         if self.key.is_empty() {
             return;
         }
-        let first = path.is_empty();
+        let first = text.is_empty();
         let (before, index_before, index_after) = match self.style {
-            Style::Body | Style::RichMenu | Style::Coupon => {
+            PathStyle::Body | PathStyle::RichMenu | PathStyle::Coupon => {
                 (if first { "" } else { "." }, "[", "]")
             }
-            Style::Template(_) => (if first { "" } else { "/" }, "/", ""),
-            Style::Flex(_) => ("/", "/", ""),
+            PathStyle::Template(_) => (if first { "" } else { "/" }, "/", ""),
+            PathStyle::Flex(_) => ("/", "/", ""),
         };
-        path.push_str(before);
-        path.push_str(self.key);
+        text.push_str(before);
+        text.push_str(self.key);
         if let Some(index) = self.index {
-            let _infallible = write!(path, "{index_before}{index}{index_after}");
+            let _infallible = write!(text, "{index_before}{index}{index_after}");
         }
     }
 
@@ -84,43 +84,49 @@ impl<'a> Place<'a> {
 }
 
 #[derive(Debug)]
-struct Finding {
-    style: Style,
+struct Violation {
+    style: PathStyle,
     message: String,
     property: String,
 }
 
-/// What was found so far.
+/// The violations found so far.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    found: RefCell<Vec<Finding>>,
-    /// The first value of a type that LINE's parser stops at.
-    unreadable: RefCell<Option<String>>,
+pub(super) struct Violations {
+    found: RefCell<Vec<Violation>>,
+    /// The path of the first value of a wrong type, at which LINE's parser stops.
+    wrong_type: RefCell<Option<String>>,
 }
 
-impl Findings {
-    /// LINE's answer to what was found. Faults of the envelope come first; of templates and Flex
-    /// containers only the first bad one is told about.
-    pub(super) fn verdict(self) -> Result<(), Answer> {
-        if let Some(property) = self.unreadable.into_inner() {
+impl Violations {
+    /// LINE's answer to the violations. Those outside of templates and Flex containers come first; of
+    /// templates and containers, only the first invalid one is reported.
+    pub(super) fn into_result(self) -> Result<(), Answer> {
+        if let Some(property) = self.wrong_type.into_inner() {
             return Err(Answer::invalid_property(&format!("'{property}'")));
         }
         let found = self.found.into_inner();
         let style = match found
             .iter()
-            .find(|finding| finding.style == Style::Body)
+            .find(|violation| violation.style == PathStyle::Body)
             .or(found.first())
         {
             None => return Ok(()),
-            Some(finding) => finding.style,
+            Some(violation) => violation.style,
         };
-        let details = found.into_iter().filter(|finding| finding.style == style);
+        let details = found
+            .into_iter()
+            .filter(|violation| violation.style == style);
         let details: Vec<Value> = details
-            .map(|finding| json!({ "message": finding.message, "property": finding.property }))
+            .map(
+                |violation| json!({ "message": violation.message, "property": violation.property }),
+            )
             .collect();
         Err(match style {
-            Style::Body | Style::RichMenu | Style::Coupon => Answer::invalid_body(&details),
-            Style::Template(index) | Style::Flex(index) => {
+            PathStyle::Body | PathStyle::RichMenu | PathStyle::Coupon => {
+                Answer::invalid_body(&details)
+            }
+            PathStyle::Template(index) | PathStyle::Flex(index) => {
                 let text =
                     format!("A message (messages[{index}])\u{a0}in the request body is invalid");
                 Answer::json(400, &json!({ "message": text, "details": details }))
@@ -129,26 +135,26 @@ impl Findings {
     }
 }
 
-/// Whether something may be left out.
+/// Whether a property may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     Required,
     Optional,
 }
 
-/// An object under judgement.
+/// A JSON object under validation.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub(super) struct Object<'a> {
     pub(super) fields: &'a Map<String, Value>,
-    pub(super) place: Place<'a>,
-    pub(super) findings: &'a Findings,
+    pub(super) path: Path<'a>,
+    pub(super) violations: &'a Violations,
 }
 
-impl<'a> Subject<'a> {
-    /// The same object with its faults spelt another way, as if it were the top.
-    pub(super) fn restyled(&self, style: Style, key: &'a str) -> Subject<'a> {
-        Subject {
-            place: Place {
+impl<'a> Object<'a> {
+    /// The same object with paths in another style that start at `key`.
+    pub(super) fn with_style(&self, style: PathStyle, key: &'a str) -> Object<'a> {
+        Object {
+            path: Path {
                 style,
                 parent: None,
                 key,
@@ -158,50 +164,59 @@ impl<'a> Subject<'a> {
         }
     }
 
-    pub(super) fn fault(&self, key: &str, message: impl Into<String>) {
-        let place = self.place.below(key, None);
-        let finding = Finding {
-            style: place.style,
+    /// Reports a violation of the property `key`.
+    pub(super) fn reject(&self, key: &str, message: impl Into<String>) {
+        let path = self.path.child(key, None);
+        let violation = Violation {
+            style: path.style,
             message: message.into(),
-            property: place.render(),
+            property: path.render(),
         };
-        self.findings.found.borrow_mut().push(finding);
+        self.violations.found.borrow_mut().push(violation);
     }
 
-    /// Notes a value that LINE's parser cannot make anything of.
-    pub(super) fn unreadable(&self, key: &str) {
-        let path = self.place.below(key, None).render();
-        self.findings.unreadable.borrow_mut().get_or_insert(path);
+    /// Reports a value of a wrong type, at which LINE's parser stops.
+    pub(super) fn wrong_type(&self, key: &str) {
+        let path = self.path.child(key, None).render();
+        self.violations.wrong_type.borrow_mut().get_or_insert(path);
     }
 
-    /// A member that is there; `null` counts as left out where LINE's parser takes it so.
+    /// The value of a property; `null` counts as left out.
     pub(super) fn get(&self, key: &str, need: Need) -> Option<&'a Value> {
         let value = self.fields.get(key).filter(|value| !value.is_null());
         if value.is_none() && need == Need::Required {
-            let words = match self.place.style {
-                Style::Body | Style::Coupon => "May not be empty",
-                Style::RichMenu | Style::Template(_) | Style::Flex(_) => "must be specified",
+            let words = match self.path.style {
+                PathStyle::Body | PathStyle::Coupon => "May not be empty",
+                PathStyle::RichMenu | PathStyle::Template(_) | PathStyle::Flex(_) => {
+                    "must be specified"
+                }
             };
-            self.fault(key, words);
+            self.reject(key, words);
         }
         value
     }
 
-    /// A string; the empty one is a fault.
+    /// A string; an empty one is a violation.
     pub(super) fn string(&self, key: &str, need: Need) -> Option<&'a str> {
         match self.get(key, need)?.as_str() {
-            Some("") => self.fault(key, "May not be empty"),
+            Some("") => self.reject(key, "May not be empty"),
             Some(text) => return Some(text),
-            None => self.unreadable(key),
+            None => self.wrong_type(key),
         }
         None
     }
 
-    /// A string of at most so many characters.
-    pub(super) fn text(&self, key: &str, need: Need, most: usize, unit: Unit) -> Option<&'a str> {
+    /// A string of at most `most` characters, counted in `unit`.
+    pub(super) fn text(
+        &self,
+        key: &str,
+        need: Need,
+        most: usize,
+        unit: LengthUnit,
+    ) -> Option<&'a str> {
         let text = self.string(key, need)?;
         if length(text, unit) > most {
-            self.fault(key, format!("Length must be between 0 and {most}"));
+            self.reject(key, format!("Length must be between 0 and {most}"));
         }
         Some(text)
     }
@@ -212,25 +227,25 @@ impl<'a> Subject<'a> {
         if known.contains(&text) {
             return Some(text);
         }
-        let comma = if self.place.style == Style::Coupon {
+        let comma = if self.path.style == PathStyle::Coupon {
             ","
         } else {
             ", "
         };
         let known = known.join(comma);
-        self.fault(
+        self.reject(
             key,
             format!("Must be one of the following values: [{known}]"),
         );
         None
     }
 
-    /// A URL that phones fetch something from.
+    /// An HTTPS URL, from which phones download something.
     pub(super) fn https(&self, key: &str, need: Need) {
         self.uri(key, need, 2000, &["https"]);
     }
 
-    /// The URLs of a picture or film and of its preview.
+    /// The URLs of an image or video and of its preview.
     pub(super) fn media(&self) {
         self.https("originalContentUrl", Need::Required);
         self.https("previewImageUrl", Need::Required);
@@ -238,7 +253,7 @@ impl<'a> Subject<'a> {
 
     /// A URL with one of these schemes.
     pub(super) fn uri(&self, key: &str, need: Need, most: usize, schemes: &[&str]) {
-        let Some(text) = self.text(key, need, most, Unit::Utf16) else {
+        let Some(text) = self.text(key, need, most, LengthUnit::Utf16) else {
             return;
         };
         let (scheme, rest) = text.split_once(':').unwrap_or(("", ""));
@@ -250,24 +265,24 @@ impl<'a> Subject<'a> {
             .iter()
             .any(|known| scheme.eq_ignore_ascii_case(known))
         {
-            let on_a_menu = self.place.style == Style::RichMenu;
+            let on_a_menu = self.path.style == PathStyle::RichMenu;
             let words = if on_a_menu {
                 "invalid uri"
             } else {
                 "invalid uri scheme"
             };
-            self.fault(key, words);
+            self.reject(key, words);
         } else if text.contains(|symbol: char| symbol.is_whitespace() || symbol.is_control())
             || (web && host.is_none_or(str::is_empty))
         {
-            self.fault(key, "invalid uri");
+            self.reject(key, "invalid uri");
         }
     }
 
     pub(super) fn boolean(&self, key: &str, need: Need) -> Option<bool> {
         let value = self.get(key, need)?;
         if !value.is_boolean() {
-            self.unreadable(key);
+            self.wrong_type(key);
         }
         value.as_bool()
     }
@@ -275,7 +290,7 @@ impl<'a> Subject<'a> {
     pub(super) fn integer(&self, key: &str, need: Need, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.get(key, need)?;
         let Some(number) = value.as_i64() else {
-            self.unreadable(key);
+            self.wrong_type(key);
             return None;
         };
         if !range.contains(&number) {
@@ -283,7 +298,7 @@ impl<'a> Subject<'a> {
                 (start, i64::MAX) => format!("Must be greater than or equal to {start}"),
                 (start, end) => format!("Must be between {start} and {end}"),
             };
-            self.fault(key, text);
+            self.reject(key, text);
         }
         Some(number)
     }
@@ -292,57 +307,57 @@ impl<'a> Subject<'a> {
         match self.get(key, Need::Required).map(Value::as_f64) {
             Some(Some(number)) if !range.contains(&number) => {
                 let (start, end) = (range.start(), range.end());
-                self.fault(key, format!("Must be between {start} and {end}"));
+                self.reject(key, format!("Must be between {start} and {end}"));
             }
-            Some(None) => self.unreadable(key),
+            Some(None) => self.wrong_type(key),
             _ => {}
         }
     }
 
-    pub(super) fn object<'b>(&'b self, key: &'b str, need: Need) -> Option<Subject<'b>> {
+    pub(super) fn object<'b>(&'b self, key: &'b str, need: Need) -> Option<Object<'b>> {
         let Some(fields) = self.get(key, need)?.as_object() else {
-            self.unreadable(key);
+            self.wrong_type(key);
             return None;
         };
-        Some(Subject {
+        Some(Object {
             fields,
-            place: self.place.below(key, None),
-            findings: self.findings,
+            path: self.path.child(key, None),
+            violations: self.violations,
         })
     }
 
-    /// The objects of an array of a certain size.
+    /// The objects of an array, whose length must be within `size`.
     pub(super) fn items<'b>(
         &'b self,
         key: &'b str,
         need: Need,
         size: RangeInclusive<usize>,
-    ) -> Vec<Subject<'b>> {
+    ) -> Vec<Object<'b>> {
         let Some(value) = self.get(key, need) else {
             return Vec::new();
         };
         let Some(items) = value.as_array() else {
-            self.unreadable(key);
+            self.wrong_type(key);
             return Vec::new();
         };
         if !size.contains(&items.len()) {
             let (least, most) = (size.start(), size.end());
-            self.fault(key, format!("Size must be between {least} and {most}"));
+            self.reject(key, format!("Size must be between {least} and {most}"));
         }
         let mut objects = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let place = self.place.below(key, Some(index));
+            let path = self.path.child(key, Some(index));
             match item.as_object() {
-                Some(fields) => objects.push(Subject {
+                Some(fields) => objects.push(Object {
                     fields,
-                    place,
-                    findings: self.findings,
+                    path,
+                    violations: self.violations,
                 }),
                 None => {
-                    self.findings
-                        .unreadable
+                    self.violations
+                        .wrong_type
                         .borrow_mut()
-                        .get_or_insert(place.render());
+                        .get_or_insert(path.render());
                 }
             }
         }
