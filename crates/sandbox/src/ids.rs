@@ -101,8 +101,8 @@ pub(crate) fn new_ulid(millis: u64) -> String {
     let more = uuid::Uuid::new_v4().as_u128() & ((1 << 18) - 1);
     let number = u128::from(millis) << 80 | random << 18 | more;
     (0..26)
-        .map(|place| {
-            let symbol = usize::try_from(number >> (125 - 5 * place) & 31).unwrap_or_default();
+        .map(|index| {
+            let symbol = usize::try_from(number >> (125 - 5 * index) & 31).unwrap_or_default();
             char::from(SYMBOLS[symbol])
         })
         .collect()

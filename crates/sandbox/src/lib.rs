@@ -1,10 +1,54 @@
-//! A LINE that lives in memory: it issues tokens, takes messages, counts quota, remembers retry
-//! keys, and fails on request. It shares no code with the connector's own pipeline, so that it
-//! cannot share its mistakes. Nothing leaves it but webhooks, to the endpoint that the channel has,
-//! and those only where [`Settings::outward`] gives them a way.
+//! A simulated LINE Messaging API, for tests and for trying things out. It issues tokens, accepts
+//! messages, counts the quota, remembers retry keys, sends webhooks, and fails on request. It shares no
+//! code with the connector, so that it cannot share its mistakes.
 //!
-//! Two ways lead in. [`Sandbox`] is a [`Transport`](line_connector_http::Transport), whatever the host of
-//! the URL; and [`Sandbox::listen`] puts it behind a loopback address as plain HTTP/1.1.
+//! In memory, a [`Sandbox`] is a [`Transport`](line_connector_http::Transport). Only the path of a URL
+//! matters, not its host:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use line_connector_http::{Headers, Method, Request, Secret, Transport};
+//! use line_connector_sandbox::Sandbox;
+//!
+//! let sandbox = Sandbox::default();
+//! let mut headers = Headers::new();
+//! headers.push("content-type", "application/json");
+//! let reply = sandbox.send(&Request {
+//!     method: Method::Post,
+//!     url: "https://api.line.me/v2/bot/message/push".to_owned(),
+//!     headers,
+//!     bearer: Some(Secret::new("sandbox-token")),
+//!     body: br#"{"to": "U0123456789abcdef0123456789abcdef",
+//!         "messages": [{"type": "text", "text": "Hello"}]}"#.to_vec(),
+//!     timeout: Duration::from_secs(10),
+//! });
+//! assert_eq!(reply.map(|reply| reply.status).ok(), Some(200));
+//! assert_eq!(sandbox.delivered()[0].messages[0]["text"], "Hello");
+//! ```
+//!
+//! [`Sandbox::listen`] serves it as plain HTTP/1.1 on a loopback address. Tests replace its clock, see
+//! [`Settings::now`], and inject faults:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use line_connector_sandbox::{DropPoint, Fault, FaultKind, Sandbox, Settings};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let settings = Settings { quota: Some(3), ..Settings::default() };
+//! let sandbox = Arc::new(Sandbox::new(settings));
+//! let listener = Arc::clone(&sandbox).listen(([127, 0, 0, 1], 0).into())?;
+//! assert!(listener.url().starts_with("http://127.0.0.1:"));
+//! // The next call is processed, and its answer is lost.
+//! sandbox.inject(Fault::once(FaultKind::Drop { at: DropPoint::AfterProcessing }));
+//! listener.stop();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The sandbox sends nothing but webhooks, only to the channel's webhook endpoint, and only through the
+//! transport in [`Settings::outward`].
 //!
 //! # What is there from the start
 //!
@@ -18,36 +62,36 @@
 //! others. Every well-formed group or room ID is a chat that the account is in, until it leaves.
 //! These message IDs have content to download:
 //!
-//! | message ID | what it is |
+//! | message ID | content |
 //! |---|---|
 //! | `354718705033693861` | an image, PNG |
 //! | `354718705033693862` | a video of 100,000 bytes, not ready for the first two requests |
-//! | `354718705033693863` | an audio of 10,000 bytes |
+//! | `354718705033693863` | an audio recording of 10,000 bytes |
 //! | `354718705033693864` | a file of 5,000 bytes, without a content type |
-//! | `354718705033693865` | an image that its sender took back |
+//! | `354718705033693865` | an image that its sender unsent |
 //! | `354718705033693866` | a video that could not be prepared |
 //! | `354718705033693867` | a video of 300 million bytes |
 //!
 //! # Control endpoints
 //!
-//! None of them needs a token, and none is recorded.
+//! They need no token, and are not recorded.
 //!
-//! | call | does |
+//! | call | effect |
 //! |---|---|
 //! | `GET /sandbox/asset` | the asset to give to a connector |
-//! | `POST /sandbox/keys` | registers a public JWK for assertions |
-//! | `POST /sandbox/reply-tokens` | makes a reply token, good once and for 60 seconds |
-//! | `POST /sandbox/events` | plays what a user does, or an array of it in one webhook: see below |
-//! | `POST /sandbox/events/{webhookEventId}/redeliver` | delivers an event again, `isRedelivery` true |
+//! | `POST /sandbox/keys` | registers a public JWK for client assertions |
+//! | `POST /sandbox/reply-tokens` | creates a reply token, for one use within 60 seconds |
+//! | `POST /sandbox/events` | simulates an event, or an array of them in one webhook: see below |
+//! | `POST /sandbox/events/{webhookEventId}/redeliver` | delivers an event again, with `isRedelivery` true |
 //! | `GET /sandbox/webhook` | the webhook endpoint, and whether webhooks are used |
 //! | `PUT /sandbox/webhook` | sets `endpoint`, which may be plain HTTP here, or `active` |
 //! | `POST /sandbox/faults` | queues one fault, or an array of them |
-//! | `GET /sandbox/faults` | the faults still waiting |
-//! | `DELETE /sandbox/faults` | drops them |
+//! | `GET /sandbox/faults` | the waiting faults |
+//! | `DELETE /sandbox/faults` | removes them |
 //! | `GET /sandbox/requests` | every request so far, in order, without secrets |
 //! | `GET /sandbox/deliveries` | every send that was accepted, once each |
-//! | `GET /sandbox/counts` | how many there were of both, by status and by kind, also of those forgotten |
-//! | `DELETE /sandbox/requests` | forgets both lists and the counts; quota, tokens and retry keys stay |
+//! | `GET /sandbox/counts` | how many of both there were, by status and by kind, including those forgotten |
+//! | `DELETE /sandbox/requests` | clears both lists and the counts; quota, tokens and retry keys stay |
 //!
 //! ```json
 //! GET /sandbox/asset
@@ -77,12 +121,12 @@
 //! {"requests": 1002, "unanswered": 0, "statuses": {"200": 1000, "429": 2}, "deliveries": {"push": 1000}}
 //! ```
 //!
-//! # Playing the user
+//! # Simulating events
 //!
-//! An event is described by LINE's own JSON, of which everything but `type` may be left out where
-//! there is something usual. `userId` (the first friend), `groupId` and `roomId` stand for `source`;
-//! what only this type of event has may stand beside `type`; a string stands for an object with that
-//! `type`.
+//! An event is described by LINE's own JSON, in which everything but `type` may be left out where there
+//! is a default. `userId` (by default the first friend), `groupId` and `roomId` stand for `source`;
+//! properties of the payload may stand beside `type`; a string as the payload stands for an object with
+//! that `type`.
 //!
 //! ```json
 //! {"type": "follow", "profile": {"displayName": "Taro"}}
@@ -105,15 +149,15 @@
 //! ```
 //!
 //! The other types are `leave`, `memberLeft`, `videoPlayComplete`, `membership`, `delivery`,
-//! `module`, `activated`, `deactivated`, `botSuspended` and `botResumed`. Followers, chats and
-//! contents change as they do at LINE: who unfollows has no profile and receives nothing, though a
-//! push to them is still answered 200; media have content to download until they are unsent. Reply
-//! tokens are good once and for a minute, or for another one after a redelivery within 20 minutes.
+//! `module`, `activated`, `deactivated`, `botSuspended` and `botResumed`. Followers, chats and content
+//! change as they do at LINE: a user who unfollows has no profile and receives nothing, though a push
+//! to them is still answered with 200; media can be downloaded until they are unsent. A reply token can
+//! be used once, within a minute, or within a minute of a redelivery for up to 20 minutes.
 //!
-//! The webhook goes to the endpoint that LINE's own operation, `PUT /sandbox/webhook` or
-//! [`Settings::webhook`] set, and has two seconds to be answered. An empty array is LINE's probe. The
-//! answer of the call says how it went; `invocation` is the document that `line-connector webhook`
-//! reads, for receivers that are no server.
+//! The webhook is sent to the endpoint that LINE's own operation, `PUT /sandbox/webhook` or
+//! [`Settings::webhook`] set, and must be answered within two seconds. An empty array is LINE's
+//! verification request. The answer of the call reports the outcome; `invocation` is the document that
+//! `line-connector webhook` reads, for receivers that are not servers.
 //!
 //! ```json
 //! POST /sandbox/events {"type": "follow"}
@@ -125,8 +169,8 @@
 //!
 //! # Faults
 //!
-//! A fault waits in a queue for the next call that it fits; a call takes at most one. `path`
-//! restricts it to paths that start so, `times` (1) makes it strike more than once.
+//! A fault waits in a queue for the next call that it applies to; a call takes at most one. `path`
+//! restricts it to paths with that prefix, `times` (by default 1) is the number of calls it applies to.
 //!
 //! ```json
 //! {"kind": "status", "code": 500}
@@ -148,9 +192,25 @@
 //! {"kind": "garbage"}
 //! ```
 //!
-//! `delay`, `after`, `after_processing` and `mid_body` process the call as usual: LINE has accepted
-//! it, and only the answer is late, wrong or lost. All others process nothing; `expire_token` lets
-//! the call through, to meet its 401.
+//! `delay`, `after`, `after_processing` and `mid_body` process the call as usual: LINE has accepted it,
+//! and only the answer is late, wrong or lost. `expire_token` expires the call's token and then
+//! processes it, which ends in a 401. All others process nothing.
+//!
+//! # Layers
+//!
+//! A layer uses only those before it; within a layer, no two modules use each other:
+//!
+//! 1. `http` (calls, answers and their bodies), `ids`, `calendar`, `crypto`, `content`, `rate_limit`,
+//!    `settings`;
+//! 2. `rules`: LINE's rules for messages, rich menus and coupons;
+//! 3. `store`: what a channel remembers, a file for each kind of thing;
+//! 4. `state`: all stores behind one lock, and the context of a call;
+//! 5. `quota`, `delivery`, `retry_key`, `paging`, `client_assertion`: what several operations share;
+//!    `events`: simulated events; `route`: the type of a route; `effect`: what faults do;
+//! 6. `operations`: LINE's operations, in families named as in `actions/`;
+//! 7. `routes`: the route table, and LINE's rate limits; `control`: the control endpoints;
+//! 8. `sandbox`: one call from arrival to record;
+//! 9. `transport` and `server`: the two ways in.
 
 mod calendar;
 mod client_assertion;

@@ -56,8 +56,8 @@ impl Answer {
 
     /// 400 for a property of a type that LINE's parser cannot read.
     pub(crate) fn invalid_property(property: &str) -> Self {
-        let place = "in the request body is invalid (line: -, column: -)";
-        Self::message(400, &format!("The property, {property}, {place}"))
+        let rest = "in the request body is invalid (line: -, column: -)";
+        Self::message(400, &format!("The property, {property}, {rest}"))
     }
 
     /// 400 with `details`: an object with `message` and `property` for each violation.

@@ -78,8 +78,8 @@ impl Call {
         }
         serde_json::from_slice(&self.body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            let place = format!("(line: {line}, column: {column})");
-            let text = format!("The request body could not be parsed as JSON {place}");
+            let position = format!("(line: {line}, column: {column})");
+            let text = format!("The request body could not be parsed as JSON {position}");
             Answer::message(400, &text)
         })
     }

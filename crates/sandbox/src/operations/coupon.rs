@@ -74,9 +74,9 @@ fn list(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     });
     let now = unix_seconds(ctx.now);
     let coupons = ctx.state.coupons.0.iter().enumerate().rev();
-    let mut found = coupons.filter(|(place, one)| {
+    let mut found = coupons.filter(|(index, one)| {
         let wanted = statuses.is_empty() || statuses.iter().any(|status| status == one.status(now));
-        *place < below && wanted
+        *index < below && wanted
     });
     let shown: Vec<_> = found.by_ref().take(limit).collect();
     let items: Vec<Value> = shown

@@ -64,8 +64,8 @@ fn subscription(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
         return Err(Answer::message(400, text));
     }
     let plans = ctx.settings.memberships.iter().filter_map(|plan| {
-        let place = plan.members.iter().position(|member| member == user)?;
-        Some(json!({ "membership": show(plan), "user": status(ctx, place + 1) }))
+        let index = plan.members.iter().position(|member| member == user)?;
+        Some(json!({ "membership": show(plan), "user": status(ctx, index + 1) }))
     });
     let plans: Vec<Value> = plans.collect();
     if plans.is_empty() {

@@ -88,8 +88,8 @@ fn list(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     let limit = paging::limit(ctx, 100, 100)?;
     let bots = ctx.state.attached_bots.bots.clone();
     let total = u64::try_from(bots.len()).unwrap_or(u64::MAX);
-    paging::page(ctx, "bots", limit, total, |_, place| {
-        let number = *bots.get(usize::try_from(place).ok()?)?;
+    paging::page(ctx, "bots", limit, total, |_, index| {
+        let number = *bots.get(usize::try_from(index).ok()?)?;
         let (basic_id, name) = match number {
             0 => ("@sandbox".to_owned(), "Sandbox".to_owned()),
             _ => (format!("@sandbox{number}"), format!("Sandbox {number}")),

@@ -59,8 +59,8 @@ fn flexible(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
             .map(Some)
             .contains(&message["type"].as_str())
         {
-            let place = format!("messages[{index}].type");
-            return Err(Answer::invalid("invalid property", &place));
+            let path = format!("messages[{index}].type");
+            return Err(Answer::invalid("invalid property", &path));
         }
     }
     deliver(ctx, "pnp", &to, &body)
@@ -105,18 +105,18 @@ fn fill(body: &Value) -> Result<(), Answer> {
     let emphasized = body.get("emphasizedItem");
     let mut keys = Vec::new();
     if let Some(item) = emphasized {
-        let place = "body.emphasizedItem".to_owned();
-        pair(item, ("itemKey", "content"), 15, &place, &mut details);
-        keys.push((place, item));
+        let path = "body.emphasizedItem".to_owned();
+        pair(item, ("itemKey", "content"), 15, &path, &mut details);
+        keys.push((path, item));
     }
     for (index, item) in items.iter().enumerate() {
-        let place = format!("body.items[{index}]");
-        pair(item, ("itemKey", "content"), 300, &place, &mut details);
-        keys.push((place, item));
+        let path = format!("body.items[{index}]");
+        pair(item, ("itemKey", "content"), 300, &path, &mut details);
+        keys.push((path, item));
     }
     for (index, button) in buttons.iter().enumerate() {
-        let place = format!("body.buttons[{index}]");
-        pair(button, ("buttonKey", "url"), 1000, &place, &mut details);
+        let path = format!("body.buttons[{index}]");
+        pair(button, ("buttonKey", "url"), 1000, &path, &mut details);
     }
     if !details.is_empty() {
         return Err(Answer::invalid_body(&details));
@@ -137,9 +137,9 @@ fn list<'a>(body: &'a Value, name: &str, most: usize, details: &mut Vec<Value>) 
 }
 
 /// Checks an item or a button: a key, and a text of at most `most` characters.
-fn pair(object: &Value, names: (&str, &str), most: usize, place: &str, details: &mut Vec<Value>) {
+fn pair(object: &Value, names: (&str, &str), most: usize, path: &str, details: &mut Vec<Value>) {
     for name in [names.0, names.1] {
-        let property = format!("{place}.{name}");
+        let property = format!("{path}.{name}");
         let text = object.get(name).and_then(Value::as_str).unwrap_or_default();
         if text.is_empty() {
             details.push(json!({ "message": "May not be empty", "property": property }));
@@ -159,9 +159,9 @@ fn item_key(item: &Value) -> &str {
 fn exist(keys: &[(String, &Value)]) -> Result<(), Answer> {
     let unknown = keys.iter().filter(|(_, item)| !is_key(item_key(item)));
     let details: Vec<Value> = unknown
-        .map(|(place, item)| {
+        .map(|(path, item)| {
             let message = format!("The specified item key does not exist: {}", item_key(item));
-            json!({ "message": message, "property": format!("{place}.itemKey") })
+            json!({ "message": message, "property": format!("{path}.itemKey") })
         })
         .collect();
     if details.is_empty() {
@@ -173,7 +173,7 @@ fn exist(keys: &[(String, &Value)]) -> Result<(), Answer> {
 }
 
 fn differ(keys: &[(String, &Value)]) -> Result<(), Answer> {
-    for (index, (place, item)) in keys.iter().enumerate() {
+    for (index, (path, item)) in keys.iter().enumerate() {
         let key = item_key(item);
         if keys
             .iter()
@@ -182,8 +182,8 @@ fn differ(keys: &[(String, &Value)]) -> Result<(), Answer> {
         {
             let rule =
                 "Duplicate itemKey in items or between emphasizedItem and items are not allowed";
-            let place = format!("{place}.itemKey");
-            return Err(Answer::invalid(&format!("{rule}: {key}"), &place));
+            let path = format!("{path}.itemKey");
+            return Err(Answer::invalid(&format!("{rule}: {key}"), &path));
         }
     }
     Ok(())

@@ -44,12 +44,12 @@ fn followers(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     let limit = paging::limit(ctx, 300, 1000)?;
     let old = ctx.settings.friends;
     let new = u64::try_from(ctx.state.friends.newcomers().len()).unwrap_or_default();
-    paging::page(ctx, "userIds", limit, old + new, |ctx, place| {
-        let id = match place.checked_sub(old) {
-            None => user_id(place),
-            Some(place) => {
+    paging::page(ctx, "userIds", limit, old + new, |ctx, index| {
+        let id = match index.checked_sub(old) {
+            None => user_id(index),
+            Some(index) => {
                 let newcomers = ctx.state.friends.newcomers();
-                newcomers.get(usize::try_from(place).ok()?)?.clone()
+                newcomers.get(usize::try_from(index).ok()?)?.clone()
             }
         };
         ctx.state

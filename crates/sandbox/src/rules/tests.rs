@@ -88,8 +88,8 @@ fn labels_are_counted_in_graphemes() {
             "action": { "type": "message", "label": label, "text": "a" } }] } })
     };
     assert!(accepted(&quick(&"👨‍👩‍👧‍👦".repeat(20))));
-    let place = "messages[0].quickReply.items[0].action.label";
-    assert_eq!(violation(&quick(&"a".repeat(21))).0, place);
+    let path = "messages[0].quickReply.items[0].action.label";
+    assert_eq!(violation(&quick(&"a".repeat(21))).0, path);
 }
 
 #[test]
@@ -142,16 +142,16 @@ fn text_v2_braces_pair_and_keys_are_known() {
 fn media_come_from_https() {
     let image = |url: &str| json!({ "type": "image", "originalContentUrl": url, "previewImageUrl": "https://a.example/p" });
     assert!(accepted(&image("https://a.example/o.jpg")));
-    let place = "messages[0].originalContentUrl".to_owned();
+    let path = "messages[0].originalContentUrl".to_owned();
     assert_eq!(
         violation(&image("http://a.example/o.jpg")),
-        (place.clone(), "invalid uri scheme".into())
+        (path.clone(), "invalid uri scheme".into())
     );
     assert_eq!(
         violation(&image("https://a.example/o o.jpg")),
-        (place.clone(), "invalid uri".into())
+        (path.clone(), "invalid uri".into())
     );
-    assert_eq!(violation(&image("https://")), (place, "invalid uri".into()));
+    assert_eq!(violation(&image("https://")), (path, "invalid uri".into()));
 }
 
 #[test]

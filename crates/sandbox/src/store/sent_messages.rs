@@ -38,9 +38,9 @@ impl SentMessages {
 
     /// LINE's `sentMessages`.
     pub(crate) fn to_json(self) -> Value {
-        let all = (0..self.count).map(|place| {
-            let id = (self.first + u64::from(place)).to_string();
-            if self.quotable & (1 << place) == 0 {
+        let all = (0..self.count).map(|index| {
+            let id = (self.first + u64::from(index)).to_string();
+            if self.quotable & (1 << index) == 0 {
                 json!({ "id": id })
             } else {
                 json!({ "id": id, "quoteToken": format!("quote-{id}") })

@@ -66,25 +66,25 @@ fn people(
     ctx: &Context<'_>,
     recipient: &Value,
     reach: &mut Reach,
-    place: &str,
+    path: &str,
     depth: usize,
 ) -> Result<u64, Answer> {
     let friends = ctx.state.friends.count(ctx.settings);
-    match type_of(recipient, place, depth)? {
+    match type_of(recipient, path, depth)? {
         "audience" => {
-            count_leaf(&mut reach.leaves, place)?;
+            count_leaf(&mut reach.leaves, path)?;
             audience(ctx, recipient, reach)
         }
         "redelivery" => {
-            count_leaf(&mut reach.leaves, place)?;
+            count_leaf(&mut reach.leaves, path)?;
             redelivery(ctx, recipient)
         }
         "operator" => {
-            let (operator, operands) = operands(recipient, place)?;
+            let (operator, operands) = operands(recipient, path)?;
             let mut sizes = Vec::with_capacity(operands.len());
             for operand in operands {
-                let place = format!("{place}.{operator}");
-                sizes.push(people(ctx, operand, reach, &place, depth + 1)?);
+                let path = format!("{path}.{operator}");
+                sizes.push(people(ctx, operand, reach, &path, depth + 1)?);
             }
             Ok(match operator {
                 "and" => sizes.into_iter().min().unwrap_or_default(),
@@ -92,7 +92,7 @@ fn people(
                 _ => friends.saturating_sub(sizes.into_iter().sum()),
             })
         }
-        _ => Err(one_of("audience,redelivery,operator", place)),
+        _ => Err(one_of("audience,redelivery,operator", path)),
     }
 }
 
@@ -133,24 +133,24 @@ fn redelivery(ctx: &Context<'_>, recipient: &Value) -> Result<u64, Answer> {
 }
 
 /// Checks a demographic condition and those nested in it.
-fn condition(value: &Value, leaves: &mut usize, place: &str, depth: usize) -> Result<(), Answer> {
-    let kind = type_of(value, place, depth)?;
+fn condition(value: &Value, leaves: &mut usize, path: &str, depth: usize) -> Result<(), Answer> {
+    let kind = type_of(value, path, depth)?;
     if kind == "operator" {
-        let (operator, operands) = operands(value, place)?;
+        let (operator, operands) = operands(value, path)?;
         return operands.into_iter().try_for_each(|operand| {
-            condition(operand, leaves, &format!("{place}.{operator}"), depth + 1)
+            condition(operand, leaves, &format!("{path}.{operator}"), depth + 1)
         });
     }
-    count_leaf(leaves, place)?;
+    count_leaf(leaves, path)?;
     match kind {
-        "gender" => choices(value, place, |choice| ["male", "female"].contains(&choice)),
-        "appType" => choices(value, place, |choice| ["ios", "android"].contains(&choice)),
-        "area" => choices(value, place, is_area),
-        "age" => range(value, place, &AGES),
-        "subscriptionPeriod" => range(value, place, &PERIODS),
+        "gender" => choices(value, path, |choice| ["male", "female"].contains(&choice)),
+        "appType" => choices(value, path, |choice| ["ios", "android"].contains(&choice)),
+        "area" => choices(value, path, is_area),
+        "age" => range(value, path, &AGES),
+        "subscriptionPeriod" => range(value, path, &PERIODS),
         _ => Err(one_of(
             "gender,age,appType,area,subscriptionPeriod,operator",
-            place,
+            path,
         )),
     }
 }
@@ -169,82 +169,79 @@ fn is_area(code: &str) -> bool {
         .is_some_and(|n| (1..=last).contains(&n))
 }
 
-fn choices(value: &Value, place: &str, known: fn(&str) -> bool) -> Result<(), Answer> {
-    let place = format!("{place}.oneOf");
+fn choices(value: &Value, path: &str, known: fn(&str) -> bool) -> Result<(), Answer> {
+    let path = format!("{path}.oneOf");
     let listed = value.get("oneOf").and_then(Value::as_array);
     match listed.filter(|listed| !listed.is_empty()) {
-        None => Err(Answer::invalid("May not be empty", &place)),
+        None => Err(Answer::invalid("May not be empty", &path)),
         Some(listed) if listed.iter().all(|one| one.as_str().is_some_and(known)) => Ok(()),
-        Some(_) => Err(Answer::invalid("invalid property", &place)),
+        Some(_) => Err(Answer::invalid("invalid property", &path)),
     }
 }
 
 /// Checks `gte` and `lt`: at least one of them, and in order.
-fn range(value: &Value, place: &str, steps: &[&str]) -> Result<(), Answer> {
+fn range(value: &Value, path: &str, steps: &[&str]) -> Result<(), Answer> {
     let bound = |name: &str| match value.get(name) {
         None => Ok(None),
         Some(bound) => steps
             .iter()
             .position(|step| bound.as_str() == Some(step))
             .map(Some)
-            .ok_or_else(|| one_of(&steps.join(","), &format!("{place}.{name}"))),
+            .ok_or_else(|| one_of(&steps.join(","), &format!("{path}.{name}"))),
     };
     match (bound("gte")?, bound("lt")?) {
-        (None, None) => Err(Answer::invalid(
-            "must be specified",
-            &format!("{place}.gte"),
-        )),
+        (None, None) => Err(Answer::invalid("must be specified", &format!("{path}.gte"))),
         (Some(from), Some(below)) if from >= below => {
-            Err(Answer::invalid("invalid property", &format!("{place}.gte")))
+            Err(Answer::invalid("invalid property", &format!("{path}.gte")))
         }
         _ => Ok(()),
     }
 }
 
-fn type_of<'a>(value: &'a Value, place: &str, depth: usize) -> Result<&'a str, Answer> {
+fn type_of<'a>(value: &'a Value, path: &str, depth: usize) -> Result<&'a str, Answer> {
     if !value.is_object() {
-        return Err(Answer::invalid_property(&format!("'{place}'")));
+        return Err(Answer::invalid_property(&format!("'{path}'")));
     }
     if depth > MAX_DEPTH {
-        return Err(Answer::invalid("invalid property", place));
+        return Err(Answer::invalid("invalid property", path));
     }
     let kind = value.get("type").and_then(Value::as_str);
-    kind.ok_or_else(|| Answer::invalid("May not be empty", &format!("{place}.type")))
+    kind.ok_or_else(|| Answer::invalid("May not be empty", &format!("{path}.type")))
 }
 
 /// The one operator of an operator object, with its operands.
-fn operands<'a>(value: &'a Value, place: &str) -> Result<(&'static str, Vec<&'a Value>), Answer> {
+fn operands<'a>(value: &'a Value, path: &str) -> Result<(&'static str, Vec<&'a Value>), Answer> {
     let present: Vec<_> = ["and", "or", "not"]
         .into_iter()
         .filter(|name| value.get(name).is_some())
         .collect();
     let [operator] = present[..] else {
-        return Err(Answer::invalid("invalid property", place));
+        return Err(Answer::invalid("invalid property", path));
     };
     let operand = value.get(operator);
     let operands: Vec<&Value> = match operand {
         Some(Value::Array(all)) if operator != "not" => all.iter().collect(),
         Some(one @ Value::Object(_)) if operator == "not" => vec![one],
-        _ => return Err(Answer::invalid_property(&format!("'{place}.{operator}'"))),
+        _ => return Err(Answer::invalid_property(&format!("'{path}.{operator}'"))),
     };
     if operands.is_empty() {
         return Err(Answer::invalid(
             "May not be empty",
-            &format!("{place}.{operator}"),
+            &format!("{path}.{operator}"),
         ));
     }
     Ok((operator, operands))
 }
 
-fn count_leaf(leaves: &mut usize, place: &str) -> Result<(), Answer> {
+fn count_leaf(leaves: &mut usize, path: &str) -> Result<(), Answer> {
     *leaves += 1;
     if *leaves > MAX_LEAVES {
-        return Err(Answer::invalid("Size must be between 1 and 10", place));
+        return Err(Answer::invalid("Size must be between 1 and 10", path));
     }
     Ok(())
 }
 
-fn one_of(known: &str, place: &str) -> Answer {
+fn one_of(known: &str, path: &str) -> Answer {
     let text = format!("Must be one of the following values: [{known}]");
-    Answer::invalid(&text, &format!("{place}.type"))
+    Answer::invalid(&text, &format!("{path}.type"))
 }

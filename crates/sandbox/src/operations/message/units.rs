@@ -21,8 +21,8 @@ fn list(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     let names = ctx.state.units.of_month(ctx.now).to_vec();
     let limit = paging::limit(ctx, 100, 100)?;
     let total = u64::try_from(names.len()).unwrap_or(u64::MAX);
-    paging::page(ctx, "customAggregationUnits", limit, total, |_, place| {
-        let name = usize::try_from(place).ok().and_then(|at| names.get(at));
+    paging::page(ctx, "customAggregationUnits", limit, total, |_, index| {
+        let name = usize::try_from(index).ok().and_then(|at| names.get(at));
         name.map(|name| json!(name))
     })
 }

@@ -134,16 +134,16 @@ fn step(
 
 /// The menu in an operation's property, which must exist.
 fn menu(ctx: &Context<'_>, operation: &Value, index: usize, key: &str) -> Result<String, Answer> {
-    let place = format!("operations[{index}].{key}");
+    let path = format!("operations[{index}].{key}");
     let id = match operation.get(key) {
-        None | Some(Value::Null) => return Err(Answer::invalid("must be specified", &place)),
+        None | Some(Value::Null) => return Err(Answer::invalid("must be specified", &path)),
         Some(Value::String(id)) if is_menu_id(id) => id,
-        Some(_) => return Err(Answer::invalid("invalid richMenuId", &place)),
+        Some(_) => return Err(Answer::invalid("invalid richMenuId", &path)),
     };
     if ctx.state.rich_menus.get(id).is_some() {
         return Ok(id.clone());
     }
-    let refusal = Answer::invalid(&format!("Richmenu ({id}) is not found"), &place);
+    let refusal = Answer::invalid(&format!("Richmenu ({id}) is not found"), &path);
     Err(Answer {
         status: 404,
         ..refusal
