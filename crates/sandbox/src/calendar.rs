@@ -26,6 +26,11 @@ pub(crate) fn unix_seconds(moment: SystemTime) -> u64 {
     since_1970(moment).as_secs()
 }
 
+/// Milliseconds since 1970, or 0 before it.
+pub(crate) fn unix_millis(moment: SystemTime) -> u64 {
+    u64::try_from(since_1970(moment).as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The day in UTC+9, by which LINE counts.
 pub(crate) fn line_day(moment: SystemTime) -> Date {
     utc(moment + LINE_OFFSET).date()

@@ -1,12 +1,13 @@
 //! Makes LINE's JSON from the description of an event: it adds the defaults, and applies the event to
 //! the state. Message objects are completed by `message`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::event_type::{EVENT_TYPES, EventType, SourceScope, UNKNOWN};
 use super::message;
+use crate::calendar::unix_millis;
 use crate::content::{Content, ContentFate};
 use crate::ids::{bot_id, has_id_format, is_user_id, new_ulid, user_id};
 use crate::state::Context;
@@ -28,9 +29,11 @@ const ENVELOPE: [&str; 6] = [
 pub(crate) enum Draft {
     /// A JSON value that is sent as it is.
     Raw(Value),
+    /// An event made from a description.
     Described(Box<DescribedEvent>),
 }
 
+/// What a description says of an event.
 pub(crate) struct DescribedEvent {
     kind: EventType,
     name: String,
@@ -55,14 +58,14 @@ impl Draft {
                 None => Ok(Self::Raw(raw)),
             };
         }
-        DescribedEvent::parse(described).map(|made| Self::Described(Box::new(made)))
+        DescribedEvent::parse(described).map(|event| Self::Described(Box::new(event)))
     }
 
     /// Applies the event to the state and returns its JSON.
     pub(crate) fn play(self, ctx: &mut Context<'_>) -> Value {
         match self {
             Self::Raw(event) => event,
-            Self::Described(made) => made.play(ctx),
+            Self::Described(event) => event.play(ctx),
         }
     }
 }
@@ -81,7 +84,7 @@ impl DescribedEvent {
             _ => None,
         };
         let mut payload = payload(kind, &mut described)?;
-        if let (Some(_), Some(other)) = (known, unknown_member(&described)) {
+        if let (Some(_), Some(other)) = (known, unknown_property(&described)) {
             return Err(format!("an event of type `{name}` has no `{other}`"));
         }
         let content = match kind.payload_key {
@@ -256,7 +259,7 @@ fn payload(
 }
 
 /// A property that no event has.
-fn unknown_member(described: &Map<String, Value>) -> Option<&String> {
+fn unknown_property(described: &Map<String, Value>) -> Option<&String> {
     let mut names = described.keys();
     names.find(|name| !ENVELOPE.contains(&name.as_str()))
 }
@@ -311,10 +314,4 @@ fn user(source: Option<&Value>) -> String {
 /// The group or room of a source.
 fn chat(source: Option<&Value>) -> String {
     text(source, "groupId") + &text(source, "roomId")
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn unix_millis(moment: SystemTime) -> u64 {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

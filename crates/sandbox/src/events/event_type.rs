@@ -33,7 +33,7 @@ pub(crate) struct EventType {
     pub(crate) default_payload: fn() -> Value,
 }
 
-const fn kind(name: &'static str, scope: SourceScope, replies: bool) -> EventType {
+const fn event(name: &'static str, scope: SourceScope, replies: bool) -> EventType {
     EventType {
         name,
         scope,
@@ -61,64 +61,64 @@ impl EventType {
 }
 
 /// The properties of a type that is not in the table.
-pub(crate) const UNKNOWN: EventType = kind("", SourceScope::Anywhere, true);
+pub(crate) const UNKNOWN: EventType = event("", SourceScope::Anywhere, true);
 
 const TEXT_SHORTHAND: &[&str] = &["text", "emojis", "mention", "quotedMessageId"];
 
 const SAMPLE_MEMBER: &str = "U4af4980629f0b5a3c3d6b8a1d2e3f405";
 
 pub(crate) const EVENT_TYPES: &[EventType] = &[
-    kind("message", SourceScope::Anywhere, true).with("message", TEXT_SHORTHAND, || json!({})),
-    kind("messageEdited", SourceScope::Group, true).with("message", TEXT_SHORTHAND, || json!({})),
-    kind("unsend", SourceScope::Anywhere, false).with("unsend", &["messageId"], || json!({})),
-    kind("follow", SourceScope::User, true).with("follow", &["isUnblocked"], || json!({})),
-    kind("unfollow", SourceScope::User, false),
-    kind("join", SourceScope::Chat, true),
-    kind("leave", SourceScope::Chat, false),
-    kind("memberJoined", SourceScope::Chat, true).with(
+    event("message", SourceScope::Anywhere, true).with("message", TEXT_SHORTHAND, || json!({})),
+    event("messageEdited", SourceScope::Group, true).with("message", TEXT_SHORTHAND, || json!({})),
+    event("unsend", SourceScope::Anywhere, false).with("unsend", &["messageId"], || json!({})),
+    event("follow", SourceScope::User, true).with("follow", &["isUnblocked"], || json!({})),
+    event("unfollow", SourceScope::User, false),
+    event("join", SourceScope::Chat, true),
+    event("leave", SourceScope::Chat, false),
+    event("memberJoined", SourceScope::Chat, true).with(
         "joined",
         &["members"],
         || json!({ "members": [SAMPLE_MEMBER] }),
     ),
-    kind("memberLeft", SourceScope::Chat, false).with(
+    event("memberLeft", SourceScope::Chat, false).with(
         "left",
         &["members"],
         || json!({ "members": [SAMPLE_MEMBER] }),
     ),
-    kind("postback", SourceScope::Anywhere, true)
+    event("postback", SourceScope::Anywhere, true)
         .with("postback", &["data", "params"], || json!({})),
-    kind("videoPlayComplete", SourceScope::User, true).with(
+    event("videoPlayComplete", SourceScope::User, true).with(
         "videoPlayComplete",
         &["trackingId"],
         || json!({ "trackingId": "track-id" }),
     ),
-    kind("beacon", SourceScope::User, true).with(
+    event("beacon", SourceScope::User, true).with(
         "beacon",
         &["hwid", "dm"],
         || json!({ "hwid": "d41d8cd98f", "type": "enter" }),
     ),
-    kind("accountLink", SourceScope::User, true).with(
+    event("accountLink", SourceScope::User, true).with(
         "link",
         &["result", "nonce"],
         || json!({ "result": "ok", "nonce": "sandbox-nonce" }),
     ),
-    kind("membership", SourceScope::User, true).with(
+    event("membership", SourceScope::User, true).with(
         "membership",
         &["membershipId"],
         || json!({ "type": "joined", "membershipId": 3189 }),
     ),
-    kind("delivery", SourceScope::Nowhere, false).with(
+    event("delivery", SourceScope::Nowhere, false).with(
         "delivery",
         &["data"],
         || json!({ "data": "sandbox-delivery-tag" }),
     ),
-    kind("module", SourceScope::Nowhere, false).with(
+    event("module", SourceScope::Nowhere, false).with(
         "module",
         &["botId", "scopes", "reason"],
         || json!({ "type": "attached" }),
     ),
-    kind("activated", SourceScope::User, false).with("chatControl", &["expireAt"], || json!({})),
-    kind("deactivated", SourceScope::User, false),
-    kind("botSuspended", SourceScope::Nowhere, false),
-    kind("botResumed", SourceScope::Nowhere, false),
+    event("activated", SourceScope::User, false).with("chatControl", &["expireAt"], || json!({})),
+    event("deactivated", SourceScope::User, false),
+    event("botSuspended", SourceScope::Nowhere, false),
+    event("botResumed", SourceScope::Nowhere, false),
 ];

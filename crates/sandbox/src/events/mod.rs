@@ -2,8 +2,8 @@
 //! it, and is sent to the channel's endpoint.
 
 mod draft;
-mod message;
 mod event_type;
+mod message;
 mod webhook;
 
 use line_connector_http::{Failure, Reply};
@@ -40,8 +40,8 @@ pub(crate) fn redeliver(ctx: &mut Context<'_>, id: &str) -> Result<Answer, Strin
     let mut event = event
         .cloned()
         .ok_or_else(|| format!("no event `{id}` was played"))?;
-    if let Some(Value::Object(ctx)) = event.get_mut("deliveryContext") {
-        ctx.insert("isRedelivery".to_owned(), json!(true));
+    if let Some(Value::Object(delivery)) = event.get_mut("deliveryContext") {
+        delivery.insert("isRedelivery".to_owned(), json!(true));
     }
     if let Some(token) = event.get("replyToken").and_then(Value::as_str) {
         ctx.state.reply_tokens.renew(token, ctx.now);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::request::user_in_path;
 use crate::calendar::{line_day, unix_seconds};
 use crate::http::Answer;
-use crate::ids::is_user_id;
 use crate::paging;
 use crate::route::Route;
 use crate::settings::Membership;
@@ -58,13 +58,9 @@ fn show(plan: &Membership) -> Value {
 }
 
 fn subscription(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
-    let user = ctx.parameter("userId");
-    if !is_user_id(user) {
-        let text = "The value for the 'userId' parameter is invalid";
-        return Err(Answer::message(400, text));
-    }
+    let user = user_in_path(ctx)?;
     let plans = ctx.settings.memberships.iter().filter_map(|plan| {
-        let index = plan.members.iter().position(|member| member == user)?;
+        let index = plan.members.iter().position(|member| *member == user)?;
         Some(json!({ "membership": show(plan), "user": status(ctx, index + 1) }))
     });
     let plans: Vec<Value> = plans.collect();
@@ -100,8 +96,7 @@ fn members(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
         None => 300,
         Some(Ok(limit @ 1..=1000)) => limit,
         Some(_) => {
-            let text = "The value for the 'limit' parameter is invalid";
-            return Err(Answer::message(400, text));
+            return Err(Answer::invalid_parameter("limit"));
         }
     };
     let list = format!("members/{}", plan.id);

@@ -3,14 +3,14 @@
 //! They cover the common rules, not all of them. Unknown properties are accepted, as LINE does.
 
 mod action;
-mod length;
 mod coupon;
 mod flex;
 mod flex_component;
 mod imagemap;
+mod length;
 mod message;
-mod rich_menu;
 mod object;
+mod rich_menu;
 mod template;
 
 use serde_json::Value;
@@ -54,12 +54,12 @@ fn check_all(body: &Value, destination: Destination, whole: bool) -> Result<(), 
         if whole {
             root.boolean("notificationDisabled", Need::Optional);
         }
-        for (index, one) in root
+        for (index, message) in root
             .items("messages", Need::Required, 1..=5)
             .iter()
             .enumerate()
         {
-            message::check(one, index, destination);
+            message::check(message, index, destination);
         }
     })
 }

@@ -19,8 +19,7 @@ const MAX_DAYS: i64 = 30;
 
 pub(crate) fn of_request(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     let Some(id) = ctx.call.query_value("requestId").filter(|id| is_uuid(id)) else {
-        let text = "The value for the 'requestId' parameter is invalid";
-        return Err(Answer::message(400, text));
+        return Err(Answer::invalid_parameter("requestId"));
     };
     quota::settle(ctx);
     let sent = ctx.state.statistics.bulk_send(&id);

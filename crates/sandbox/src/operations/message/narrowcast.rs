@@ -114,10 +114,7 @@ impl Limit {
 
 fn progress(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     let Some(id) = ctx.call.query_value("requestId").filter(|id| is_uuid(id)) else {
-        return Err(Answer::message(
-            400,
-            "The value for the 'requestId' parameter is invalid",
-        ));
+        return Err(Answer::invalid_parameter("requestId"));
     };
     quota::settle(ctx);
     let (pace, now) = (ctx.settings.pace, ctx.now);

@@ -66,8 +66,7 @@ fn point(ctx: &mut Context<'_>, alias: String, id: String) -> Result<Answer, Ans
 fn alias_in_path(ctx: &Context<'_>) -> Result<(String, String), Answer> {
     let alias = ctx.parameter(NAME);
     if !is_alias(alias) {
-        let text = "The value for the 'richMenuAliasId' parameter is invalid";
-        return Err(Answer::message(400, text));
+        return Err(Answer::invalid_parameter("richMenuAliasId"));
     }
     let found = ctx.state.rich_menus.aliases.get_key_value(alias);
     let (alias, id) = found.ok_or_else(|| refusal(404, "richmenu alias not found"))?;

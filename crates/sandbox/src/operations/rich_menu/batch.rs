@@ -60,8 +60,7 @@ pub(crate) fn accept(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
 
 pub(crate) fn progress(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     let Some(id) = ctx.call.query_value("requestId").filter(|id| is_uuid(id)) else {
-        let text = "The value for the 'requestId' parameter is invalid";
-        return Err(Answer::message(400, text));
+        return Err(Answer::invalid_parameter("requestId"));
     };
     let (pace, now) = (ctx.settings.pace, ctx.now);
     let batch = ctx.state.rich_menus.batches.get_mut(&id);

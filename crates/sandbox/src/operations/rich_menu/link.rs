@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{is_menu_id, not_found, refusal};
 use crate::http::Answer;
 use crate::ids::is_user_id;
+use crate::operations::request::user_in_path;
 use crate::state::Context;
 
 pub(crate) fn set_default(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
@@ -83,16 +84,6 @@ fn check_showable(ctx: &Context<'_>, id: &str, missing: fn() -> Answer) -> Resul
     }
     let text = "must upload richmenu image before applying it to user";
     Err(refusal(400, text))
-}
-
-/// The user ID in the path.
-fn user_in_path(ctx: &Context<'_>) -> Result<String, Answer> {
-    let user = ctx.parameter("userId");
-    if is_user_id(user) {
-        return Ok(user.to_owned());
-    }
-    let text = "The value for the 'userId' parameter is invalid";
-    Err(Answer::message(400, text))
 }
 
 /// The user IDs of the body.
