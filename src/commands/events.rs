@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use line_connector_client::{Clock, Error, ExitCode, Kind, SystemClock};
 use line_connector_receiver::millis;
-use line_connector_receiver::queue::{Changes, Listed, Queue, State, Trouble};
+use line_connector_receiver::queue::{Changes, EventState, Listed, Queue, QueueError};
 
 use crate::args::{Chosen, EventsCommand, QueueFile, Standing};
 use crate::terminal::{print, say};
@@ -38,7 +38,7 @@ pub(super) fn events(command: &EventsCommand) -> Result<ExitCode, Error> {
 }
 
 /// An error that is about the queue's file.
-pub(super) fn about(path: &Path, trouble: &Trouble) -> Error {
+pub(super) fn about(path: &Path, trouble: &QueueError) -> Error {
     let path = path.display();
     Error::new(
         Kind::Usage,
@@ -51,7 +51,7 @@ fn open(file: &QueueFile) -> Result<Queue, Error> {
     if !file.path.exists() {
         return Err(about(
             &file.path,
-            &Trouble("there is no such file".to_owned()),
+            &QueueError("there is no such file".to_owned()),
         ));
     }
     Queue::open(&file.path).map_err(|trouble| about(&file.path, &trouble))
@@ -65,8 +65,8 @@ fn list(
 ) -> Result<ExitCode, Error> {
     let queue = open(file)?;
     let state = match state {
-        Standing::Waiting => State::Waiting,
-        Standing::Dead => State::Dead,
+        Standing::Waiting => EventState::Waiting,
+        Standing::Dead => EventState::Dead,
     };
     let (mut after, mut left) = (0, limit);
     while left > 0 {
@@ -91,7 +91,7 @@ fn line(listed: &Listed, with_event: bool) -> String {
         "id": event.id,
         "destination": event.channel,
         "chat": event.chat,
-        "state": match listed.state { State::Waiting => "waiting", State::Dead => "dead" },
+        "state": match listed.state { EventState::Waiting => "waiting", EventState::Dead => "dead" },
         "attempts": event.attempt,
         "failures": event.failures,
         "reason": listed.reason,
@@ -111,7 +111,7 @@ fn line(listed: &Listed, with_event: bool) -> String {
 fn change(
     chosen: &Chosen,
     done: &str,
-    one: impl Fn(&Changes<'_>, i64) -> Result<bool, Trouble>,
+    one: impl Fn(&Changes<'_>, i64) -> Result<bool, QueueError>,
 ) -> Result<ExitCode, Error> {
     let path = &chosen.queue.path;
     let mut queue = open(&chosen.queue)?;
@@ -119,7 +119,7 @@ fn change(
     let mut named = chosen.sequences.iter().copied();
     loop {
         let step: Vec<i64> = if chosen.all {
-            let page = queue.list(State::Dead, after, STEP);
+            let page = queue.list(EventState::Dead, after, STEP);
             let page = page.map_err(|trouble| about(path, &trouble))?;
             page.iter().map(|listed| listed.event.sequence).collect()
         } else {

@@ -20,8 +20,8 @@ use line_connector_core::documents::AssetParameters;
 use line_connector_core::error::Detail;
 use line_connector_receiver::forward::{Signer, Target};
 use line_connector_receiver::intake::{Channel, Intake};
-use line_connector_receiver::queue::{self, Queue, Trouble};
-use line_connector_receiver::{Clock, Ended, Receiver, Settings, Sink};
+use line_connector_receiver::queue::{self, Queue, QueueError};
+use line_connector_receiver::{Clock, Receiver, Settings, ShutdownReason, Sink};
 
 use super::events::about;
 use crate::args::ListenArguments;
@@ -48,7 +48,7 @@ struct Configured {
 pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
     let environment = host::environment(&catalog);
     let configured = channels(&catalog, arguments, &environment)?;
-    let unusable = |reason: String| about(&arguments.queue, &Trouble(reason));
+    let unusable = |reason: String| about(&arguments.queue, &QueueError(reason));
     // Held until the process ends: two receivers would hand out the same events.
     let _lock = queue::reserve(&arguments.queue).map_err(|error| unusable(error.to_string()))?;
     let queue = Queue::open(&arguments.queue).map_err(|trouble| unusable(trouble.0))?;
@@ -71,7 +71,7 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
     let asked = ended.clone();
     let watched = signals::watch(move |signal| {
         if signal == Signal::Stop {
-            let _ = asked.send(Ended::Asked);
+            let _ = asked.send(ShutdownReason::Asked);
         }
     });
     watched
@@ -99,16 +99,16 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
             .build();
         std::thread::spawn(move || learn(&connector, &intake, unknown));
     }
-    let reason = end.recv().unwrap_or(Ended::Asked);
+    let reason = end.recv().unwrap_or(ShutdownReason::Asked);
     receiver.stop(match (reason, &arguments.forward) {
-        (Ended::Asked, Some(_)) => Duration::from_millis(arguments.timeout_ms) + MARGIN,
-        (Ended::Asked, None) => GRACE,
+        (ShutdownReason::Asked, Some(_)) => Duration::from_millis(arguments.timeout_ms) + MARGIN,
+        (ShutdownReason::Asked, None) => GRACE,
         // Nobody is left who could settle anything.
-        (Ended::InputEnded | Ended::OutputClosed, _) => Duration::ZERO,
+        (ShutdownReason::InputEnded | ShutdownReason::OutputClosed, _) => Duration::ZERO,
     });
     Ok(match reason {
-        Ended::Asked | Ended::InputEnded => ExitCode::Accepted,
-        Ended::OutputClosed => {
+        ShutdownReason::Asked | ShutdownReason::InputEnded => ExitCode::Accepted,
+        ShutdownReason::OutputClosed => {
             say("nobody reads standard output any more; the events wait in the queue");
             ExitCode::NoAnswer
         }
@@ -139,7 +139,7 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
         return Ok(Sink::Hold);
     }
     let Some(url) = &arguments.forward else {
-        return Ok(Sink::Lines {
+        return Ok(Sink::Stdio {
             output: Box::new(io::stdout()),
             answers: arguments.ack.then(|| -> Box<dyn io::BufRead + Send> {
                 Box::new(io::BufReader::new(io::stdin()))

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use line_connector_core::encoding::base64;
-use line_connector_receiver::queue::{Queue, State};
+use line_connector_receiver::queue::{EventState, Queue};
 use ring::hmac;
 use serde_json::{Value, json};
 
@@ -554,7 +554,7 @@ fn story(dice: &mut Dice) -> (BTreeMap<String, Told>, Vec<Vec<String>>) {
 fn settled(queue: &Path, safe: &BTreeSet<String>, platform: &Platform) -> BTreeSet<String> {
     let waiting = Queue::open(queue)
         .unwrap()
-        .list(State::Waiting, 0, 10_000)
+        .list(EventState::Waiting, 0, 10_000)
         .unwrap();
     let waiting: BTreeSet<String> = waiting.into_iter().map(|one| one.event.id).collect();
     let delivered: BTreeSet<String> = platform.ids().into_iter().collect();

@@ -1,5 +1,5 @@
 //! Events as POSTs to the platform's URL, signed in the way of the Standard Webhooks specification.
-//! It makes one attempt at a time and judges its answer; what follows is the `writer`'s matter.
+//! It makes one attempt at a time and judges its answer; what follows is the `coordinator`'s matter.
 
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use ring::hmac;
 
 use super::Clock;
-use super::lines::document;
-use super::queue::Outgoing;
-use super::verdict::Verdict;
-use super::writer::{Message, Settlement};
+use super::coordinator::{Message, Settlement};
+use super::policy::DeliveryResult;
+use super::queue::QueuedEvent;
+use super::stdio::document;
 use line_connector_core::encoding;
 use line_connector_http::Secret;
 use line_connector_http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
@@ -68,15 +68,15 @@ impl Signer {
 pub(crate) fn start(
     target: Target,
     threads: usize,
-    events: Receiver<Outgoing>,
-    told: &SyncSender<Message>,
+    events: Receiver<QueuedEvent>,
+    coordinator_tx: &SyncSender<Message>,
     now: &Clock,
 ) -> std::io::Result<()> {
     let target = Arc::new(target);
     let events = Arc::new(Mutex::new(events));
     for _ in 0..threads {
         let (target, events) = (Arc::clone(&target), Arc::clone(&events));
-        let (told, now) = (told.clone(), Arc::clone(now));
+        let (coordinator_tx, now) = (coordinator_tx.clone(), Arc::clone(now));
         let work = move || {
             loop {
                 let next = events.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -86,9 +86,9 @@ pub(crate) fn start(
                 let result = target.transport.send(&request(&target, &event, &now));
                 let settlement = Settlement {
                     sequence: event.sequence,
-                    verdict: judge(&result),
+                    result: judge(&result),
                 };
-                let _ = told.send(Message::Settled(settlement));
+                let _ = coordinator_tx.send(Message::Settled(settlement));
             }
         };
         let builder = std::thread::Builder::new().name("forward".to_owned());
@@ -99,7 +99,7 @@ pub(crate) fn start(
 
 /// One attempt. The id is the same for each attempt of an event, and no other event's: it is the
 /// platform's key for telling whether it has the event already.
-fn request(target: &Target, event: &Outgoing, now: &Clock) -> Request {
+fn request(target: &Target, event: &QueuedEvent, now: &Clock) -> Request {
     let body = document(event);
     let id = format!("{}-{}", event.channel, event.id);
     let seconds = (now)()
@@ -125,15 +125,17 @@ fn request(target: &Target, event: &Outgoing, now: &Clock) -> Request {
 }
 
 /// What an attempt's end says about its event.
-fn judge(result: &Result<Reply, Failure>) -> Verdict {
+fn judge(result: &Result<Reply, Failure>) -> DeliveryResult {
     let reply = match result {
         Ok(reply) => reply,
         Err(failure) => {
             let reason = failure.message.clone();
             return match failure.kind {
-                FailureKind::Connect | FailureKind::Tls => Verdict::Unreachable(reason, None),
-                _ if !failure.maybe_sent => Verdict::Unreachable(reason, None),
-                _ => Verdict::Failed(reason, None),
+                FailureKind::Connect | FailureKind::Tls => {
+                    DeliveryResult::Unreachable(reason, None)
+                }
+                _ if !failure.maybe_sent => DeliveryResult::Unreachable(reason, None),
+                _ => DeliveryResult::Failed(reason, None),
             };
         }
     };
@@ -143,12 +145,12 @@ fn judge(result: &Result<Reply, Failure>) -> Verdict {
         .and_then(|value| value.trim().parse().ok())
         .map(Duration::from_secs);
     match reply.status {
-        200..=299 => Verdict::Acknowledged,
+        200..=299 => DeliveryResult::Acknowledged,
         // About this event, and it would be said again.
-        400 | 409 | 410 | 413 | 415 | 422 => Verdict::Refused(reason),
+        400 | 409 | 410 | 413 | 415 | 422 => DeliveryResult::Refused(reason),
         // About everything, and for the moment.
-        429 | 502 | 503 | 504 => Verdict::Unreachable(reason, after),
-        _ => Verdict::Failed(reason, after),
+        429 | 502 | 503 | 504 => DeliveryResult::Unreachable(reason, after),
+        _ => DeliveryResult::Failed(reason, after),
     }
 }
 
@@ -170,7 +172,7 @@ mod tests {
         assert!(Signer::new(&Secret::new("whsec_***")).is_none());
     }
 
-    fn answer(status: u16) -> Verdict {
+    fn answer(status: u16) -> DeliveryResult {
         judge(&Ok(Reply {
             status,
             ..Reply::default()
@@ -179,16 +181,22 @@ mod tests {
 
     #[test]
     fn answers_are_about_the_event_about_everything_or_about_the_moment() {
-        assert_eq!(answer(204), Verdict::Acknowledged);
+        assert_eq!(answer(204), DeliveryResult::Acknowledged);
         for status in [400, 410, 422] {
-            assert!(matches!(answer(status), Verdict::Refused(_)), "{status}");
+            assert!(
+                matches!(answer(status), DeliveryResult::Refused(_)),
+                "{status}"
+            );
         }
         for status in [301, 401, 404, 408, 500] {
-            assert!(matches!(answer(status), Verdict::Failed(..)), "{status}");
+            assert!(
+                matches!(answer(status), DeliveryResult::Failed(..)),
+                "{status}"
+            );
         }
         for status in [429, 503] {
             assert!(
-                matches!(answer(status), Verdict::Unreachable(..)),
+                matches!(answer(status), DeliveryResult::Unreachable(..)),
                 "{status}"
             );
         }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Clock;
-use super::metrics::Answered;
+use super::metrics::WebhookOutcome;
 use super::queue::NewEvent;
 use line_connector_core::catalog::definition::ContentActions;
 use line_connector_core::digest::sha256;
@@ -75,28 +75,28 @@ impl Intake {
     ///
     /// # Errors
     ///
-    /// Why it is not taken, or [`Answered::Probe`] where there is nothing to take.
+    /// Why it is not taken, or [`WebhookOutcome::Probe`] where there is nothing to take.
     pub fn take(
         &self,
         body: &[u8],
         signature: Option<&str>,
-    ) -> Result<(String, Vec<NewEvent>), Answered> {
+    ) -> Result<(String, Vec<NewEvent>), WebhookOutcome> {
         if signature.is_none() {
             return Err(if is_probe(body) {
-                Answered::Probe
+                WebhookOutcome::Probe
             } else {
-                Answered::Unsigned
+                WebhookOutcome::Unsigned
             });
         }
         let verifier = self.verifier(body)?;
         verifier
             .verify(body, signature)
             .map_err(|refusal| match refusal {
-                Refusal::Missing => Answered::Unsigned,
-                Refusal::Malformed | Refusal::Mismatch => Answered::BadSignature,
+                Refusal::Missing => WebhookOutcome::Unsigned,
+                Refusal::Malformed | Refusal::Mismatch => WebhookOutcome::BadSignature,
             })?;
         let terms = Terms::new(&self.content, (self.now)());
-        let delivery = webhook::read(body, &terms).map_err(|_| Answered::Malformed)?;
+        let delivery = webhook::read(body, &terms).map_err(|_| WebhookOutcome::Malformed)?;
         let mut events = Vec::with_capacity(delivery.events.len());
         for event in &delivery.events {
             let id = match event.id() {
@@ -109,17 +109,17 @@ impl Intake {
                 chat: chat.unwrap_or_else(|| format!("event:{id}")),
                 id,
                 time: event.timestamp().unwrap_or(0),
-                body: serde_json::to_string(event).map_err(|_| Answered::Malformed)?,
+                body: serde_json::to_string(event).map_err(|_| WebhookOutcome::Malformed)?,
             });
         }
         if events.is_empty() {
-            return Err(Answered::Probe);
+            return Err(WebhookOutcome::Probe);
         }
         Ok((delivery.destination.into_owned(), events))
     }
 
     /// The secret that the body must be signed with.
-    fn verifier(&self, body: &[u8]) -> Result<&Verifier, Answered> {
+    fn verifier(&self, body: &[u8]) -> Result<&Verifier, WebhookOutcome> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if let ([only], true) = (self.verifiers.as_slice(), known.is_empty()) {
             return Ok(only);
@@ -130,8 +130,8 @@ impl Intake {
             Some(verifier) => Ok(verifier),
             // Perhaps it is for a channel whose destination is still being learnt: LINE may come
             // again.
-            None if known.len() < self.verifiers.len() => Err(Answered::NotStored),
-            None => Err(Answered::UnknownDestination),
+            None if known.len() < self.verifiers.len() => Err(WebhookOutcome::NotStored),
+            None => Err(WebhookOutcome::UnknownDestination),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The webhook receiver: `server` takes requests, `intake` verifies them, `writer` makes their
+//! The webhook receiver: `server` takes requests, `intake` verifies them, `coordinator` makes their
 //! events safe in the `queue` and hands them out, `lines` or `forward` bring them to the platform.
 //! It reads no configuration and prints nothing; what it needs of the world is handed in.
 //!
@@ -9,12 +9,12 @@
 
 pub mod forward;
 pub mod intake;
-mod lines;
+mod stdio;
 pub mod metrics;
 pub mod queue;
 mod server;
-mod verdict;
-mod writer;
+mod policy;
+mod coordinator;
 
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
@@ -23,14 +23,14 @@ use std::sync::mpsc::{Receiver as Inbox, Sender, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use coordinator::{Coordinator, Message, Terms};
 use forward::Target;
 use intake::Intake;
 use metrics::Metrics;
-use queue::{Outgoing, Queue};
+use queue::{Queue, QueuedEvent};
 use server::{Limits, Server};
-use writer::{Message, Terms, Writer};
 
-/// How many messages may wait for the writer. Past it, LINE is asked to come again.
+/// How many messages may wait for the coordinator. Past it, LINE is asked to come again.
 const INBOX: usize = 1024;
 
 /// The time.
@@ -77,7 +77,7 @@ pub enum Sink {
     /// Nowhere: they wait.
     Hold,
     /// As lines of JSON; acknowledged by lines that come back, if there is anything to read.
-    Lines {
+    Stdio {
         /// Where lines go.
         output: Box<dyn Write + Send>,
         /// Where acknowledgements come from.
@@ -97,7 +97,7 @@ impl std::fmt::Debug for Sink {
 
 /// Why the receiver should end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ShutdownReason {
     /// Somebody asked it to.
     Asked,
     /// Nobody reads its lines any more.
@@ -109,8 +109,8 @@ pub enum Ended {
 /// A receiver at work.
 pub struct Receiver {
     server: Server,
-    told: SyncSender<Message>,
-    writer: JoinHandle<()>,
+    coordinator_tx: SyncSender<Message>,
+    coordinator: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for Receiver {
@@ -132,13 +132,13 @@ impl Receiver {
         sink: Sink,
         now: &Clock,
         random: fn() -> u128,
-        ended: &Sender<Ended>,
+        ended: &Sender<ShutdownReason>,
     ) -> Result<Self, String> {
         let metrics = Arc::new(Metrics::default());
-        let (told, inbox) = sync_channel(INBOX);
+        let (coordinator_tx, inbox) = sync_channel(INBOX);
         let (events, outgoing) = sync_channel(settings.in_flight.max(1));
         let terms = settings.terms(&sink);
-        let writer = Writer::new(
+        let coordinator = Coordinator::new(
             queue,
             terms,
             inbox,
@@ -147,16 +147,25 @@ impl Receiver {
             Arc::clone(now),
             random,
         );
-        let writer = writer.map_err(|trouble| format!("the queue cannot be used: {trouble}"))?;
-        let server = Server::start(settings.limits(), intake, told.clone(), metrics)
+        let coordinator =
+            coordinator.map_err(|error| format!("the queue cannot be used: {error}"))?;
+        let server = Server::start(settings.limits(), intake, coordinator_tx.clone(), metrics)
             .map_err(|error| format!("it cannot listen on {}: {error}", settings.address))?;
         let unstarted = |error: std::io::Error| format!("a thread cannot be started: {error}");
-        start_sink(sink, settings.in_flight, outgoing, &told, now, ended).map_err(unstarted)?;
-        let writer = named("writer", move || writer.run()).map_err(unstarted)?;
+        start_sink(
+            sink,
+            settings.in_flight,
+            outgoing,
+            &coordinator_tx,
+            now,
+            ended,
+        )
+        .map_err(unstarted)?;
+        let coordinator = named("coordinator", move || coordinator.run()).map_err(unstarted)?;
         Ok(Self {
             server,
-            told,
-            writer,
+            coordinator_tx,
+            coordinator,
         })
     }
 
@@ -170,8 +179,8 @@ impl Receiver {
     /// grace, and closes the queue. What was said about events before is written in any case.
     pub fn stop(self, grace: Duration) {
         self.server.stop();
-        let _ = self.told.send(Message::Stop(grace));
-        let _ = self.writer.join();
+        let _ = self.coordinator_tx.send(Message::Stop(grace));
+        let _ = self.coordinator.join();
     }
 }
 
@@ -179,11 +188,11 @@ impl Settings {
     fn terms(&self, sink: &Sink) -> Terms {
         let in_flight = match sink {
             Sink::Hold => 0,
-            Sink::Lines { .. } | Sink::Forward(_) => self.in_flight,
+            Sink::Stdio { .. } | Sink::Forward(_) => self.in_flight,
         };
         let answered = matches!(
             sink,
-            Sink::Lines {
+            Sink::Stdio {
                 answers: Some(_),
                 ..
             }
@@ -214,30 +223,30 @@ impl Settings {
 fn start_sink(
     sink: Sink,
     threads: usize,
-    events: Inbox<Outgoing>,
-    told: &SyncSender<Message>,
+    events: Inbox<QueuedEvent>,
+    coordinator_tx: &SyncSender<Message>,
     now: &Clock,
-    ended: &Sender<Ended>,
+    ended: &Sender<ShutdownReason>,
 ) -> std::io::Result<()> {
     match sink {
         // Nothing is ever handed out; the channel's end may go.
         Sink::Hold => Ok(()),
-        Sink::Forward(target) => forward::start(target, threads, events, told, now),
-        Sink::Lines {
+        Sink::Forward(target) => forward::start(target, threads, events, coordinator_tx, now),
+        Sink::Stdio {
             output,
             answers,
             complain,
         } => {
             let answered = answers.is_some();
             if let Some(input) = answers {
-                let (told, ended) = (told.clone(), ended.clone());
+                let (coordinator_tx, ended) = (coordinator_tx.clone(), ended.clone());
                 named("answers", move || {
-                    lines::listen(input, &told, &ended, complain);
+                    stdio::listen(input, &coordinator_tx, &ended, complain);
                 })?;
             }
-            let (told, ended) = (told.clone(), ended.clone());
+            let (coordinator_tx, ended) = (coordinator_tx.clone(), ended.clone());
             named("lines", move || {
-                lines::write(output, answered, &events, &told, &ended);
+                stdio::write(output, answered, &events, &coordinator_tx, &ended);
             })?;
             Ok(())
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// How the answer to one webhook request ended, as the label of its counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answered {
+pub enum WebhookOutcome {
     /// Its events are safe.
     Accepted,
     /// It had no events: LINE asks whether anybody is there.
@@ -32,23 +32,23 @@ pub enum Answered {
     NotFound,
 }
 
-const ANSWERS: [(Answered, &str); 11] = [
-    (Answered::Accepted, "accepted"),
-    (Answered::Probe, "probe"),
-    (Answered::Unsigned, "unsigned"),
-    (Answered::BadSignature, "bad_signature"),
-    (Answered::UnknownDestination, "unknown_destination"),
-    (Answered::Malformed, "malformed"),
-    (Answered::TooLarge, "too_large"),
-    (Answered::TooSlow, "too_slow"),
-    (Answered::Overloaded, "overloaded"),
-    (Answered::NotStored, "not_stored"),
-    (Answered::NotFound, "not_found"),
+const ANSWERS: [(WebhookOutcome, &str); 11] = [
+    (WebhookOutcome::Accepted, "accepted"),
+    (WebhookOutcome::Probe, "probe"),
+    (WebhookOutcome::Unsigned, "unsigned"),
+    (WebhookOutcome::BadSignature, "bad_signature"),
+    (WebhookOutcome::UnknownDestination, "unknown_destination"),
+    (WebhookOutcome::Malformed, "malformed"),
+    (WebhookOutcome::TooLarge, "too_large"),
+    (WebhookOutcome::TooSlow, "too_slow"),
+    (WebhookOutcome::Overloaded, "overloaded"),
+    (WebhookOutcome::NotStored, "not_stored"),
+    (WebhookOutcome::NotFound, "not_found"),
 ];
 
 /// How one attempt to hand an event over ended, as the label of its counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handed {
+pub enum DeliveryOutcome {
     /// The platform acknowledged it.
     Acknowledged,
     /// The platform failed; it comes again.
@@ -59,11 +59,11 @@ pub enum Handed {
     Dead,
 }
 
-const HANDED: [(Handed, &str); 4] = [
-    (Handed::Acknowledged, "acknowledged"),
-    (Handed::Failed, "failed"),
-    (Handed::Unreachable, "unreachable"),
-    (Handed::Dead, "dead"),
+const HANDED: [(DeliveryOutcome, &str); 4] = [
+    (DeliveryOutcome::Acknowledged, "acknowledged"),
+    (DeliveryOutcome::Failed, "failed"),
+    (DeliveryOutcome::Unreachable, "unreachable"),
+    (DeliveryOutcome::Dead, "dead"),
 ];
 
 /// The upper bounds of a histogram's buckets, milliseconds.
@@ -138,13 +138,13 @@ pub struct Metrics {
 
 impl Metrics {
     /// Counts the answer to a webhook request.
-    pub fn answered(&self, answer: Answered, took: Duration) {
+    pub fn answered(&self, answer: WebhookOutcome, took: Duration) {
         self.answers[answer as usize].fetch_add(1, Ordering::Relaxed);
         self.answer_seconds.observe(took);
     }
 
     /// Counts an attempt to hand an event over.
-    pub fn handed(&self, how: Handed, took: Duration) {
+    pub fn handed(&self, how: DeliveryOutcome, took: Duration) {
         self.handed[how as usize].fetch_add(1, Ordering::Relaxed);
         self.attempt_seconds.observe(took);
     }
@@ -259,8 +259,8 @@ mod tests {
     #[test]
     fn buckets_are_cumulative() {
         let metrics = Metrics::default();
-        metrics.answered(Answered::Accepted, Duration::from_millis(7));
-        metrics.answered(Answered::Accepted, Duration::from_secs(90));
+        metrics.answered(WebhookOutcome::Accepted, Duration::from_millis(7));
+        metrics.answered(WebhookOutcome::Accepted, Duration::from_secs(90));
         let text = metrics.render();
         for line in [
             "line_connector_webhook_requests_total{result=\"accepted\"} 2",

@@ -1,5 +1,5 @@
 //! HTTP/1.1 for the receiver: many connections on one thread, each with its deadlines. It answers
-//! LINE only when the writer says that events are safe, and in time in any case. It knows neither
+//! LINE only when the coordinator says that events are safe, and in time in any case. It knows neither
 //! signatures nor events.
 
 use std::cell::{Cell, RefCell};
@@ -25,13 +25,13 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use super::coordinator::{Arrival, Message, Stored};
 use super::intake::Intake;
-use super::metrics::{Answered, Metrics};
-use super::writer::{Arrival, Message, Stored};
+use super::metrics::{Metrics, WebhookOutcome};
 
 /// LINE takes no answer after 2 seconds; this leaves time for the way there and back.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
-/// How long a health check may wait for the writer.
+/// How long a health check may wait for the coordinator.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(1);
 /// How long open requests may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ impl Server {
     pub(crate) fn start(
         limits: Limits,
         intake: Arc<Intake>,
-        told: SyncSender<Message>,
+        coordinator_tx: SyncSender<Message>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, String> {
         let stop = Arc::new(Notify::new());
@@ -102,7 +102,7 @@ impl Server {
             let shared = Rc::new(Shared {
                 limits,
                 intake,
-                told,
+                coordinator_tx,
                 metrics,
                 slots: RefCell::default(),
                 held: Cell::new(0),
@@ -131,7 +131,7 @@ impl Server {
 struct Shared {
     limits: Limits,
     intake: Arc<Intake>,
-    told: SyncSender<Message>,
+    coordinator_tx: SyncSender<Message>,
     metrics: Arc<Metrics>,
     slots: RefCell<Slots>,
     /// Bytes of bodies in memory.
@@ -309,7 +309,9 @@ async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Rep
         "/healthz" if reading => shared.health().await,
         "/metrics" if reading => reply(StatusCode::OK, &shared.metrics.render()),
         _ => {
-            shared.metrics.answered(Answered::NotFound, Duration::ZERO);
+            shared
+                .metrics
+                .answered(WebhookOutcome::NotFound, Duration::ZERO);
             if path != shared.limits.path {
                 return reply(StatusCode::NOT_FOUND, "there is nothing here\n");
             }
@@ -323,36 +325,36 @@ async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Rep
 }
 
 /// How a webhook's answer looks. LINE reads the status only; the text is for whoever tries by hand.
-fn in_words(answered: Answered) -> Reply {
+fn in_words(answered: WebhookOutcome) -> Reply {
     let (status, text) = match answered {
-        Answered::Accepted | Answered::Probe => (StatusCode::OK, ""),
-        Answered::Unsigned => (
+        WebhookOutcome::Accepted | WebhookOutcome::Probe => (StatusCode::OK, ""),
+        WebhookOutcome::Unsigned => (
             StatusCode::UNAUTHORIZED,
             "there is no x-line-signature header\n",
         ),
-        Answered::BadSignature => (
+        WebhookOutcome::BadSignature => (
             StatusCode::UNAUTHORIZED,
             "the signature does not belong to this body and its channel's secret\n",
         ),
-        Answered::UnknownDestination => (
+        WebhookOutcome::UnknownDestination => (
             StatusCode::UNAUTHORIZED,
             "no channel here has this destination\n",
         ),
-        Answered::Malformed => (
+        WebhookOutcome::Malformed => (
             StatusCode::BAD_REQUEST,
             "the body is not a webhook of LINE's\n",
         ),
-        Answered::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
-        Answered::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long\n"),
-        Answered::Overloaded => (
+        WebhookOutcome::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
+        WebhookOutcome::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long\n"),
+        WebhookOutcome::Overloaded => (
             StatusCode::SERVICE_UNAVAILABLE,
             "too much is waiting already\n",
         ),
-        Answered::NotStored => (
+        WebhookOutcome::NotStored => (
             StatusCode::SERVICE_UNAVAILABLE,
             "the events could not be made safe in time\n",
         ),
-        Answered::NotFound => (StatusCode::NOT_FOUND, "there is nothing here\n"),
+        WebhookOutcome::NotFound => (StatusCode::NOT_FOUND, "there is nothing here\n"),
     };
     let mut response = reply(status, text);
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -360,7 +362,7 @@ fn in_words(answered: Answered) -> Reply {
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if matches!(answered, Answered::TooLarge | Answered::TooSlow) {
+    if matches!(answered, WebhookOutcome::TooLarge | WebhookOutcome::TooSlow) {
         // The rest of the body would be taken for the next request.
         close(&mut response);
     }
@@ -373,7 +375,7 @@ async fn webhook(
     id: u64,
     request: Request<Incoming>,
     started: Instant,
-) -> Answered {
+) -> WebhookOutcome {
     shared.slots.borrow_mut().mark(id, Doing::Reading);
     let signature = request.headers().get(SIGNATURE).map(|value| {
         // What is not ASCII is no signature either.
@@ -383,7 +385,7 @@ async fn webhook(
     let body = match timeout(shared.limits.body_within, reading).await {
         Ok(Ok(body)) => body,
         Ok(Err(answered)) => return answered,
-        Err(_) => return Answered::TooSlow,
+        Err(_) => return WebhookOutcome::TooSlow,
     };
     shared.slots.borrow_mut().mark(id, Doing::Waiting);
     let (channel, events) = match shared.intake.take(&body.bytes, signature.as_deref()) {
@@ -393,9 +395,9 @@ async fn webhook(
     let left = ANSWER_WITHIN.saturating_sub(started.elapsed());
     let within = left.max(Duration::from_millis(100));
     match shared.store(channel, events, within).await {
-        Some(Stored::Safe) => Answered::Accepted,
-        Some(Stored::Full) => Answered::Overloaded,
-        Some(Stored::Failed) | None => Answered::NotStored,
+        Some(Stored::Safe) => WebhookOutcome::Accepted,
+        Some(Stored::Full) => WebhookOutcome::Overloaded,
+        Some(Stored::Failed) | None => WebhookOutcome::NotStored,
     }
 }
 
@@ -406,13 +408,13 @@ struct Body {
 }
 
 impl Body {
-    fn take(&mut self, piece: &[u8]) -> Result<(), Answered> {
+    fn take(&mut self, piece: &[u8]) -> Result<(), WebhookOutcome> {
         let held = self.shared.held.get() + piece.len();
         if self.bytes.len() + piece.len() > self.shared.limits.max_body_bytes {
-            return Err(Answered::TooLarge);
+            return Err(WebhookOutcome::TooLarge);
         }
         if held > MAX_HELD_BYTES {
-            return Err(Answered::Overloaded);
+            return Err(WebhookOutcome::Overloaded);
         }
         self.shared.held.set(held);
         self.bytes.extend_from_slice(piece);
@@ -428,10 +430,10 @@ impl Drop for Body {
     }
 }
 
-async fn read(shared: &Rc<Shared>, mut incoming: Incoming) -> Result<Body, Answered> {
+async fn read(shared: &Rc<Shared>, mut incoming: Incoming) -> Result<Body, WebhookOutcome> {
     let announced = incoming.size_hint().lower();
     if announced > shared.limits.max_body_bytes as u64 {
-        return Err(Answered::TooLarge);
+        return Err(WebhookOutcome::TooLarge);
     }
     let mut body = Body {
         shared: Rc::clone(shared),
@@ -439,7 +441,7 @@ async fn read(shared: &Rc<Shared>, mut incoming: Incoming) -> Result<Body, Answe
     };
     while let Some(frame) = incoming.frame().await {
         // A body that breaks off never comes whole, and nobody is there to be answered.
-        let frame = frame.map_err(|_| Answered::TooSlow)?;
+        let frame = frame.map_err(|_| WebhookOutcome::TooSlow)?;
         if let Some(piece) = frame.data_ref() {
             body.take(piece)?;
         }
@@ -461,7 +463,7 @@ impl Shared {
         self.metrics.connections.store(open, Ordering::Relaxed);
     }
 
-    /// Hands events to the writer and waits for its word; `None` where it did not come in time.
+    /// Hands events to the coordinator and waits for its word; `None` where it did not come in time.
     async fn store(
         &self,
         channel: String,
@@ -476,13 +478,17 @@ impl Shared {
                 let _ = answer.send(stored);
             }),
         };
-        if self.told.try_send(Message::Arrival(arrival)).is_err() {
+        if self
+            .coordinator_tx
+            .try_send(Message::Arrival(arrival))
+            .is_err()
+        {
             return Some(Stored::Full);
         }
         timeout(within, stored).await.ok()?.ok()
     }
 
-    /// Whether the writer works and the disk takes what it writes.
+    /// Whether the coordinator works and the disk takes what it writes.
     async fn health(&self) -> Reply {
         match self.store(String::new(), Vec::new(), HEALTHY_WITHIN).await {
             Some(Stored::Safe) => reply(StatusCode::OK, "ok\n"),

@@ -3,14 +3,14 @@
 
 use rusqlite::{CachedStatement, OptionalExtension as _, params};
 
-use super::{NewEvent, Outgoing, Trouble, VERSION, outgoing, place};
+use super::{NewEvent, QueueError, QueuedEvent, VERSION, place, queued_event};
 
 /// The changes of one transaction.
 #[derive(Debug)]
 pub struct Changes<'t>(pub(super) &'t rusqlite::Transaction<'t>);
 
 impl Changes<'_> {
-    fn statement(&self, text: &str) -> Result<CachedStatement<'_>, Trouble> {
+    fn statement(&self, text: &str) -> Result<CachedStatement<'_>, QueueError> {
         Ok(self.0.prepare_cached(text)?)
     }
 
@@ -19,7 +19,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it does not.
-    pub fn touch(&self) -> Result<(), Trouble> {
+    pub fn touch(&self) -> Result<(), QueueError> {
         Ok(self.0.pragma_update(None, "user_version", VERSION)?)
     }
 
@@ -34,7 +34,7 @@ impl Changes<'_> {
         event: &NewEvent,
         accepted: i64,
         due: i64,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, QueueError> {
         let new = self
             .statement("INSERT OR IGNORE INTO seen (channel, id, at) VALUES (?1, ?2, ?3)")?
             .execute(params![channel, event.id, accepted])?;
@@ -55,7 +55,13 @@ impl Changes<'_> {
 
     /// The place of an event that joins its chat. It goes before the one that is next where LINE's
     /// timestamp says so and that one has never been handed out.
-    fn place(&self, channel: &str, chat: &str, time: i64, sequence: i64) -> Result<i64, Trouble> {
+    fn place(
+        &self,
+        channel: &str,
+        chat: &str,
+        time: i64,
+        sequence: i64,
+    ) -> Result<i64, QueueError> {
         let front: Option<(i64, i64, i64)> = self
             .statement(
                 "SELECT seq, time, attempts FROM event
@@ -75,7 +81,7 @@ impl Changes<'_> {
         Ok(place::NEXT)
     }
 
-    fn move_to(&self, sequence: i64, place: i64) -> Result<(), Trouble> {
+    fn move_to(&self, sequence: i64, place: i64) -> Result<(), QueueError> {
         self.statement("UPDATE event SET place = ?2 WHERE seq = ?1")?
             .execute(params![sequence, place])?;
         Ok(())
@@ -87,13 +93,13 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn hand_out(&self, now: i64, limit: i64) -> Result<Vec<Outgoing>, Trouble> {
+    pub fn hand_out(&self, now: i64, limit: i64) -> Result<Vec<QueuedEvent>, QueueError> {
         let mut statement = self.statement(
             "SELECT seq, channel, id, chat, attempts + 1, failures, accepted, body FROM event
              WHERE place BETWEEN 1 AND 2 AND place = 1 AND due <= ?1 ORDER BY due LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![now, limit], outgoing)?;
-        let events: Vec<Outgoing> = rows.collect::<Result<_, _>>()?;
+        let rows = statement.query_map(params![now, limit], queued_event)?;
+        let events: Vec<QueuedEvent> = rows.collect::<Result<_, _>>()?;
         for event in &events {
             self.statement("UPDATE event SET place = ?2, attempts = ?3 WHERE seq = ?1")?
                 .execute(params![event.sequence, place::OUT, event.attempt])?;
@@ -107,7 +113,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn acknowledge(&self, sequence: i64) -> Result<bool, Trouble> {
+    pub fn acknowledge(&self, sequence: i64) -> Result<bool, QueueError> {
         let chat = self
             .statement(
                 "DELETE FROM event WHERE seq = ?1 AND place BETWEEN 1 AND 2 AND attempts > 0
@@ -129,7 +135,7 @@ impl Changes<'_> {
         due: i64,
         failures: i64,
         reason: &str,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), QueueError> {
         self.statement(
             "UPDATE event SET place = 1, due = ?2, failures = ?3, reason = ?4
              WHERE seq = ?1 AND place BETWEEN 1 AND 2",
@@ -143,7 +149,12 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn bury(&self, sequence: i64, failures: i64, reason: &str) -> Result<bool, Trouble> {
+    pub fn dead_letter(
+        &self,
+        sequence: i64,
+        failures: i64,
+        reason: &str,
+    ) -> Result<bool, QueueError> {
         let chat = self
             .statement(
                 "UPDATE event SET place = 3, failures = ?2, reason = ?3
@@ -157,7 +168,7 @@ impl Changes<'_> {
     }
 
     /// Makes the earliest event of a chat its next one.
-    fn follow(&self, chat: Option<(String, String)>) -> Result<bool, Trouble> {
+    fn follow(&self, chat: Option<(String, String)>) -> Result<bool, QueueError> {
         let Some((channel, chat)) = chat else {
             return Ok(false);
         };
@@ -175,7 +186,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn replay(&self, sequence: i64, now: i64) -> Result<bool, Trouble> {
+    pub fn replay(&self, sequence: i64, now: i64) -> Result<bool, QueueError> {
         let found: Option<(String, String, i64)> = self
             .statement("SELECT channel, chat, time FROM event WHERE seq = ?1 AND place = 3")?
             .query_row([sequence], |row| {
@@ -200,7 +211,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn drop_dead(&self, sequence: i64) -> Result<bool, Trouble> {
+    pub fn drop_dead(&self, sequence: i64) -> Result<bool, QueueError> {
         let gone = self
             .statement("DELETE FROM event WHERE seq = ?1 AND place = ?2")?
             .execute(params![sequence, place::DEAD])?;

@@ -1,9 +1,9 @@
 //! What the platform's answer to one event, or its silence, means: for that event, and for those
-//! that wait. It is pure; time and randomness are arguments, and the `writer` does what is decided.
+//! that wait. It is pure; time and randomness are arguments, and the `coordinator` does what is decided.
 
 use std::time::Duration;
 
-use super::writer::Terms;
+use super::coordinator::Terms;
 use line_connector_core::backoff::bound;
 
 /// The first pause after a failure; it doubles.
@@ -17,7 +17,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// What the platform said about one event, or that it said nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum DeliveryResult {
     /// It has it.
     Acknowledged,
     /// It will never take it.
@@ -40,22 +40,22 @@ pub(crate) enum Decision {
         reason: String,
     },
     /// It is given up.
-    Bury { failures: i64, reason: String },
+    DeadLetter { failures: i64, reason: String },
 }
 
 /// Whether the platform is there. While it is not, only one event at a time tries it.
 #[derive(Default)]
-pub(crate) struct Absence {
+pub(crate) struct Outage {
     /// How often in a row it was not there.
     pub(crate) failures: u32,
     /// Until when nobody tries, milliseconds since 1970.
     pub(crate) until: i64,
 }
 
-impl Absence {
+impl Outage {
     /// Takes note of the platform's latest answer or silence.
-    pub(crate) fn notice(&mut self, verdict: &Verdict, now: i64, spread: u32) {
-        let Verdict::Unreachable(_, after) = verdict else {
+    pub(crate) fn notice(&mut self, result: &DeliveryResult, now: i64, spread: u32) {
+        let DeliveryResult::Unreachable(_, after) = result else {
             *self = Self::default();
             return;
         };
@@ -68,27 +68,27 @@ impl Absence {
     }
 }
 
-/// What a verdict means for its event, which had so many failures and was accepted then. `spread`
+/// What a result means for its event, which had so many failures and was accepted then. `spread`
 /// varies pauses.
 pub(crate) fn judge(
     terms: &Terms,
     (failures, accepted): (i64, i64),
-    verdict: &Verdict,
+    result: &DeliveryResult,
     now: i64,
     spread: u32,
 ) -> Decision {
     let too_old = now - accepted > whole_millis(terms.max_age);
-    match verdict {
-        Verdict::Acknowledged => Decision::Acknowledge,
-        Verdict::Refused(reason) => Decision::Bury {
+    match result {
+        DeliveryResult::Acknowledged => Decision::Acknowledge,
+        DeliveryResult::Refused(reason) => Decision::DeadLetter {
             failures: failures + 1,
             reason: reason.clone(),
         },
-        Verdict::Failed(reason, after) => {
+        DeliveryResult::Failed(reason, after) => {
             let failures = failures + 1;
             let reason = reason.clone();
             if too_old || failures >= terms.attempts {
-                return Decision::Bury { failures, reason };
+                return Decision::DeadLetter { failures, reason };
             }
             let count = u32::try_from(failures).unwrap_or(u32::MAX);
             let own = pause(count, LONGEST_PAUSE, spread);
@@ -98,12 +98,12 @@ pub(crate) fn judge(
                 reason,
             }
         }
-        // The absence itself delays the next attempt; the event keeps its turn.
-        Verdict::Unreachable(reason, _) if too_old => Decision::Bury {
+        // The outage itself delays the next attempt; the event keeps its turn.
+        DeliveryResult::Unreachable(reason, _) if too_old => Decision::DeadLetter {
             failures,
             reason: reason.clone(),
         },
-        Verdict::Unreachable(reason, _) => Decision::Postpone {
+        DeliveryResult::Unreachable(reason, _) => Decision::Postpone {
             due: now,
             failures,
             reason: reason.clone(),
@@ -150,20 +150,20 @@ pub(super) mod tests {
     #[test]
     fn an_event_is_given_up_when_refused_failed_too_often_or_too_old() {
         let terms = terms();
-        let failed = Verdict::Failed("500".to_owned(), None);
-        let absent = Verdict::Unreachable("refused".to_owned(), None);
-        let gives_up = |failures, verdict: &Verdict, now| {
+        let failed = DeliveryResult::Failed("500".to_owned(), None);
+        let absent = DeliveryResult::Unreachable("refused".to_owned(), None);
+        let gives_up = |failures, result: &DeliveryResult, now| {
             matches!(
-                judge(&terms, (failures, 0), verdict, now, 0),
-                Decision::Bury { .. }
+                judge(&terms, (failures, 0), result, now, 0),
+                Decision::DeadLetter { .. }
             )
         };
-        assert!(gives_up(0, &Verdict::Refused("400".to_owned()), 0));
+        assert!(gives_up(0, &DeliveryResult::Refused("400".to_owned()), 0));
         assert!(!gives_up(1, &failed, 0));
         assert!(gives_up(2, &failed, 0));
         assert!(
             !gives_up(99, &absent, 23 * HOUR),
-            "absence does not count against an event"
+            "an outage does not count against an event"
         );
         assert!(gives_up(0, &absent, 25 * HOUR));
         assert!(gives_up(0, &failed, 25 * HOUR));
@@ -186,16 +186,16 @@ pub(super) mod tests {
 
     #[test]
     fn an_absence_grows_with_each_failure_but_not_with_those_that_were_under_way() {
-        let mut absence = Absence::default();
-        let silent = Verdict::Unreachable("refused".to_owned(), None);
-        absence.notice(&silent, 0, 0xffff);
-        absence.notice(&silent, 100, 0xffff);
-        assert_eq!((absence.failures, absence.until), (1, 500));
-        absence.notice(&silent, 500, 0xffff);
-        assert_eq!((absence.failures, absence.until), (2, 1_500));
-        absence.notice(&Verdict::Refused("400".to_owned()), 1_500, 0);
+        let mut outage = Outage::default();
+        let silent = DeliveryResult::Unreachable("refused".to_owned(), None);
+        outage.notice(&silent, 0, 0xffff);
+        outage.notice(&silent, 100, 0xffff);
+        assert_eq!((outage.failures, outage.until), (1, 500));
+        outage.notice(&silent, 500, 0xffff);
+        assert_eq!((outage.failures, outage.until), (2, 1_500));
+        outage.notice(&DeliveryResult::Refused("400".to_owned()), 1_500, 0);
         assert_eq!(
-            (absence.failures, absence.until),
+            (outage.failures, outage.until),
             (0, 0),
             "an answer is an answer"
         );

@@ -1,6 +1,6 @@
 //! The one thread that owns the queue. It takes in what the server and the sink say, writes all that
 //! waits in one transaction, and only then answers: to LINE that events are safe, to the sink which
-//! events are next. What a failed delivery means for its event is `verdict`'s matter.
+//! events are next. What a failed delivery means for its event is `policy`'s matter.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use super::Clock;
-use super::metrics::{Handed, Metrics};
-use super::queue::{Changes, NewEvent, Outgoing, Queue, Trouble};
-use super::verdict::{self, Absence, Decision, Verdict, whole_millis};
+use super::metrics::{DeliveryOutcome, Metrics};
+use super::policy::{self, Decision, DeliveryResult, Outage, whole_millis};
+use super::queue::{Changes, NewEvent, Queue, QueueError, QueuedEvent};
 
 /// How many messages one transaction takes in.
 const GROUP: usize = 512;
 /// How often things are looked after that nobody asks for.
 const CHORES: Duration = Duration::from_secs(1);
-/// What the writer is told.
+/// What the coordinator receives.
 pub(crate) enum Message {
     /// A verified webhook.
     Arrival(Arrival),
@@ -51,10 +51,10 @@ pub(crate) enum Stored {
 #[derive(Debug)]
 pub(crate) struct Settlement {
     pub(crate) sequence: i64,
-    pub(crate) verdict: Verdict,
+    pub(crate) result: DeliveryResult,
 }
 
-/// How the writer judges.
+/// How the coordinator judges.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     /// How many events may be out at once; each is of another chat.
@@ -81,19 +81,19 @@ struct Out {
     shown: Option<Instant>,
 }
 
-/// The writer's state.
-pub(crate) struct Writer {
+/// The coordinator's state.
+pub(crate) struct Coordinator {
     queue: Queue,
     terms: Terms,
     inbox: Receiver<Message>,
-    sink: SyncSender<Outgoing>,
+    sink: SyncSender<QueuedEvent>,
     metrics: Arc<Metrics>,
     now: Clock,
     random: fn() -> u128,
     out: HashMap<i64, Out>,
     /// Decisions that are not on the disk yet.
     decided: Vec<(i64, Decision)>,
-    absence: Absence,
+    outage: Outage,
     foreign: i64,
     chores: Instant,
     stopping: Option<Instant>,
@@ -108,11 +108,11 @@ struct Written {
     duplicates: u64,
     left: i64,
     died: i64,
-    out: Vec<Outgoing>,
+    out: Vec<QueuedEvent>,
 }
 
-impl Writer {
-    /// A writer over an open queue. `sink` must have room for `terms.in_flight` events.
+impl Coordinator {
+    /// A coordinator over an open queue. `sink` must have room for `terms.in_flight` events.
     ///
     /// # Errors
     ///
@@ -121,14 +121,14 @@ impl Writer {
         mut queue: Queue,
         terms: Terms,
         inbox: Receiver<Message>,
-        sink: SyncSender<Outgoing>,
+        sink: SyncSender<QueuedEvent>,
         metrics: Arc<Metrics>,
         now: Clock,
         random: fn() -> u128,
-    ) -> Result<Self, Trouble> {
-        queue.take_back()?;
-        let mut writer = Self {
-            foreign: queue.foreign_changes()?,
+    ) -> Result<Self, QueueError> {
+        queue.requeue_in_flight()?;
+        let mut coordinator = Self {
+            foreign: queue.data_version()?,
             queue,
             terms,
             inbox,
@@ -138,13 +138,13 @@ impl Writer {
             random,
             out: HashMap::new(),
             decided: Vec::new(),
-            absence: Absence::default(),
+            outage: Outage::default(),
             chores: Instant::now(),
             stopping: None,
             failing: false,
         };
-        writer.count()?;
-        Ok(writer)
+        coordinator.count()?;
+        Ok(coordinator)
     }
 
     /// Works until it is stopped, or until nobody is left who could tell it anything.
@@ -199,8 +199,8 @@ impl Writer {
         }
         let now = self.millis();
         let wanted = match self.queue.next_due() {
-            _ if self.room(self.absence.until.max(now)) == 0 => None,
-            Ok(due) => due.map(|due| due.max(self.absence.until)),
+            _ if self.room(self.outage.until.max(now)) == 0 => None,
+            Ok(due) => due.map(|due| due.max(self.outage.until)),
             Err(_) => None,
         };
         let pause = wanted.map_or(CHORES, |due| {
@@ -220,50 +220,50 @@ impl Writer {
             .iter()
             .filter(|(one, _)| self.out.contains_key(one));
         let out = self.out.len() - settled.count();
-        if self.stopping.is_some() || now < self.absence.until {
+        if self.stopping.is_some() || now < self.outage.until {
             0
-        } else if self.absence.failures > 0 {
+        } else if self.outage.failures > 0 {
             usize::from(out == 0)
         } else {
             self.terms.in_flight.saturating_sub(out)
         }
     }
 
-    /// Takes note of a verdict. One that is late, about an event that is no longer out, counts only
+    /// Takes note of a result. One that is late, about an event that is no longer out, counts only
     /// if it acknowledges.
     fn settle(&mut self, settlement: Settlement) {
-        let Settlement { sequence, verdict } = settlement;
+        let Settlement { sequence, result } = settlement;
         let now = self.millis();
         if self.decided.iter().any(|(known, _)| *known == sequence) {
             return;
         }
         let Some(out) = self.out.get(&sequence) else {
-            if verdict == Verdict::Acknowledged {
+            if result == DeliveryResult::Acknowledged {
                 self.decided.push((sequence, Decision::Acknowledge));
             }
             return;
         };
         let took = out.since.elapsed();
         let spread = u32::try_from((self.random)() & 0xffff).unwrap_or(0);
-        let decision = verdict::judge(
+        let decision = policy::judge(
             &self.terms,
             (out.failures, out.accepted),
-            &verdict,
+            &result,
             now,
             spread,
         );
         let age = Duration::from_millis(u64::try_from(now - out.accepted).unwrap_or(0));
-        let handed = match (&decision, &verdict) {
-            (Decision::Acknowledge, _) => Handed::Acknowledged,
-            (Decision::Bury { .. }, _) => Handed::Dead,
-            (_, Verdict::Unreachable(..)) => Handed::Unreachable,
-            _ => Handed::Failed,
+        let handed = match (&decision, &result) {
+            (Decision::Acknowledge, _) => DeliveryOutcome::Acknowledged,
+            (Decision::DeadLetter { .. }, _) => DeliveryOutcome::Dead,
+            (_, DeliveryResult::Unreachable(..)) => DeliveryOutcome::Unreachable,
+            _ => DeliveryOutcome::Failed,
         };
         self.metrics.handed(handed, took);
-        if handed == Handed::Acknowledged {
+        if handed == DeliveryOutcome::Acknowledged {
             self.metrics.delayed(age);
         }
-        self.absence.notice(&verdict, now, spread);
+        self.outage.notice(&result, now, spread);
         self.decided.push((sequence, decision));
     }
 
@@ -279,8 +279,8 @@ impl Writer {
         let late: Vec<i64> = late.map(|(sequence, _)| *sequence).collect();
         for sequence in late {
             let reason = "no acknowledgement came in time".to_owned();
-            let verdict = Verdict::Failed(reason, Some(Duration::ZERO));
-            self.settle(Settlement { sequence, verdict });
+            let result = DeliveryResult::Failed(reason, Some(Duration::ZERO));
+            self.settle(Settlement { sequence, result });
         }
     }
 
@@ -351,7 +351,7 @@ impl Writer {
     }
 
     /// Forgets old ids, a few at a time, and counts anew where another process has replayed or
-    /// dropped events. Trouble here is trouble everywhere, and shows with the next event.
+    /// dropped events. What fails here fails everywhere, and shows with the next event.
     fn look_after(&mut self) {
         if self.chores.elapsed() < CHORES {
             return;
@@ -360,7 +360,7 @@ impl Writer {
         let _ = self
             .queue
             .forget(self.millis() - whole_millis(self.terms.remember));
-        if let Ok(foreign) = self.queue.foreign_changes()
+        if let Ok(foreign) = self.queue.data_version()
             && foreign != self.foreign
         {
             self.foreign = foreign;
@@ -368,7 +368,7 @@ impl Writer {
         }
     }
 
-    fn count(&mut self) -> Result<(), Trouble> {
+    fn count(&mut self) -> Result<(), QueueError> {
         let counts = self.queue.counts()?;
         self.metrics
             .waiting
@@ -379,7 +379,7 @@ impl Writer {
 }
 
 /// Writes what was decided about events that were out.
-fn conclude(changes: &Changes<'_>, decided: &[(i64, Decision)]) -> Result<Written, Trouble> {
+fn conclude(changes: &Changes<'_>, decided: &[(i64, Decision)]) -> Result<Written, QueueError> {
     let (mut left, mut died) = (0, 0);
     for (sequence, decision) in decided {
         match decision {
@@ -391,8 +391,8 @@ fn conclude(changes: &Changes<'_>, decided: &[(i64, Decision)]) -> Result<Writte
             } => {
                 changes.postpone(*sequence, *due, *failures, reason)?;
             }
-            Decision::Bury { failures, reason } => {
-                died += i64::from(changes.bury(*sequence, *failures, reason)?);
+            Decision::DeadLetter { failures, reason } => {
+                died += i64::from(changes.dead_letter(*sequence, *failures, reason)?);
             }
         }
     }
@@ -415,7 +415,7 @@ fn take_in(
     now: i64,
     waiting: i64,
     written: &mut Written,
-) -> Result<Stored, Trouble> {
+) -> Result<Stored, QueueError> {
     if arrival.events.is_empty() {
         return changes.touch().map(|()| Stored::Safe);
     }
@@ -438,7 +438,7 @@ fn take_in(
 mod tests {
     use std::sync::mpsc::sync_channel;
 
-    use super::super::verdict::tests::terms;
+    use super::super::policy::tests::terms;
     use super::*;
 
     #[test]
@@ -460,13 +460,14 @@ mod tests {
             "CREATE TRIGGER full BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'full'); END",
         )
         .unwrap();
-        let (told, inbox) = sync_channel(4);
+        let (coordinator_tx, inbox) = sync_channel(4);
         let (sink, events) = sync_channel(4);
         let metrics = Arc::new(Metrics::default());
         let now: Clock = Arc::new(|| std::time::UNIX_EPOCH + Duration::from_secs(1));
         let counted = Arc::clone(&metrics);
-        let writer = Writer::new(queue, terms(), inbox, sink, counted, now, || 0).unwrap();
-        let writer = std::thread::spawn(move || writer.run());
+        let coordinator =
+            Coordinator::new(queue, terms(), inbox, sink, counted, now, || 0).unwrap();
+        let coordinator = std::thread::spawn(move || coordinator.run());
         let nothing = events.recv_timeout(Duration::from_millis(400));
         assert!(
             nothing.is_err(),
@@ -477,7 +478,7 @@ mod tests {
         disk.execute_batch("DROP TRIGGER full").unwrap();
         let handed = events.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!((handed.id.as_str(), handed.attempt), ("a", 1));
-        drop(told);
-        writer.join().unwrap();
+        drop(coordinator_tx);
+        coordinator.join().unwrap();
     }
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Ended;
-use super::queue::Outgoing;
-use super::verdict::Verdict;
-use super::writer::{Message, Settlement};
+use super::ShutdownReason;
+use super::coordinator::{Message, Settlement};
+use super::policy::DeliveryResult;
+use super::queue::QueuedEvent;
 
 /// The longest line that is taken from the platform, bytes.
 const LONGEST_LINE: u64 = 64 * 1024;
@@ -29,7 +29,7 @@ struct Document<'a> {
 }
 
 /// An event as one line of JSON, without its end.
-pub(crate) fn document(event: &Outgoing) -> String {
+pub(crate) fn document(event: &QueuedEvent) -> String {
     let body: Result<&RawValue, _> = serde_json::from_str(&event.body);
     let document = body.and_then(|body| {
         serde_json::to_string(&Document {
@@ -79,23 +79,23 @@ impl Numbers {
 }
 
 /// Reads one answer: which events, and what is said about them.
-fn read(line: &str) -> Result<(Vec<i64>, Verdict), String> {
+fn read(line: &str) -> Result<(Vec<i64>, DeliveryResult), String> {
     let expected = "it must be {\"ack\": SEQUENCE} or {\"nack\": SEQUENCE, \"reason\"?: TEXT, \
                     \"retry\"?: false, \"retry_after_ms\"?: N}";
     let answer: Answer = serde_json::from_str(line).map_err(|_| expected.to_owned())?;
     match (answer.ack, answer.nack) {
-        (Some(numbers), None) => Ok((numbers.all(), Verdict::Acknowledged)),
+        (Some(numbers), None) => Ok((numbers.all(), DeliveryResult::Acknowledged)),
         (None, Some(numbers)) => {
             let reason = answer
                 .reason
                 .unwrap_or_else(|| "the platform said no".to_owned());
             let after = answer.retry_after_ms.map(Duration::from_millis);
-            let verdict = if answer.retry {
-                Verdict::Failed(reason, after)
+            let result = if answer.retry {
+                DeliveryResult::Failed(reason, after)
             } else {
-                Verdict::Refused(reason)
+                DeliveryResult::Refused(reason)
             };
-            Ok((numbers.all(), verdict))
+            Ok((numbers.all(), result))
         }
         _ => Err(expected.to_owned()),
     }
@@ -106,9 +106,9 @@ fn read(line: &str) -> Result<(Vec<i64>, Verdict), String> {
 pub(crate) fn write(
     output: Box<dyn Write + Send>,
     answered: bool,
-    events: &Receiver<Outgoing>,
-    told: &SyncSender<Message>,
-    ended: &Sender<Ended>,
+    events: &Receiver<QueuedEvent>,
+    coordinator_tx: &SyncSender<Message>,
+    ended: &Sender<ShutdownReason>,
 ) {
     let mut output = BufWriter::with_capacity(64 * 1024, output);
     while let Ok(first) = events.recv() {
@@ -120,7 +120,7 @@ pub(crate) fn write(
             next = events.try_recv().ok().filter(|_| line.is_ok());
         }
         if output.flush().is_err() {
-            let _ = ended.send(Ended::OutputClosed);
+            let _ = ended.send(ShutdownReason::OutputClosed);
             // What is left in the buffer has nowhere to go; dropping it must not try again.
             let _ = output.into_parts();
             return;
@@ -131,10 +131,10 @@ pub(crate) fn write(
             } else {
                 Message::Settled(Settlement {
                     sequence,
-                    verdict: Verdict::Acknowledged,
+                    result: DeliveryResult::Acknowledged,
                 })
             };
-            let _ = told.send(message);
+            let _ = coordinator_tx.send(message);
         }
     }
 }
@@ -143,8 +143,8 @@ pub(crate) fn write(
 /// acknowledge anything.
 pub(crate) fn listen(
     mut input: Box<dyn BufRead + Send>,
-    told: &SyncSender<Message>,
-    ended: &Sender<Ended>,
+    coordinator_tx: &SyncSender<Message>,
+    ended: &Sender<ShutdownReason>,
     complain: fn(&str),
 ) {
     let mut line = Vec::new();
@@ -156,7 +156,7 @@ pub(crate) fn listen(
             .take(LONGEST_LINE)
             .read_until(b'\n', &mut line);
         if !matches!(read_bytes, Ok(length) if length > 0) {
-            let _ = ended.send(Ended::InputEnded);
+            let _ = ended.send(ShutdownReason::InputEnded);
             return;
         }
         number += 1;
@@ -165,10 +165,10 @@ pub(crate) fn listen(
             continue;
         }
         match read(text.trim()) {
-            Ok((sequences, verdict)) => {
+            Ok((sequences, result)) => {
                 for sequence in sequences {
-                    let verdict = verdict.clone();
-                    let _ = told.send(Message::Settled(Settlement { sequence, verdict }));
+                    let result = result.clone();
+                    let _ = coordinator_tx.send(Message::Settled(Settlement { sequence, result }));
                 }
             }
             Err(reason) => complain(&format!(
@@ -184,17 +184,20 @@ mod tests {
 
     #[test]
     fn answers_are_read_and_anything_else_is_told_what_is_expected() {
-        assert_eq!(read(r#"{"ack": 7}"#), Ok((vec![7], Verdict::Acknowledged)));
+        assert_eq!(
+            read(r#"{"ack": 7}"#),
+            Ok((vec![7], DeliveryResult::Acknowledged))
+        );
         assert_eq!(
             read(r#"{"ack": [7, 8]}"#),
-            Ok((vec![7, 8], Verdict::Acknowledged))
+            Ok((vec![7, 8], DeliveryResult::Acknowledged))
         );
-        let refused = Verdict::Refused("bad".to_owned());
+        let refused = DeliveryResult::Refused("bad".to_owned());
         assert_eq!(
             read(r#"{"nack": 7, "reason": "bad", "retry": false}"#),
             Ok((vec![7], refused))
         );
-        let later = Verdict::Failed(
+        let later = DeliveryResult::Failed(
             "the platform said no".to_owned(),
             Some(Duration::from_millis(5)),
         );

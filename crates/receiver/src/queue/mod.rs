@@ -1,6 +1,6 @@
 //! The durable queue: one `SQLite` file that holds the events that wait, those that are dead, and the
 //! ids of all that came lately. It knows no clock and hands nothing to anybody; when to write, and
-//! what follows a delivery, is the `writer`'s matter.
+//! what follows a delivery, is the `coordinator`'s matter.
 
 mod changes;
 
@@ -53,15 +53,15 @@ CREATE INDEX IF NOT EXISTS dead ON event (place) WHERE place = 3;
 
 /// Why the queue could not do something: the database's words, which quote no content.
 #[derive(Debug, Clone)]
-pub struct Trouble(pub String);
+pub struct QueueError(pub String);
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for QueueError {
     fn from(error: rusqlite::Error) -> Self {
         Self(error.to_string())
     }
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for QueueError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -82,7 +82,7 @@ pub struct NewEvent {
 
 /// An event as it is handed out.
 #[derive(Debug, Clone)]
-pub struct Outgoing {
+pub struct QueuedEvent {
     /// Its number in the order of acceptance.
     pub sequence: i64,
     /// The destination that LINE named: the bot's user ID.
@@ -103,7 +103,7 @@ pub struct Outgoing {
 
 /// Which events a listing is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum EventState {
     /// Not yet acknowledged: next, behind another one, or handed out.
     Waiting,
     /// Given up.
@@ -114,9 +114,9 @@ pub enum State {
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// The event.
-    pub event: Outgoing,
+    pub event: QueuedEvent,
     /// Where it stands.
-    pub state: State,
+    pub state: EventState,
     /// Why its last attempt failed.
     pub reason: Option<String>,
 }
@@ -144,7 +144,7 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be opened, is not a queue, or was made by a newer version.
-    pub fn open(path: &Path) -> Result<Self, Trouble> {
+    pub fn open(path: &Path) -> Result<Self, QueueError> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(1))?;
         let number = |name: &str| {
@@ -154,10 +154,10 @@ impl Queue {
         let tables: i64 =
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if application != APPLICATION && tables > 0 {
-            return Err(Trouble("it is a database of another program".to_owned()));
+            return Err(QueueError("it is a database of another program".to_owned()));
         }
         if version > VERSION {
-            return Err(Trouble(
+            return Err(QueueError(
                 "a newer version of the connector made it".to_owned(),
             ));
         }
@@ -186,8 +186,8 @@ impl Queue {
     /// Where any of them or the commit failed.
     pub fn write<T>(
         &mut self,
-        work: impl FnOnce(&Changes<'_>) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        work: impl FnOnce(&Changes<'_>) -> Result<T, QueueError>,
+    ) -> Result<T, QueueError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -201,7 +201,7 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be written.
-    pub fn take_back(&mut self) -> Result<(), Trouble> {
+    pub fn requeue_in_flight(&mut self) -> Result<(), QueueError> {
         let back = "UPDATE event SET place = 1 WHERE place BETWEEN 1 AND 2 AND place = 2";
         self.connection.execute(back, [])?;
         Ok(())
@@ -212,7 +212,7 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn next_due(&self) -> Result<Option<i64>, Trouble> {
+    pub fn next_due(&self) -> Result<Option<i64>, QueueError> {
         let due = "SELECT min(due) FROM event WHERE place BETWEEN 1 AND 2 AND place = 1";
         let mut statement = self.connection.prepare_cached(due)?;
         Ok(statement.query_row([], |row| row.get(0))?)
@@ -223,7 +223,7 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn counts(&self) -> Result<Counts, Trouble> {
+    pub fn counts(&self) -> Result<Counts, QueueError> {
         let count = |condition: &str| {
             let question = format!("SELECT count(*) FROM event WHERE {condition}");
             self.connection
@@ -240,7 +240,7 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn foreign_changes(&self) -> Result<i64, Trouble> {
+    pub fn data_version(&self) -> Result<i64, QueueError> {
         let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
@@ -251,7 +251,7 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be written.
-    pub fn forget(&mut self, before: i64) -> Result<(), Trouble> {
+    pub fn forget(&mut self, before: i64) -> Result<(), QueueError> {
         let end: Option<(i64, i64)> = self
             .connection
             .prepare_cached(
@@ -285,10 +285,15 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn list(&self, state: State, after: i64, limit: i64) -> Result<Vec<Listed>, Trouble> {
+    pub fn list(
+        &self,
+        state: EventState,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Listed>, QueueError> {
         let condition = match state {
-            State::Waiting => "place < 3",
-            State::Dead => "place = 3",
+            EventState::Waiting => "place < 3",
+            EventState::Dead => "place = 3",
         };
         let mut statement = self.connection.prepare(&format!(
             "SELECT seq, channel, id, chat, attempts, failures, accepted, body, reason
@@ -296,7 +301,7 @@ impl Queue {
         ))?;
         let rows = statement.query_map(params![after, limit], |row| {
             Ok(Listed {
-                event: outgoing(row)?,
+                event: queued_event(row)?,
                 state,
                 reason: row.get(8)?,
             })
@@ -305,8 +310,8 @@ impl Queue {
     }
 }
 
-fn outgoing(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outgoing> {
-    Ok(Outgoing {
+fn queued_event(row: &rusqlite::Row<'_>) -> rusqlite::Result<QueuedEvent> {
+    Ok(QueuedEvent {
         sequence: row.get(0)?,
         channel: row.get(1)?,
         id: row.get(2)?,
@@ -372,7 +377,7 @@ mod tests {
         added.unwrap()
     }
 
-    fn hand_out(queue: &mut Queue, limit: i64) -> Vec<Outgoing> {
+    fn hand_out(queue: &mut Queue, limit: i64) -> Vec<QueuedEvent> {
         queue.write(|changes| changes.hand_out(10, limit)).unwrap()
     }
 
@@ -423,7 +428,7 @@ mod tests {
             hand_out(&mut queue, 9).is_empty(),
             "both chats wait for their answer"
         );
-        queue.take_back().unwrap();
+        queue.requeue_in_flight().unwrap();
         assert_eq!(drain(&mut queue), ["d1", "c1", "c2", "c3"]);
     }
 
@@ -433,7 +438,7 @@ mod tests {
         add(&mut queue, &[("late", "c", 5)]);
         assert_eq!(hand_out(&mut queue, 1)[0].attempt, 1);
         add(&mut queue, &[("early", "c", 1)]);
-        queue.take_back().unwrap();
+        queue.requeue_in_flight().unwrap();
         let again = hand_out(&mut queue, 1).remove(0);
         assert_eq!((again.id.as_str(), again.attempt), ("late", 2));
     }
@@ -448,7 +453,7 @@ mod tests {
         let bad = hand_out(&mut queue, 1).remove(0);
         assert!(
             queue
-                .write(|changes| changes.bury(bad.sequence, 1, "refused"))
+                .write(|changes| changes.dead_letter(bad.sequence, 1, "refused"))
                 .unwrap()
         );
         assert_eq!(
@@ -458,7 +463,7 @@ mod tests {
                 dead: 1
             }
         );
-        let listed = queue.list(State::Dead, 0, 10).unwrap();
+        let listed = queue.list(EventState::Dead, 0, 10).unwrap();
         assert_eq!(listed[0].reason.as_deref(), Some("refused"));
         assert_eq!(hand_out(&mut queue, 9)[0].id, "good");
         assert!(
@@ -471,7 +476,7 @@ mod tests {
                 .write(|changes| changes.replay(bad.sequence, 5))
                 .unwrap()
         );
-        queue.take_back().unwrap();
+        queue.requeue_in_flight().unwrap();
         assert_eq!(drain(&mut queue), ["good", "bad", "next"]);
     }
 
@@ -484,7 +489,7 @@ mod tests {
         add(&mut queue, &events);
         let kept = hand_out(&mut queue, 1).remove(0);
         queue
-            .write(|changes| changes.bury(kept.sequence, 0, "kept"))
+            .write(|changes| changes.dead_letter(kept.sequence, 0, "kept"))
             .unwrap();
         drain(&mut queue);
         for _ in 0..4 {
@@ -502,13 +507,13 @@ mod tests {
     fn a_touch_really_writes() {
         let (folder, mut queue) = queue();
         let other = Queue::open(&folder.path().join("queue")).unwrap();
-        let before = other.foreign_changes().unwrap();
+        let before = other.data_version().unwrap();
         #[expect(
             clippy::redundant_closure_for_method_calls,
             reason = "the method is of one lifetime, the closure of any"
         )]
         queue.write(|changes| changes.touch()).unwrap();
-        assert_ne!(other.foreign_changes().unwrap(), before);
+        assert_ne!(other.data_version().unwrap(), before);
     }
 
     #[test]
@@ -516,7 +521,7 @@ mod tests {
         let (_folder, mut queue) = queue();
         let failed = queue.write(|changes| {
             changes.add("U1", &event("a", "c", 1), 0, 0)?;
-            Err::<(), _>(Trouble("no".to_owned()))
+            Err::<(), _>(QueueError("no".to_owned()))
         });
         assert!(failed.is_err());
         assert_eq!(add(&mut queue, &[("a", "c", 1)]), [true]);
