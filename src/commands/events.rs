@@ -1,6 +1,7 @@
 //! `events`: lists the events of a receiver's queue, replays and drops dead ones. The receiver may
 //! run meanwhile, and notices within a second.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use serde_json::value::RawValue;
@@ -38,23 +39,20 @@ pub(super) fn events(command: &EventsCommand) -> Result<ExitCode, Error> {
 }
 
 /// An error that is about the queue's file.
-pub(super) fn about(path: &Path, trouble: &QueueError) -> Error {
+pub(super) fn queue_error(path: &Path, reason: impl Display) -> Error {
     let path = path.display();
     Error::new(
         Kind::Usage,
-        format!("the queue {path} cannot be used: {trouble}"),
+        format!("the queue {path} cannot be used: {reason}"),
     )
     .with_hint("name the file of a receiver's queue that this user may write, on a disk with room")
 }
 
 fn open(file: &QueueFile) -> Result<Queue, Error> {
     if !file.path.exists() {
-        return Err(about(
-            &file.path,
-            &QueueError("there is no such file".to_owned()),
-        ));
+        return Err(queue_error(&file.path, "there is no such file"));
     }
-    Queue::open(&file.path).map_err(|trouble| about(&file.path, &trouble))
+    Queue::open(&file.path).map_err(|error| queue_error(&file.path, error))
 }
 
 fn list(
@@ -71,7 +69,7 @@ fn list(
     let (mut after, mut left) = (0, limit);
     while left > 0 {
         let page = queue.list(state, after, left.min(STEP));
-        let page = page.map_err(|trouble| about(&file.path, &trouble))?;
+        let page = page.map_err(|error| queue_error(&file.path, error))?;
         let Some(last) = page.last() else {
             break;
         };
@@ -120,7 +118,7 @@ fn change(
     loop {
         let step: Vec<i64> = if chosen.all {
             let page = queue.list(EventState::Dead, after, STEP);
-            let page = page.map_err(|trouble| about(path, &trouble))?;
+            let page = page.map_err(|error| queue_error(path, error))?;
             page.iter().map(|listed| listed.event.sequence).collect()
         } else {
             named
@@ -138,7 +136,7 @@ fn change(
         });
         for (sequence, found) in step
             .iter()
-            .zip(results.map_err(|trouble| about(path, &trouble))?)
+            .zip(results.map_err(|error| queue_error(path, error))?)
         {
             if found {
                 count += 1;

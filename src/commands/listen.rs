@@ -1,6 +1,7 @@
 //! `listen`: receives LINE's webhooks until it is asked to end. It reads what the receiver needs from
 //! the command line, files and the environment; what a webhook goes through is `receiver`'s matter.
 
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,25 +19,30 @@ use line_connector_core::asset::Asset;
 use line_connector_core::backoff::bound;
 use line_connector_core::documents::AssetParameters;
 use line_connector_core::error::Detail;
-use line_connector_receiver::forward::{Signer, Target};
-use line_connector_receiver::intake::{Channel, Intake};
-use line_connector_receiver::queue::{self, Queue, QueueError};
-use line_connector_receiver::{Clock, Receiver, Settings, ShutdownReason, Sink};
+use line_connector_receiver::queue::{self, Queue};
+use line_connector_receiver::{
+    Acknowledgements, Channel, DeliverySettings, Host, Intake, QueueSettings, Receiver,
+    RetryLimits, ServerSettings, Settings, ShutdownReason, Signer, Sink, StartError, Target,
+};
 
-use super::events::about;
+use super::events::queue_error;
 use crate::args::ListenArguments;
 use crate::host::{self, variable};
 use crate::signals::{self, Signal};
 use crate::terminal::say;
 
-/// How long what is out may take to be settled at the end, where no time-out bounds it.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long what is in flight may take to be settled at the end, where no time-out bounds it.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// What is added to a time-out that does bound it.
-const MARGIN: Duration = Duration::from_secs(1);
+const SHUTDOWN_MARGIN: Duration = Duration::from_secs(1);
+/// How long a connection to the platform may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most bytes of the platform's replies; nothing of them is used but the status.
+const MAX_RESPONSE_BYTES: u64 = 1024 * 1024;
 /// The first pause after a destination could not be learnt; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const MIN_PAUSE: Duration = Duration::from_secs(2);
 /// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 /// A channel with what is needed to learn its destination.
 struct Configured {
@@ -48,11 +54,14 @@ struct Configured {
 pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
     let environment = host::environment(&catalog);
     let configured = channels(&catalog, arguments, &environment)?;
-    let unusable = |reason: String| about(&arguments.queue, &QueueError(reason));
-    // Held until the process ends: two receivers would hand out the same events.
-    let _lock = queue::reserve(&arguments.queue).map_err(|error| unusable(error.to_string()))?;
-    let queue = Queue::open(&arguments.queue).map_err(|trouble| unusable(trouble.0))?;
-    let clock: Clock = Arc::new(|| SystemClock.now());
+    let unusable = |reason: &dyn Display| queue_error(&arguments.queue, reason);
+    // Held until the process ends: two receivers would deliver the same events.
+    let _lock = queue::reserve(&arguments.queue).map_err(|error| unusable(&error))?;
+    let queue = Queue::open(&arguments.queue).map_err(|error| unusable(&error))?;
+    let host = Host {
+        clock: Arc::new(|| SystemClock.now()),
+        random: || SystemRandom.bits(),
+    };
     let mut unknown = Vec::new();
     let mut known = Vec::new();
     let several = configured.len() > 1;
@@ -62,33 +71,30 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
         }
         known.push(one.channel);
     }
-    let intake = Arc::new(Intake::new(
-        known,
-        catalog.triggers().content,
-        Arc::clone(&clock),
-    ));
-    let (ended, end) = mpsc::channel();
-    let asked = ended.clone();
+    let content = catalog.triggers().content;
+    let intake = Arc::new(Intake::new(known, content, Arc::clone(&host.clock)));
+    let (shutdown_tx, shutdown) = mpsc::channel();
+    let signal_tx = shutdown_tx.clone();
     let watched = signals::watch(move |signal| {
         if signal == Signal::Stop {
-            let _ = asked.send(ShutdownReason::Asked);
+            let _ = signal_tx.send(ShutdownReason::Requested);
         }
     });
     watched
         .map_err(|error| Error::new(Kind::Usage, format!("signals cannot be watched: {error}")))?;
     let (settings, sink) = (settings(arguments), sink(arguments)?);
     let receiver = Receiver::start(
-        &settings,
+        settings,
         queue,
         Arc::clone(&intake),
         sink,
-        &clock,
-        || SystemRandom.bits(),
-        &ended,
+        &host,
+        shutdown_tx,
     );
-    let receiver = receiver.map_err(|reason| {
-        Error::new(Kind::Usage, reason)
-            .with_hint("choose another --address, or end what uses this one")
+    let receiver = receiver.map_err(|error| match error {
+        StartError::Queue(error) => unusable(&error),
+        error => Error::new(Kind::Usage, error.to_string())
+            .with_hint("choose another --address, or end what uses this one"),
     })?;
     let url = format!("http://{}{}", receiver.address(), arguments.path);
     say(&json!({"listening": url}).to_string());
@@ -99,39 +105,66 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
             .build();
         std::thread::spawn(move || learn(&connector, &intake, unknown));
     }
-    let reason = end.recv().unwrap_or(ShutdownReason::Asked);
-    receiver.stop(match (reason, &arguments.forward) {
-        (ShutdownReason::Asked, Some(_)) => Duration::from_millis(arguments.timeout_ms) + MARGIN,
-        (ShutdownReason::Asked, None) => GRACE,
-        // Nobody is left who could settle anything.
-        (ShutdownReason::InputEnded | ShutdownReason::OutputClosed, _) => Duration::ZERO,
-    });
-    Ok(match reason {
-        ShutdownReason::Asked | ShutdownReason::InputEnded => ExitCode::Accepted,
+    let reason = shutdown.recv().unwrap_or(ShutdownReason::Requested);
+    match reason {
         ShutdownReason::OutputClosed => {
             say("nobody reads standard output any more; the events wait in the queue");
-            ExitCode::NoAnswer
         }
-    })
+        ShutdownReason::Panicked => say("a bug ends the receiver; the events wait in the queue"),
+        ShutdownReason::Requested | ShutdownReason::InputEnded => {}
+    }
+    let panics = receiver.stop(grace(reason, arguments));
+    Ok(exit_code(reason, panics))
+}
+
+/// How long what is in flight may take to be settled.
+fn grace(reason: ShutdownReason, arguments: &ListenArguments) -> Duration {
+    match (reason, &arguments.forward) {
+        // Nobody is left who could settle anything.
+        (ShutdownReason::InputEnded | ShutdownReason::OutputClosed, _) => Duration::ZERO,
+        (_, Some(_)) => timeout(arguments) + SHUTDOWN_MARGIN,
+        (_, None) => SHUTDOWN_GRACE,
+    }
+}
+
+/// What the end says. A bug is told even where it cost no more than one webhook or one delivery.
+fn exit_code(reason: ShutdownReason, panics: u64) -> ExitCode {
+    match reason {
+        ShutdownReason::Panicked => ExitCode::Bug,
+        _ if panics > 0 => ExitCode::Bug,
+        ShutdownReason::OutputClosed => ExitCode::NoAnswer,
+        ShutdownReason::Requested | ShutdownReason::InputEnded => ExitCode::Accepted,
+    }
 }
 
 fn settings(arguments: &ListenArguments) -> Settings {
-    let timeout = Duration::from_millis(arguments.timeout_ms);
     let days = Duration::from_hours(24);
     Settings {
-        address: arguments.address,
-        path: format!("/{}", arguments.path.trim_start_matches('/')),
-        max_body_bytes: usize::try_from(arguments.max_body_bytes).unwrap_or(usize::MAX),
-        max_connections: usize::try_from(arguments.max_connections).unwrap_or(usize::MAX),
-        idle: Duration::from_secs(arguments.idle_seconds),
-        in_flight: usize::from(arguments.concurrency),
-        attempts: arguments.attempts,
-        max_age: Duration::from_hours(arguments.max_age_hours),
-        settle: Duration::from_millis(arguments.settle_ms),
-        acknowledge_within: timeout,
-        max_waiting: arguments.max_waiting,
-        remember: days * u32::try_from(arguments.remember_days).unwrap_or(u32::MAX),
+        server: ServerSettings {
+            address: arguments.address,
+            path: format!("/{}", arguments.path.trim_start_matches('/')),
+            max_body_bytes: usize::try_from(arguments.max_body_bytes).unwrap_or(usize::MAX),
+            max_connections: usize::try_from(arguments.max_connections).unwrap_or(usize::MAX),
+            idle_timeout: Duration::from_secs(arguments.idle_seconds),
+        },
+        queue: QueueSettings {
+            reorder_delay: Duration::from_millis(arguments.settle_ms),
+            max_waiting: arguments.max_waiting,
+            remember: days * u32::try_from(arguments.remember_days).unwrap_or(u32::MAX),
+        },
+        delivery: DeliverySettings {
+            max_in_flight: usize::from(arguments.concurrency),
+            retry: RetryLimits {
+                max_failures: arguments.attempts,
+                max_age: Duration::from_hours(arguments.max_age_hours),
+            },
+        },
     }
+}
+
+/// How long the platform may take for one event.
+fn timeout(arguments: &ListenArguments) -> Duration {
+    Duration::from_millis(arguments.timeout_ms)
 }
 
 fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
@@ -141,10 +174,11 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
     let Some(url) = &arguments.forward else {
         return Ok(Sink::Stdio {
             output: Box::new(io::stdout()),
-            answers: arguments.ack.then(|| -> Box<dyn io::BufRead + Send> {
-                Box::new(io::BufReader::new(io::stdin()))
+            acknowledgements: arguments.ack.then(|| Acknowledgements {
+                input: Box::new(io::BufReader::new(io::stdin())),
+                timeout: timeout(arguments),
+                complain: say,
             }),
-            complain: say,
         });
     };
     let host = url
@@ -154,14 +188,18 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
         let message = "--forward must be a URL that starts with https:// (or http://)";
         return Err(Error::new(Kind::Usage, message));
     }
-    let authorities = arguments.forward_ca_file.as_deref().map(read).transpose()?;
+    let authorities = arguments
+        .forward_ca_file
+        .as_deref()
+        .map(read_file)
+        .transpose()?;
     let transport = Http::new(transport::Settings {
         verify_tls: true,
         proxy: None,
         authorities,
-        connect_timeout: Duration::from_secs(5),
-        usual_timeout: Duration::from_millis(arguments.timeout_ms),
-        max_response_bytes: 1024 * 1024,
+        connect_timeout: CONNECT_TIMEOUT,
+        usual_timeout: timeout(arguments),
+        max_response_bytes: MAX_RESPONSE_BYTES,
     });
     let transport: Arc<dyn Transport> = Arc::new(
         transport
@@ -170,7 +208,7 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
     Ok(Sink::Forward(Target {
         url: url.clone(),
         signer: signer(arguments)?,
-        timeout: Duration::from_millis(arguments.timeout_ms),
+        timeout: timeout(arguments),
         transport,
     }))
 }
@@ -178,7 +216,7 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
 /// What signs the POSTs: the file's secret, or the environment's.
 fn signer(arguments: &ListenArguments) -> Result<Option<Signer>, Error> {
     let secret = match &arguments.forward_secret_file {
-        Some(path) => Some(String::from_utf8_lossy(&read(path)?).trim().to_owned()),
+        Some(path) => Some(String::from_utf8_lossy(&read_file(path)?).trim().to_owned()),
         None => variable("LINE_FORWARD_SECRET"),
     };
     let Some(secret) = secret else {
@@ -194,7 +232,7 @@ fn signer(arguments: &ListenArguments) -> Result<Option<Signer>, Error> {
     Ok(Some(signer))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|error| {
         Error::new(
             Kind::Usage,
@@ -203,7 +241,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// The channels that the files name, or the environment's one.
+/// The channels that the files name, or the one of the environment.
 fn channels(
     catalog: &Catalog,
     arguments: &ListenArguments,
@@ -211,22 +249,19 @@ fn channels(
 ) -> Result<Vec<Configured>, Error> {
     let mut found = Vec::new();
     for path in &arguments.assets {
-        let text = read(path)?;
-        let place = path.display().to_string();
+        let text = read_file(path)?;
+        let source = path.display().to_string();
         let assets = match serde_json::from_slice(&text) {
             Ok(Value::Object(asset)) => vec![Value::Object(asset)],
             Ok(Value::Array(assets)) if !assets.is_empty() => assets,
             _ => {
-                return Err(wrong(
-                    &place,
-                    "/",
-                    "must be one JSON object, or an array of them",
-                ));
+                let expected = "must be one JSON object, or an array of them";
+                return Err(invalid_asset(&source, "/", expected));
             }
         };
         for (index, asset) in assets.into_iter().enumerate() {
-            let place = format!("{place}, asset {}", index + 1);
-            found.push(channel(catalog, &place, asset, environment)?);
+            let source = format!("{source}, asset {}", index + 1);
+            found.push(channel(catalog, &source, asset, environment)?);
         }
     }
     if found.is_empty() {
@@ -239,35 +274,33 @@ fn channels(
         .collect();
     destinations.sort_unstable();
     if destinations.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(wrong(
-            "two assets",
-            "/destination",
-            "have the same destination",
-        ));
+        let message = "have the same destination";
+        return Err(invalid_asset("two assets", "/destination", message));
     }
     Ok(found)
 }
 
-fn wrong(place: &str, path: &str, message: &str) -> Error {
-    Error::new(Kind::InvalidAsset, format!("{place}: the asset is wrong"))
+/// An error in the asset that came from `source`, at a JSON pointer.
+fn invalid_asset(source: &str, path: &str, message: &str) -> Error {
+    Error::new(Kind::InvalidAsset, format!("{source}: the asset is wrong"))
         .with_details(vec![Detail::new(path, message)])
 }
 
 fn channel(
     catalog: &Catalog,
-    place: &str,
+    source: &str,
     asset: Value,
     environment: &Map<String, Value>,
 ) -> Result<Configured, Error> {
     let Value::Object(mut asset) = asset else {
-        return Err(wrong(place, "/", "must be a JSON object"));
+        return Err(invalid_asset(source, "/", "must be a JSON object"));
     };
     let destination = match asset.remove("destination") {
         None | Some(Value::Null) => None,
         Some(Value::String(id)) if !id.is_empty() => Some(id),
         Some(_) => {
-            return Err(wrong(
-                place,
+            return Err(invalid_asset(
+                source,
                 "/destination",
                 "must be the bot's user ID, a string",
             ));
@@ -279,7 +312,7 @@ fn channel(
         environment,
     )
     .map_err(|error| Error {
-        message: format!("{place}: {error}"),
+        message: format!("{source}: {error}"),
         ..error
     })?;
     let secret = asset
@@ -289,7 +322,7 @@ fn channel(
         .and_then(Value::as_str)
         .filter(|secret| !secret.is_empty());
     let secret = secret.ok_or_else(|| {
-        let error = wrong(place, "/client_secret", "the channel secret is missing");
+        let error = invalid_asset(source, "/client_secret", "the channel secret is missing");
         error.with_hint("give `client_secret` in an --asset file, or set LINE_CLIENT_SECRET")
     })?;
     Ok(Configured {
@@ -338,6 +371,25 @@ fn learn(connector: &Connector, intake: &Intake, mut unknown: Vec<(usize, Map<St
         if unknown.is_empty() {
             return;
         }
-        std::thread::park_timeout(bound(FIRST_PAUSE, failures, LONGEST_PAUSE));
+        std::thread::park_timeout(bound(MIN_PAUSE, failures, MAX_PAUSE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_tells_of_bugs_first() {
+        for (reason, panics, code) in [
+            (ShutdownReason::Requested, 0, ExitCode::Accepted),
+            (ShutdownReason::InputEnded, 0, ExitCode::Accepted),
+            (ShutdownReason::OutputClosed, 0, ExitCode::NoAnswer),
+            (ShutdownReason::Requested, 1, ExitCode::Bug),
+            (ShutdownReason::OutputClosed, 1, ExitCode::Bug),
+            (ShutdownReason::Panicked, 1, ExitCode::Bug),
+        ] {
+            assert_eq!(exit_code(reason, panics), code, "{reason:?} {panics}");
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! The one thread that owns the queue. It takes in what the server and the sink say, writes all that
-//! waits in one transaction, and only then answers: to LINE that events are safe, to the sink which
-//! events are next. What a failed delivery means for its event is `policy`'s matter.
+//! The one thread that owns the queue. It takes in what the server and the deliveries say, writes all
+//! that waits in one transaction, and only then answers: to LINE that events are safe, to the
+//! platform which events are next. What a failed delivery means for its event is `policy`'s matter.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,24 +8,38 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use super::Clock;
+use super::host::{Host, whole_millis};
 use super::metrics::{DeliveryOutcome, Metrics};
-use super::policy::{self, Decision, DeliveryResult, Outage, whole_millis};
+use super::policy::{self, Decision, DeliveryResult, History, Outage};
 use super::queue::{Changes, NewEvent, Queue, QueueError, QueuedEvent};
+use super::settings::{DeliverySettings, QueueSettings};
 
 /// How many messages one transaction takes in.
-const GROUP: usize = 512;
-/// How often things are looked after that nobody asks for.
-const CHORES: Duration = Duration::from_secs(1);
-/// What the coordinator receives.
+const MAX_BATCH: usize = 512;
+/// How often the queue is maintained, and the longest wait for a message.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+/// The wait for a message while something must be written again or the end is near.
+const SHORT_WAIT: Duration = Duration::from_millis(50);
+
+/// What the coordinator is told.
 pub(crate) enum Message {
     /// A verified webhook.
     Arrival(Arrival),
-    /// How handing an event out went.
-    Settled(Settlement),
-    /// This event has been written out: the time for its acknowledgement runs.
-    Shown(i64),
-    /// Hand out nothing more; end when what is out is settled, or after this time.
+    /// How the delivery of an event ended.
+    Settled {
+        /// The event's sequence number.
+        sequence: i64,
+        /// How it ended.
+        result: DeliveryResult,
+    },
+    /// An event has been written out, and its acknowledgement must come in time.
+    AwaitsAcknowledgement {
+        /// The event's sequence number.
+        sequence: i64,
+        /// When silence becomes a failure.
+        deadline: Instant,
+    },
+    /// Hand out nothing more; end when what is in flight is settled, or after this time.
     Stop(Duration),
 }
 
@@ -41,107 +55,80 @@ pub(crate) struct Arrival {
 pub(crate) enum Stored {
     /// Its events are on the disk, or were before.
     Safe,
-    /// The queue holds as much as it may.
+    /// Backpressure: the queue holds as much as it may.
     Full,
     /// They could not be written.
     Failed,
 }
 
-/// How handing one event out went.
-#[derive(Debug)]
-pub(crate) struct Settlement {
-    pub(crate) sequence: i64,
-    pub(crate) result: DeliveryResult,
-}
-
-/// How the coordinator judges.
-#[derive(Debug, Clone)]
-pub(crate) struct Terms {
-    /// How many events may be out at once; each is of another chat.
-    pub(crate) in_flight: usize,
-    /// How many failures an event may have.
-    pub(crate) attempts: i64,
-    /// How old an event may get while handing it over fails.
-    pub(crate) max_age: Duration,
-    /// How long an event waits for earlier ones of its chat.
-    pub(crate) settle: Duration,
-    /// How long an acknowledgement may take, where it does not come with the attempt.
-    pub(crate) acknowledge_within: Option<Duration>,
-    /// How many events may wait.
-    pub(crate) max_waiting: i64,
-    /// How long ids are remembered.
-    pub(crate) remember: Duration,
-}
-
-/// An event that is handed out.
-struct Out {
-    failures: i64,
-    accepted: i64,
+/// An event that has been handed out and is not settled.
+struct InFlight {
+    history: History,
     since: Instant,
-    shown: Option<Instant>,
-}
-
-/// The coordinator's state.
-pub(crate) struct Coordinator {
-    queue: Queue,
-    terms: Terms,
-    inbox: Receiver<Message>,
-    sink: SyncSender<QueuedEvent>,
-    metrics: Arc<Metrics>,
-    now: Clock,
-    random: fn() -> u128,
-    out: HashMap<i64, Out>,
-    /// Decisions that are not on the disk yet.
-    decided: Vec<(i64, Decision)>,
-    outage: Outage,
-    foreign: i64,
-    chores: Instant,
-    stopping: Option<Instant>,
-    /// Whether the last transaction failed.
-    failing: bool,
+    acknowledgement_deadline: Option<Instant>,
 }
 
 /// What one transaction brought.
-struct Written {
+#[derive(Default)]
+struct Committed {
     stored: Vec<Stored>,
-    new: u64,
+    new_events: u64,
     duplicates: u64,
+    /// Events that no longer wait, dead letters included.
     left: i64,
-    died: i64,
-    out: Vec<QueuedEvent>,
+    dead_letters: i64,
+    handed_out: Vec<QueuedEvent>,
+}
+
+pub(crate) struct Coordinator {
+    queue: Queue,
+    queue_settings: QueueSettings,
+    delivery_settings: DeliverySettings,
+    inbox: Receiver<Message>,
+    /// Where events are handed out; none where they are only held.
+    deliveries: Option<SyncSender<QueuedEvent>>,
+    metrics: Arc<Metrics>,
+    host: Host,
+    in_flight: HashMap<i64, InFlight>,
+    /// Decisions that are not on the disk yet, by sequence number.
+    decisions: Vec<(i64, Decision)>,
+    outage: Outage,
+    data_version: i64,
+    maintained: Instant,
+    stop_deadline: Option<Instant>,
+    last_commit_failed: bool,
 }
 
 impl Coordinator {
-    /// A coordinator over an open queue. `sink` must have room for `terms.in_flight` events.
+    /// A coordinator over an open queue. `deliveries` must have room for `max_in_flight` events.
     ///
     /// # Errors
     ///
     /// Where the queue cannot be read or written.
     pub(crate) fn new(
         mut queue: Queue,
-        terms: Terms,
+        (queue_settings, delivery_settings): (QueueSettings, DeliverySettings),
         inbox: Receiver<Message>,
-        sink: SyncSender<QueuedEvent>,
+        deliveries: Option<SyncSender<QueuedEvent>>,
         metrics: Arc<Metrics>,
-        now: Clock,
-        random: fn() -> u128,
+        host: Host,
     ) -> Result<Self, QueueError> {
         queue.requeue_in_flight()?;
-        let mut coordinator = Self {
-            foreign: queue.data_version()?,
+        let coordinator = Self {
+            data_version: queue.data_version()?,
             queue,
-            terms,
+            queue_settings,
+            delivery_settings,
             inbox,
-            sink,
+            deliveries,
             metrics,
-            now,
-            random,
-            out: HashMap::new(),
-            decided: Vec::new(),
+            host,
+            in_flight: HashMap::new(),
+            decisions: Vec::new(),
             outage: Outage::default(),
-            chores: Instant::now(),
-            stopping: None,
-            failing: false,
+            maintained: Instant::now(),
+            stop_deadline: None,
+            last_commit_failed: false,
         };
         coordinator.count()?;
         Ok(coordinator)
@@ -151,14 +138,14 @@ impl Coordinator {
     pub(crate) fn run(mut self) {
         let mut arrivals = Vec::new();
         loop {
-            let connected = self.collect(&mut arrivals);
-            self.miss();
-            self.round(&mut arrivals);
-            self.look_after();
-            let done = self.out.is_empty() && self.decided.is_empty();
+            let connected = self.receive_batch(&mut arrivals);
+            self.expire_acknowledgements();
+            self.commit(&mut arrivals);
+            self.maintain();
+            let settled = self.in_flight.is_empty() && self.decisions.is_empty();
             let over = self
-                .stopping
-                .is_some_and(|end| done || Instant::now() >= end);
+                .stop_deadline
+                .is_some_and(|deadline| settled || Instant::now() >= deadline);
             if over || !connected {
                 return;
             }
@@ -166,22 +153,22 @@ impl Coordinator {
     }
 
     /// Waits for a message, then takes those that are there already. `false` where none can come.
-    fn collect(&mut self, arrivals: &mut Vec<Arrival>) -> bool {
-        let mut message = match self.inbox.recv_timeout(self.patience()) {
+    fn receive_batch(&mut self, arrivals: &mut Vec<Arrival>) -> bool {
+        let mut message = match self.inbox.recv_timeout(self.wait()) {
             Ok(message) => message,
             Err(RecvTimeoutError::Timeout) => return true,
             Err(RecvTimeoutError::Disconnected) => return false,
         };
-        for _ in 0..GROUP {
+        for _ in 0..MAX_BATCH {
             match message {
                 Message::Arrival(arrival) => arrivals.push(arrival),
-                Message::Settled(settlement) => self.settle(settlement),
-                Message::Shown(sequence) => {
-                    if let Some(out) = self.out.get_mut(&sequence) {
-                        out.shown = Some(Instant::now());
+                Message::Settled { sequence, result } => self.settle(sequence, &result),
+                Message::AwaitsAcknowledgement { sequence, deadline } => {
+                    if let Some(event) = self.in_flight.get_mut(&sequence) {
+                        event.acknowledgement_deadline = Some(deadline);
                     }
                 }
-                Message::Stop(grace) => self.stopping = Some(Instant::now() + grace),
+                Message::Stop(grace) => self.stop_deadline = Some(Instant::now() + grace),
             }
             match self.inbox.try_recv() {
                 Ok(next) => message = next,
@@ -192,122 +179,117 @@ impl Coordinator {
     }
 
     /// How long to wait for a message: until an event is due, if one may be handed out.
-    fn patience(&self) -> Duration {
+    fn wait(&self) -> Duration {
         // What is due stays due while it cannot be written: trying again at once would only spin.
-        if self.stopping.is_some() || self.failing || !self.decided.is_empty() {
-            return Duration::from_millis(50);
+        if self.stop_deadline.is_some() || self.last_commit_failed || !self.decisions.is_empty() {
+            return SHORT_WAIT;
         }
-        let now = self.millis();
-        let wanted = match self.queue.next_due() {
-            _ if self.room(self.outage.until.max(now)) == 0 => None,
+        let now = self.host.millis();
+        let next = match self.queue.next_due() {
+            _ if self.free_slots(self.outage.until.max(now)) == 0 => None,
             Ok(due) => due.map(|due| due.max(self.outage.until)),
             Err(_) => None,
         };
-        let pause = wanted.map_or(CHORES, |due| {
+        let wait = next.map_or(MAINTENANCE_INTERVAL, |due| {
             Duration::from_millis(u64::try_from(due - now).unwrap_or(0))
         });
-        pause.min(CHORES)
-    }
-
-    fn millis(&self) -> i64 {
-        super::millis((self.now)())
+        wait.min(MAINTENANCE_INTERVAL)
     }
 
     /// How many events may be handed out once the decisions are written.
-    fn room(&self, now: i64) -> usize {
+    fn free_slots(&self, now: i64) -> usize {
         let settled = self
-            .decided
+            .decisions
             .iter()
-            .filter(|(one, _)| self.out.contains_key(one));
-        let out = self.out.len() - settled.count();
-        if self.stopping.is_some() || now < self.outage.until {
+            .filter(|(sequence, _)| self.in_flight.contains_key(sequence));
+        let in_flight = self.in_flight.len() - settled.count();
+        let held = self.deliveries.is_none() || self.stop_deadline.is_some();
+        if held || now < self.outage.until {
             0
         } else if self.outage.failures > 0 {
-            usize::from(out == 0)
+            usize::from(in_flight == 0)
         } else {
-            self.terms.in_flight.saturating_sub(out)
+            self.delivery_settings
+                .max_in_flight
+                .saturating_sub(in_flight)
         }
     }
 
-    /// Takes note of a result. One that is late, about an event that is no longer out, counts only
-    /// if it acknowledges.
-    fn settle(&mut self, settlement: Settlement) {
-        let Settlement { sequence, result } = settlement;
-        let now = self.millis();
-        if self.decided.iter().any(|(known, _)| *known == sequence) {
+    /// Takes note of a result. One that is late, about an event that is no longer in flight, counts
+    /// only if it acknowledges.
+    fn settle(&mut self, sequence: i64, result: &DeliveryResult) {
+        let now = self.host.millis();
+        if self.decisions.iter().any(|(known, _)| *known == sequence) {
             return;
         }
-        let Some(out) = self.out.get(&sequence) else {
-            if result == DeliveryResult::Acknowledged {
-                self.decided.push((sequence, Decision::Acknowledge));
+        let Some(event) = self.in_flight.get(&sequence) else {
+            if *result == DeliveryResult::Acknowledged {
+                self.decisions.push((sequence, Decision::Acknowledge));
             }
             return;
         };
-        let took = out.since.elapsed();
-        let spread = u32::try_from((self.random)() & 0xffff).unwrap_or(0);
-        let decision = policy::judge(
-            &self.terms,
-            (out.failures, out.accepted),
-            &result,
-            now,
-            spread,
-        );
-        let age = Duration::from_millis(u64::try_from(now - out.accepted).unwrap_or(0));
-        let handed = match (&decision, &result) {
+        let random = self.host.jitter();
+        let limits = self.delivery_settings.retry;
+        let decision = policy::decide(limits, event.history, result, now, random);
+        let outcome = match (&decision, result) {
             (Decision::Acknowledge, _) => DeliveryOutcome::Acknowledged,
             (Decision::DeadLetter { .. }, _) => DeliveryOutcome::Dead,
-            (_, DeliveryResult::Unreachable(..)) => DeliveryOutcome::Unreachable,
+            (_, DeliveryResult::Unreachable { .. }) => DeliveryOutcome::Unreachable,
             _ => DeliveryOutcome::Failed,
         };
-        self.metrics.handed(handed, took);
-        if handed == DeliveryOutcome::Acknowledged {
-            self.metrics.delayed(age);
+        self.metrics.count_delivery(outcome, event.since.elapsed());
+        if outcome == DeliveryOutcome::Acknowledged {
+            let age = u64::try_from(now - event.history.accepted).unwrap_or(0);
+            self.metrics.observe_delay(Duration::from_millis(age));
         }
-        self.outage.notice(&result, now, spread);
-        self.decided.push((sequence, decision));
+        self.outage.observe(result, now, random);
+        self.decisions.push((sequence, decision));
     }
 
     /// Gives up waiting for acknowledgements that should have come.
-    fn miss(&mut self) {
-        let Some(within) = self.terms.acknowledge_within else {
-            return;
-        };
-        let late = self
-            .out
-            .iter()
-            .filter(|(_, out)| out.shown.is_some_and(|shown| shown.elapsed() > within));
+    fn expire_acknowledgements(&mut self) {
+        let now = Instant::now();
+        let late = self.in_flight.iter().filter(|(_, event)| {
+            event
+                .acknowledgement_deadline
+                .is_some_and(|deadline| deadline < now)
+        });
         let late: Vec<i64> = late.map(|(sequence, _)| *sequence).collect();
         for sequence in late {
-            let reason = "no acknowledgement came in time".to_owned();
-            let result = DeliveryResult::Failed(reason, Some(Duration::ZERO));
-            self.settle(Settlement { sequence, result });
+            let result = DeliveryResult::Failed {
+                reason: "no acknowledgement came in time".to_owned(),
+                retry_after: Some(Duration::ZERO),
+            };
+            self.settle(sequence, &result);
         }
     }
 
     /// One transaction, and what follows from it.
-    fn round(&mut self, arrivals: &mut Vec<Arrival>) {
-        let now = self.millis();
-        let room = self.room(now);
+    fn commit(&mut self, arrivals: &mut Vec<Arrival>) {
+        let now = self.host.millis();
+        let slots = self.free_slots(now);
         let due = || matches!(self.queue.next_due(), Ok(Some(due)) if due <= now);
-        if arrivals.is_empty() && self.decided.is_empty() && (room == 0 || !due()) {
+        if arrivals.is_empty() && self.decisions.is_empty() && (slots == 0 || !due()) {
             return;
         }
         let waiting = self.metrics.waiting.load(Ordering::Relaxed);
-        let (terms, decided) = (&self.terms, &self.decided);
-        let written = self.queue.write(|changes| {
-            let mut written = conclude(changes, decided)?;
+        let (settings, decisions) = (self.queue_settings, &self.decisions);
+        let committed = self.queue.write(|changes| {
+            let mut committed = Committed::default();
+            write_decisions(changes, decisions, &mut committed)?;
             for arrival in arrivals.iter() {
-                let stored = take_in(changes, arrival, terms, now, waiting, &mut written)?;
-                written.stored.push(stored);
+                let stored = store(changes, arrival, settings, now, waiting, &mut committed)?;
+                committed.stored.push(stored);
             }
-            if room > 0 {
-                written.out = changes.hand_out(now, i64::try_from(room).unwrap_or(i64::MAX))?;
+            if slots > 0 {
+                let limit = i64::try_from(slots).unwrap_or(i64::MAX);
+                committed.handed_out = changes.hand_out(now, limit)?;
             }
-            Ok(written)
+            Ok(committed)
         });
-        self.failing = written.is_err();
-        if let Ok(written) = written {
-            self.publish(written, arrivals);
+        self.last_commit_failed = committed.is_err();
+        if let Ok(committed) = committed {
+            self.publish(committed, arrivals);
             return;
         }
         self.metrics.failed_commits.fetch_add(1, Ordering::Relaxed);
@@ -317,58 +299,65 @@ impl Coordinator {
     }
 
     /// Tells everybody what is now on the disk.
-    fn publish(&mut self, written: Written, arrivals: &mut Vec<Arrival>) {
+    fn publish(&mut self, committed: Committed, arrivals: &mut Vec<Arrival>) {
         let metrics = &self.metrics;
         metrics.commits.fetch_add(1, Ordering::Relaxed);
-        metrics.new_events.fetch_add(written.new, Ordering::Relaxed);
+        metrics
+            .new_events
+            .fetch_add(committed.new_events, Ordering::Relaxed);
         metrics
             .duplicates
-            .fetch_add(written.duplicates, Ordering::Relaxed);
-        let new = i64::try_from(written.new).unwrap_or(0);
+            .fetch_add(committed.duplicates, Ordering::Relaxed);
+        let new = i64::try_from(committed.new_events).unwrap_or(0);
         metrics
             .waiting
-            .fetch_add(new - written.left, Ordering::Relaxed);
-        metrics.dead.fetch_add(written.died, Ordering::Relaxed);
-        for (arrival, stored) in arrivals.drain(..).zip(written.stored) {
+            .fetch_add(new - committed.left, Ordering::Relaxed);
+        metrics
+            .dead
+            .fetch_add(committed.dead_letters, Ordering::Relaxed);
+        for (arrival, stored) in arrivals.drain(..).zip(committed.stored) {
             (arrival.answer)(stored);
         }
-        for (sequence, _) in self.decided.drain(..) {
-            self.out.remove(&sequence);
+        for (sequence, _) in self.decisions.drain(..) {
+            self.in_flight.remove(&sequence);
         }
-        for event in written.out {
-            let out = Out {
-                failures: event.failures,
-                accepted: event.accepted,
+        for event in committed.handed_out {
+            let in_flight = InFlight {
+                history: History {
+                    failures: event.failures,
+                    accepted: event.accepted,
+                },
                 since: Instant::now(),
-                shown: None,
+                acknowledgement_deadline: None,
             };
-            self.out.insert(event.sequence, out);
-            // A sink that has ended says so by itself; the event stays in the queue.
-            let _ = self.sink.send(event);
+            self.in_flight.insert(event.sequence, in_flight);
+            // Deliveries that have ended say so by themselves; the event stays in the queue.
+            if let Some(deliveries) = &self.deliveries {
+                let _ = deliveries.send(event);
+            }
         }
-        let out = i64::try_from(self.out.len()).unwrap_or(0);
-        self.metrics.out.store(out, Ordering::Relaxed);
+        let in_flight = i64::try_from(self.in_flight.len()).unwrap_or(0);
+        self.metrics.in_flight.store(in_flight, Ordering::Relaxed);
     }
 
     /// Forgets old ids, a few at a time, and counts anew where another process has replayed or
     /// dropped events. What fails here fails everywhere, and shows with the next event.
-    fn look_after(&mut self) {
-        if self.chores.elapsed() < CHORES {
+    fn maintain(&mut self) {
+        if self.maintained.elapsed() < MAINTENANCE_INTERVAL {
             return;
         }
-        self.chores = Instant::now();
-        let _ = self
-            .queue
-            .forget(self.millis() - whole_millis(self.terms.remember));
-        if let Ok(foreign) = self.queue.data_version()
-            && foreign != self.foreign
+        self.maintained = Instant::now();
+        let forget_before = self.host.millis() - whole_millis(self.queue_settings.remember);
+        let _ = self.queue.forget(forget_before);
+        if let Ok(version) = self.queue.data_version()
+            && version != self.data_version
         {
-            self.foreign = foreign;
+            self.data_version = version;
             let _ = self.count();
         }
     }
 
-    fn count(&mut self) -> Result<(), QueueError> {
+    fn count(&self) -> Result<(), QueueError> {
         let counts = self.queue.counts()?;
         self.metrics
             .waiting
@@ -378,57 +367,55 @@ impl Coordinator {
     }
 }
 
-/// Writes what was decided about events that were out.
-fn conclude(changes: &Changes<'_>, decided: &[(i64, Decision)]) -> Result<Written, QueueError> {
-    let (mut left, mut died) = (0, 0);
-    for (sequence, decision) in decided {
+/// Writes what was decided about events that were in flight.
+fn write_decisions(
+    changes: &Changes<'_>,
+    decisions: &[(i64, Decision)],
+    committed: &mut Committed,
+) -> Result<(), QueueError> {
+    for (sequence, decision) in decisions {
         match decision {
-            Decision::Acknowledge => left += i64::from(changes.acknowledge(*sequence)?),
-            Decision::Postpone {
+            Decision::Acknowledge => {
+                committed.left += i64::from(changes.acknowledge(*sequence)?);
+            }
+            Decision::Retry {
                 due,
                 failures,
                 reason,
-            } => {
-                changes.postpone(*sequence, *due, *failures, reason)?;
-            }
+            } => changes.postpone(*sequence, *due, *failures, reason)?,
             Decision::DeadLetter { failures, reason } => {
-                died += i64::from(changes.dead_letter(*sequence, *failures, reason)?);
+                let died = i64::from(changes.dead_letter(*sequence, *failures, reason)?);
+                committed.left += died;
+                committed.dead_letters += died;
             }
         }
     }
-    Ok(Written {
-        stored: Vec::new(),
-        new: 0,
-        duplicates: 0,
-        left: left + died,
-        died,
-        out: Vec::new(),
-    })
+    Ok(())
 }
 
-/// Takes in one arrival, unless the queue is full. One without events only asks whether the disk
+/// Stores one arrival, unless the queue is full. One without events only asks whether the disk
 /// takes anything.
-fn take_in(
+fn store(
     changes: &Changes<'_>,
     arrival: &Arrival,
-    terms: &Terms,
+    settings: QueueSettings,
     now: i64,
     waiting: i64,
-    written: &mut Written,
+    committed: &mut Committed,
 ) -> Result<Stored, QueueError> {
     if arrival.events.is_empty() {
         return changes.touch().map(|()| Stored::Safe);
     }
-    let new = i64::try_from(written.new).unwrap_or(i64::MAX);
-    if waiting.saturating_add(new) >= terms.max_waiting {
+    let new = i64::try_from(committed.new_events).unwrap_or(i64::MAX);
+    if waiting.saturating_add(new) >= settings.max_waiting {
         return Ok(Stored::Full);
     }
-    let due = now + whole_millis(terms.settle);
+    let due = now + whole_millis(settings.reorder_delay);
     for event in &arrival.events {
         if changes.add(&arrival.channel, event, now, due)? {
-            written.new += 1;
+            committed.new_events += 1;
         } else {
-            written.duplicates += 1;
+            committed.duplicates += 1;
         }
     }
     Ok(Stored::Safe)
@@ -438,8 +425,23 @@ fn take_in(
 mod tests {
     use std::sync::mpsc::sync_channel;
 
-    use super::super::policy::tests::terms;
+    use super::super::settings::RetryLimits;
     use super::*;
+
+    const SETTINGS: (QueueSettings, DeliverySettings) = (
+        QueueSettings {
+            reorder_delay: Duration::ZERO,
+            max_waiting: 100,
+            remember: Duration::from_hours(24),
+        },
+        DeliverySettings {
+            max_in_flight: 4,
+            retry: RetryLimits {
+                max_failures: 3,
+                max_age: Duration::from_hours(24),
+            },
+        },
+    );
 
     #[test]
     fn a_disk_that_takes_nothing_is_tried_again_without_haste_and_loses_nothing() {
@@ -461,12 +463,15 @@ mod tests {
         )
         .unwrap();
         let (coordinator_tx, inbox) = sync_channel(4);
-        let (sink, events) = sync_channel(4);
+        let (deliveries, events) = sync_channel(4);
         let metrics = Arc::new(Metrics::default());
-        let now: Clock = Arc::new(|| std::time::UNIX_EPOCH + Duration::from_secs(1));
+        let host = Host {
+            clock: Arc::new(|| std::time::UNIX_EPOCH + Duration::from_secs(1)),
+            random: || 0,
+        };
         let counted = Arc::clone(&metrics);
         let coordinator =
-            Coordinator::new(queue, terms(), inbox, sink, counted, now, || 0).unwrap();
+            Coordinator::new(queue, SETTINGS, inbox, Some(deliveries), counted, host).unwrap();
         let coordinator = std::thread::spawn(move || coordinator.run());
         let nothing = events.recv_timeout(Duration::from_millis(400));
         assert!(

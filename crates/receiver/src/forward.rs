@@ -7,18 +7,24 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use ring::hmac;
 
-use super::Clock;
-use super::coordinator::{Message, Settlement};
+use line_connector_core::{backoff, encoding};
+use line_connector_http::{
+    Failure, FailureKind, Headers, Method, Reply, Request, Secret, Transport,
+};
+
+use super::coordinator::Message;
+use super::document::document;
+use super::host::Clock;
 use super::policy::DeliveryResult;
 use super::queue::QueuedEvent;
-use super::stdio::document;
-use line_connector_core::encoding;
-use line_connector_http::Secret;
-use line_connector_http::{Failure, FailureKind, Headers, Method, Reply, Request, Transport};
+use super::supervisor::Supervisor;
+
+/// What one attempt needs of its thread's stack at most.
+const STACK_BYTES: usize = 512 * 1024;
 
 /// Where events are posted to.
 pub struct Target {
-    /// The URL.
+    /// The URL, absolute.
     pub url: String,
     /// What signs them, if anything.
     pub signer: Option<Signer>,
@@ -70,39 +76,38 @@ pub(crate) fn start(
     threads: usize,
     events: Receiver<QueuedEvent>,
     coordinator_tx: &SyncSender<Message>,
-    now: &Clock,
+    clock: &Clock,
+    supervisor: &Supervisor,
 ) -> std::io::Result<()> {
     let target = Arc::new(target);
     let events = Arc::new(Mutex::new(events));
     for _ in 0..threads {
         let (target, events) = (Arc::clone(&target), Arc::clone(&events));
-        let (coordinator_tx, now) = (coordinator_tx.clone(), Arc::clone(now));
-        let work = move || {
+        let (coordinator_tx, clock) = (coordinator_tx.clone(), Arc::clone(clock));
+        supervisor.spawn("forward", Some(STACK_BYTES), move || {
             loop {
                 let next = events.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok(event) = next else {
                     return;
                 };
-                let result = target.transport.send(&request(&target, &event, &now));
-                let settlement = Settlement {
+                let reply = target.transport.send(&request(&target, &event, &clock));
+                let settled = Message::Settled {
                     sequence: event.sequence,
-                    result: judge(&result),
+                    result: result_of(&reply),
                 };
-                let _ = coordinator_tx.send(Message::Settled(settlement));
+                let _ = coordinator_tx.send(settled);
             }
-        };
-        let builder = std::thread::Builder::new().name("forward".to_owned());
-        builder.stack_size(512 * 1024).spawn(work)?;
+        })?;
     }
     Ok(())
 }
 
 /// One attempt. The id is the same for each attempt of an event, and no other event's: it is the
 /// platform's key for telling whether it has the event already.
-fn request(target: &Target, event: &QueuedEvent, now: &Clock) -> Request {
+fn request(target: &Target, event: &QueuedEvent, clock: &Clock) -> Request {
     let body = document(event);
     let id = format!("{}-{}", event.channel, event.id);
-    let seconds = (now)()
+    let seconds = clock()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
@@ -124,33 +129,42 @@ fn request(target: &Target, event: &QueuedEvent, now: &Clock) -> Request {
     }
 }
 
-/// What an attempt's end says about its event.
-fn judge(result: &Result<Reply, Failure>) -> DeliveryResult {
-    let reply = match result {
+/// What the end of an attempt says about its event.
+fn result_of(reply: &Result<Reply, Failure>) -> DeliveryResult {
+    let reply = match reply {
         Ok(reply) => reply,
         Err(failure) => {
             let reason = failure.message.clone();
-            return match failure.kind {
-                FailureKind::Connect | FailureKind::Tls => {
-                    DeliveryResult::Unreachable(reason, None)
+            let retry_after = None;
+            let connected = !matches!(failure.kind, FailureKind::Connect | FailureKind::Tls);
+            return if connected && failure.maybe_sent {
+                DeliveryResult::Failed {
+                    reason,
+                    retry_after,
                 }
-                _ if !failure.maybe_sent => DeliveryResult::Unreachable(reason, None),
-                _ => DeliveryResult::Failed(reason, None),
+            } else {
+                DeliveryResult::Unreachable {
+                    reason,
+                    retry_after,
+                }
             };
         }
     };
     let reason = format!("the platform answered {}", reply.status);
-    let after = reply.headers.get("retry-after");
-    let after = after
-        .and_then(|value| value.trim().parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = backoff::retry_after(reply);
     match reply.status {
         200..=299 => DeliveryResult::Acknowledged,
         // About this event, and it would be said again.
-        400 | 409 | 410 | 413 | 415 | 422 => DeliveryResult::Refused(reason),
+        400 | 409 | 410 | 413 | 415 | 422 => DeliveryResult::Refused { reason },
         // About everything, and for the moment.
-        429 | 502 | 503 | 504 => DeliveryResult::Unreachable(reason, after),
-        _ => DeliveryResult::Failed(reason, after),
+        429 | 502 | 503 | 504 => DeliveryResult::Unreachable {
+            reason,
+            retry_after,
+        },
+        _ => DeliveryResult::Failed {
+            reason,
+            retry_after,
+        },
     }
 }
 
@@ -173,7 +187,7 @@ mod tests {
     }
 
     fn answer(status: u16) -> DeliveryResult {
-        judge(&Ok(Reply {
+        result_of(&Ok(Reply {
             status,
             ..Reply::default()
         }))
@@ -184,19 +198,19 @@ mod tests {
         assert_eq!(answer(204), DeliveryResult::Acknowledged);
         for status in [400, 410, 422] {
             assert!(
-                matches!(answer(status), DeliveryResult::Refused(_)),
+                matches!(answer(status), DeliveryResult::Refused { .. }),
                 "{status}"
             );
         }
         for status in [301, 401, 404, 408, 500] {
             assert!(
-                matches!(answer(status), DeliveryResult::Failed(..)),
+                matches!(answer(status), DeliveryResult::Failed { .. }),
                 "{status}"
             );
         }
         for status in [429, 503] {
             assert!(
-                matches!(answer(status), DeliveryResult::Unreachable(..)),
+                matches!(answer(status), DeliveryResult::Unreachable { .. }),
                 "{status}"
             );
         }

@@ -8,17 +8,18 @@ use std::sync::{PoisonError, RwLock};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::Clock;
-use super::metrics::WebhookOutcome;
-use super::queue::NewEvent;
 use line_connector_core::catalog::definition::ContentActions;
 use line_connector_core::digest::sha256;
 use line_connector_core::webhook::signature::{Refusal, Verifier};
 use line_connector_core::webhook::{self, Terms};
 use line_connector_http::Secret;
 
+use super::host::Clock;
+use super::metrics::WebhookOutcome;
+use super::queue::NewEvent;
+
 /// The largest body that is looked at without a signature, to see that it has no events.
-const PROBE_BYTES: usize = 1024;
+const MAX_PROBE_BYTES: usize = 1024;
 
 /// A channel that webhooks may be for.
 #[derive(Debug)]
@@ -32,10 +33,10 @@ pub struct Channel {
 /// The channels behind one address.
 pub struct Intake {
     verifiers: Vec<Verifier>,
-    /// By destination, which channel. What is not in it yet is being learnt.
-    known: RwLock<HashMap<String, usize>>,
+    /// By destination, the index of its channel. What is not in it yet is being learnt.
+    destinations: RwLock<HashMap<String, usize>>,
     content: ContentActions,
-    now: Clock,
+    clock: Clock,
 }
 
 impl std::fmt::Debug for Intake {
@@ -48,7 +49,7 @@ impl Intake {
     /// Channels, each verified with its own secret only. A single one may leave its destination
     /// open, and takes any that is signed with its secret.
     #[must_use]
-    pub fn new(channels: Vec<Channel>, content: ContentActions, now: Clock) -> Self {
+    pub fn new(channels: Vec<Channel>, content: ContentActions, clock: Clock) -> Self {
         let verifiers = channels
             .iter()
             .map(|channel| Verifier::new(&channel.secret))
@@ -59,24 +60,28 @@ impl Intake {
             .filter_map(|(known, index)| Some((known?, index)));
         Self {
             verifiers,
-            known: RwLock::new(known.collect()),
+            destinations: RwLock::new(known.collect()),
             content,
-            now,
+            clock,
         }
     }
 
-    /// The destination of a channel has become known. `false` where another channel has it.
+    /// The destination of a channel, by its place in the list given to [`Intake::new`], has become
+    /// known. `false` where another channel has it.
     pub fn learn(&self, channel: usize, destination: &str) -> bool {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .destinations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         *known.entry(destination.to_owned()).or_insert(channel) == channel
     }
 
-    /// Reads a webhook: its destination and its events.
+    /// Verifies and reads a webhook: its destination and its events.
     ///
     /// # Errors
     ///
     /// Why it is not taken, or [`WebhookOutcome::Probe`] where there is nothing to take.
-    pub fn take(
+    pub(crate) fn take(
         &self,
         body: &[u8],
         signature: Option<&str>,
@@ -95,7 +100,7 @@ impl Intake {
                 Refusal::Missing => WebhookOutcome::Unsigned,
                 Refusal::Malformed | Refusal::Mismatch => WebhookOutcome::BadSignature,
             })?;
-        let terms = Terms::new(&self.content, (self.now)());
+        let terms = Terms::new(&self.content, (self.clock)());
         let delivery = webhook::read(body, &terms).map_err(|_| WebhookOutcome::Malformed)?;
         let mut events = Vec::with_capacity(delivery.events.len());
         for event in &delivery.events {
@@ -120,7 +125,10 @@ impl Intake {
 
     /// The secret that the body must be signed with.
     fn verifier(&self, body: &[u8]) -> Result<&Verifier, WebhookOutcome> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self
+            .destinations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         if let ([only], true) = (self.verifiers.as_slice(), known.is_empty()) {
             return Ok(only);
         }
@@ -143,6 +151,6 @@ fn is_probe(body: &[u8]) -> bool {
     struct Probe {
         events: Vec<IgnoredAny>,
     }
-    body.len() <= PROBE_BYTES
+    body.len() <= MAX_PROBE_BYTES
         && serde_json::from_slice::<Probe>(body).is_ok_and(|probe| probe.events.is_empty())
 }

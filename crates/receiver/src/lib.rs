@@ -1,222 +1,187 @@
 //! The webhook receiver: `server` takes requests, `intake` verifies them, `coordinator` makes their
-//! events safe in the `queue` and hands them out, `lines` or `forward` bring them to the platform.
+//! events safe in the `queue` and hands them out, `stdio` or `forward` deliver them to the platform.
 //! It reads no configuration and prints nothing; what it needs of the world is handed in.
 //!
 //! The promise, whenever the process dies: an event that LINE was answered 200 for is on the disk or
-//! was handed over, and one whose acknowledgement is on the disk is never handed out again. One that
-//! was out, its acknowledgement not yet on the disk, comes again with the same id and a higher
+//! was delivered, and one whose acknowledgement is on the disk is never delivered again. One that was
+//! in flight, its acknowledgement not yet on the disk, comes again with the same id and a higher
 //! `attempt`; an event with attempt 1 surely never came before.
 
-pub mod forward;
-pub mod intake;
-mod stdio;
-pub mod metrics;
+mod coordinator;
+mod document;
+mod forward;
+mod host;
+mod intake;
+mod metrics;
+mod policy;
 pub mod queue;
 mod server;
-mod policy;
-mod coordinator;
+mod settings;
+mod stdio;
+mod supervisor;
 
-use std::io::{BufRead, Write};
+use std::fmt;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver as Inbox, Sender, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use coordinator::{Coordinator, Message, Terms};
-use forward::Target;
-use intake::Intake;
+use coordinator::{Coordinator, Message};
 use metrics::Metrics;
-use queue::{Queue, QueuedEvent};
-use server::{Limits, Server};
+use queue::{Queue, QueueError, QueuedEvent};
+use server::Server;
+use supervisor::Supervisor;
 
-/// How many messages may wait for the coordinator. Past it, LINE is asked to come again.
-const INBOX: usize = 1024;
+pub use forward::{Signer, Target};
+pub use host::{Clock, Host, millis};
+pub use intake::{Channel, Intake};
+pub use settings::{DeliverySettings, QueueSettings, RetryLimits, ServerSettings, Settings};
+pub use stdio::Acknowledgements;
+pub use supervisor::ShutdownReason;
 
-/// The time.
-pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
-
-/// Milliseconds since 1970.
-#[must_use]
-pub fn millis(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// How the receiver works.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where it listens; port 0 takes a free one.
-    pub address: SocketAddr,
-    /// The path of webhooks.
-    pub path: String,
-    /// The largest body, bytes.
-    pub max_body_bytes: usize,
-    /// The most connections at once. Over it the one that has been idle for longest is closed.
-    pub max_connections: usize,
-    /// How long a connection may take for a request's head, and be idle between requests.
-    pub idle: Duration,
-    /// How many events may be with the platform at once; each is of another chat.
-    pub in_flight: usize,
-    /// How many failures an event may have before it is given up.
-    pub attempts: i64,
-    /// How old an event may get before a failure makes it given up.
-    pub max_age: Duration,
-    /// How long an event waits for earlier ones of its chat.
-    pub settle: Duration,
-    /// How long a line may wait for its acknowledgement.
-    pub acknowledge_within: Duration,
-    /// How many events may wait before LINE is refused.
-    pub max_waiting: i64,
-    /// How long the ids of events are remembered.
-    pub remember: Duration,
-}
+/// Backpressure: how many messages may wait for the coordinator. Past it webhooks are answered 503.
+const MAX_WAITING_MESSAGES: usize = 1024;
 
 /// Where events go.
 pub enum Sink {
     /// Nowhere: they wait.
     Hold,
-    /// As lines of JSON; acknowledged by lines that come back, if there is anything to read.
+    /// Out as lines of JSON.
     Stdio {
         /// Where lines go.
         output: Box<dyn Write + Send>,
-        /// Where acknowledgements come from.
-        answers: Option<Box<dyn BufRead + Send>>,
-        /// Tells people about answers that make no sense.
-        complain: fn(&str),
+        /// How they are acknowledged; without it an event that is written and flushed is.
+        acknowledgements: Option<Acknowledgements>,
     },
-    /// As POSTs.
+    /// Out as POSTs; a 2xx acknowledges one.
     Forward(Target),
 }
 
-impl std::fmt::Debug for Sink {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Sink")
+impl fmt::Debug for Sink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Sink::Hold => "Hold",
+            Sink::Stdio { .. } => "Stdio",
+            Sink::Forward(_) => "Forward",
+        })
     }
 }
 
-/// Why the receiver should end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShutdownReason {
-    /// Somebody asked it to.
-    Asked,
-    /// Nobody reads its lines any more.
-    OutputClosed,
-    /// Nobody will acknowledge anything any more.
-    InputEnded,
+/// Why a receiver cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The queue's file cannot be read or written.
+    Queue(QueueError),
+    /// The address cannot be listened on.
+    Address(SocketAddr, String),
+    /// A thread cannot be started.
+    Thread(io::Error),
 }
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Queue(error) => write!(formatter, "the queue cannot be used: {error}"),
+            StartError::Address(address, error) => {
+                write!(formatter, "it cannot listen on {address}: {error}")
+            }
+            StartError::Thread(error) => write!(formatter, "a thread cannot be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
 
 /// A receiver at work.
 pub struct Receiver {
     server: Server,
     coordinator_tx: SyncSender<Message>,
     coordinator: JoinHandle<()>,
+    metrics: Arc<Metrics>,
 }
 
-impl std::fmt::Debug for Receiver {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Receiver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Receiver").finish_non_exhaustive()
     }
 }
 
 impl Receiver {
-    /// Starts it. `ended` hears of a sink that can no longer work.
+    /// Starts it. `shutdown_tx` hears when it can no longer work; it goes on until
+    /// [`Receiver::stop`] all the same.
     ///
     /// # Errors
     ///
-    /// Why it cannot: the queue, the address, or a thread.
+    /// Where the queue or the address cannot be used, or a thread cannot be started.
     pub fn start(
-        settings: &Settings,
+        settings: Settings,
         queue: Queue,
         intake: Arc<Intake>,
         sink: Sink,
-        now: &Clock,
-        random: fn() -> u128,
-        ended: &Sender<ShutdownReason>,
-    ) -> Result<Self, String> {
+        host: &Host,
+        shutdown_tx: Sender<ShutdownReason>,
+    ) -> Result<Self, StartError> {
+        let Settings {
+            server,
+            queue: queue_settings,
+            delivery,
+        } = settings;
         let metrics = Arc::new(Metrics::default());
-        let (coordinator_tx, inbox) = sync_channel(INBOX);
-        let (events, outgoing) = sync_channel(settings.in_flight.max(1));
-        let terms = settings.terms(&sink);
+        let supervisor = Supervisor::new(shutdown_tx, Arc::clone(&metrics));
+        let (coordinator_tx, inbox) = sync_channel(MAX_WAITING_MESSAGES);
+        let (deliveries, events) = sync_channel(delivery.max_in_flight.max(1));
         let coordinator = Coordinator::new(
             queue,
-            terms,
+            (queue_settings, delivery),
             inbox,
-            events,
+            (!matches!(sink, Sink::Hold)).then_some(deliveries),
             Arc::clone(&metrics),
-            Arc::clone(now),
-            random,
-        );
-        let coordinator =
-            coordinator.map_err(|error| format!("the queue cannot be used: {error}"))?;
-        let server = Server::start(settings.limits(), intake, coordinator_tx.clone(), metrics)
-            .map_err(|error| format!("it cannot listen on {}: {error}", settings.address))?;
-        let unstarted = |error: std::io::Error| format!("a thread cannot be started: {error}");
-        start_sink(
-            sink,
-            settings.in_flight,
-            outgoing,
-            &coordinator_tx,
-            now,
-            ended,
+            host.clone(),
         )
-        .map_err(unstarted)?;
-        let coordinator = named("coordinator", move || coordinator.run()).map_err(unstarted)?;
+        .map_err(StartError::Queue)?;
+        let address = server.address;
+        let server = Server::start(
+            server,
+            intake,
+            coordinator_tx.clone(),
+            Arc::clone(&metrics),
+            &supervisor,
+        )
+        .map_err(|error| StartError::Address(address, error))?;
+        let threads = delivery.max_in_flight;
+        start_sink(sink, threads, events, &coordinator_tx, host, &supervisor)
+            .map_err(StartError::Thread)?;
+        let coordinator = supervisor
+            .spawn("coordinator", None, move || coordinator.run())
+            .map_err(StartError::Thread)?;
         Ok(Self {
             server,
             coordinator_tx,
             coordinator,
+            metrics,
         })
     }
 
-    /// Where it listens.
+    /// Where it listens, the port as taken.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.server.address
+        self.server.address()
     }
 
-    /// Takes no further request, answers those that are open, lets what is out be settled within the
-    /// grace, and closes the queue. What was said about events before is written in any case.
-    pub fn stop(self, grace: Duration) {
+    /// Graceful shutdown: takes no further request, answers those that are open, lets what is in
+    /// flight be settled within `grace`, and closes the queue. What was said about events before is
+    /// written in any case. The answer is how many panics there were since the start: bugs.
+    #[must_use = "a bug that was survived should still be told"]
+    pub fn stop(self, grace: Duration) -> u64 {
         self.server.stop();
+        // Where the coordinator has panicked there is nothing left to wait for.
         let _ = self.coordinator_tx.send(Message::Stop(grace));
         let _ = self.coordinator.join();
-    }
-}
-
-impl Settings {
-    fn terms(&self, sink: &Sink) -> Terms {
-        let in_flight = match sink {
-            Sink::Hold => 0,
-            Sink::Stdio { .. } | Sink::Forward(_) => self.in_flight,
-        };
-        let answered = matches!(
-            sink,
-            Sink::Stdio {
-                answers: Some(_),
-                ..
-            }
-        );
-        Terms {
-            in_flight,
-            attempts: self.attempts,
-            max_age: self.max_age,
-            settle: self.settle,
-            acknowledge_within: answered.then_some(self.acknowledge_within),
-            max_waiting: self.max_waiting,
-            remember: self.remember,
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            address: self.address,
-            path: self.path.clone(),
-            max_body_bytes: self.max_body_bytes,
-            max_connections: self.max_connections,
-            idle: self.idle,
-            body_within: Duration::from_secs(5),
-        }
+        self.metrics.panics.load(Ordering::Relaxed)
     }
 }
 
@@ -225,36 +190,23 @@ fn start_sink(
     threads: usize,
     events: Inbox<QueuedEvent>,
     coordinator_tx: &SyncSender<Message>,
-    now: &Clock,
-    ended: &Sender<ShutdownReason>,
-) -> std::io::Result<()> {
+    host: &Host,
+    supervisor: &Supervisor,
+) -> io::Result<()> {
     match sink {
         // Nothing is ever handed out; the channel's end may go.
         Sink::Hold => Ok(()),
-        Sink::Forward(target) => forward::start(target, threads, events, coordinator_tx, now),
         Sink::Stdio {
             output,
-            answers,
-            complain,
-        } => {
-            let answered = answers.is_some();
-            if let Some(input) = answers {
-                let (coordinator_tx, ended) = (coordinator_tx.clone(), ended.clone());
-                named("answers", move || {
-                    stdio::listen(input, &coordinator_tx, &ended, complain);
-                })?;
-            }
-            let (coordinator_tx, ended) = (coordinator_tx.clone(), ended.clone());
-            named("lines", move || {
-                stdio::write(output, answered, &events, &coordinator_tx, &ended);
-            })?;
-            Ok(())
-        }
+            acknowledgements,
+        } => stdio::start(output, acknowledgements, events, coordinator_tx, supervisor),
+        Sink::Forward(target) => forward::start(
+            target,
+            threads,
+            events,
+            coordinator_tx,
+            &host.clock,
+            supervisor,
+        ),
     }
-}
-
-fn named(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)
 }

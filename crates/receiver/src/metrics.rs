@@ -1,5 +1,5 @@
-//! Counters of the receiver, and their Prometheus text. Counting takes no lock; what is counted has
-//! no content of any event in it.
+//! Counters of the receiver, and their Prometheus text. Counting takes no lock, and nothing of an
+//! event's content is counted.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// How the answer to one webhook request ended, as the label of its counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WebhookOutcome {
+pub(crate) enum WebhookOutcome {
     /// Its events are safe.
     Accepted,
     /// It had no events: LINE asks whether anybody is there.
@@ -24,7 +24,7 @@ pub enum WebhookOutcome {
     TooLarge,
     /// Its body did not come in time.
     TooSlow,
-    /// Too much was waiting already, in memory or in the queue.
+    /// Backpressure: too much was waiting already, in memory or in the queue.
     Overloaded,
     /// Its events could not be made safe in time.
     NotStored,
@@ -32,7 +32,7 @@ pub enum WebhookOutcome {
     NotFound,
 }
 
-const ANSWERS: [(WebhookOutcome, &str); 11] = [
+const WEBHOOK_LABELS: [(WebhookOutcome, &str); 11] = [
     (WebhookOutcome::Accepted, "accepted"),
     (WebhookOutcome::Probe, "probe"),
     (WebhookOutcome::Unsigned, "unsigned"),
@@ -46,20 +46,20 @@ const ANSWERS: [(WebhookOutcome, &str); 11] = [
     (WebhookOutcome::NotFound, "not_found"),
 ];
 
-/// How one attempt to hand an event over ended, as the label of its counter.
+/// How one delivery attempt ended, as the label of its counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryOutcome {
+pub(crate) enum DeliveryOutcome {
     /// The platform acknowledged it.
     Acknowledged,
     /// The platform failed; it comes again.
     Failed,
     /// The platform could not be reached, or asked for patience; it comes again.
     Unreachable,
-    /// It was given up.
+    /// It became a dead letter.
     Dead,
 }
 
-const HANDED: [(DeliveryOutcome, &str); 4] = [
+const DELIVERY_LABELS: [(DeliveryOutcome, &str); 4] = [
     (DeliveryOutcome::Acknowledged, "acknowledged"),
     (DeliveryOutcome::Failed, "failed"),
     (DeliveryOutcome::Unreachable, "unreachable"),
@@ -67,14 +67,14 @@ const HANDED: [(DeliveryOutcome, &str); 4] = [
 ];
 
 /// The upper bounds of a histogram's buckets, milliseconds.
-const BOUNDS: [u64; 12] = [
+const BUCKET_BOUNDS: [u64; 12] = [
     1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000,
 ];
 
 /// Durations, sorted into buckets.
 #[derive(Debug, Default)]
 struct Histogram {
-    buckets: [AtomicU64; BOUNDS.len()],
+    buckets: [AtomicU64; BUCKET_BOUNDS.len()],
     count: AtomicU64,
     sum_micros: AtomicU64,
 }
@@ -82,7 +82,7 @@ struct Histogram {
 impl Histogram {
     fn observe(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        for (bound, bucket) in BOUNDS.iter().zip(&self.buckets) {
+        for (bound, bucket) in BUCKET_BOUNDS.iter().zip(&self.buckets) {
             if micros <= bound * 1_000 {
                 bucket.fetch_add(1, Ordering::Relaxed);
             }
@@ -93,7 +93,7 @@ impl Histogram {
 
     fn render(&self, name: &str, help: &str, text: &mut String) {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
-        for (bound, bucket) in BOUNDS.iter().zip(&self.buckets) {
+        for (bound, bucket) in BUCKET_BOUNDS.iter().zip(&self.buckets) {
             let bound = Duration::from_millis(*bound).as_secs_f64();
             let _ = writeln!(text, "{name}_bucket{{le=\"{bound}\"}} {}", get(bucket));
         }
@@ -110,60 +110,61 @@ fn get(counter: &AtomicU64) -> u64 {
 
 /// Everything that is counted.
 #[derive(Debug, Default)]
-pub struct Metrics {
-    answers: [AtomicU64; ANSWERS.len()],
-    handed: [AtomicU64; HANDED.len()],
+pub(crate) struct Metrics {
+    webhooks: [AtomicU64; WEBHOOK_LABELS.len()],
+    deliveries: [AtomicU64; DELIVERY_LABELS.len()],
     answer_seconds: Histogram,
     attempt_seconds: Histogram,
     delay_seconds: Histogram,
     /// Events that were taken in.
-    pub new_events: AtomicU64,
+    pub(crate) new_events: AtomicU64,
     /// Events that had come before.
-    pub duplicates: AtomicU64,
+    pub(crate) duplicates: AtomicU64,
     /// Transactions that reached the disk.
-    pub commits: AtomicU64,
+    pub(crate) commits: AtomicU64,
     /// Transactions that failed.
-    pub failed_commits: AtomicU64,
+    pub(crate) failed_commits: AtomicU64,
     /// Events that wait.
-    pub waiting: AtomicI64,
-    /// Events that were given up and are kept.
-    pub dead: AtomicI64,
-    /// Events that are handed out.
-    pub out: AtomicI64,
+    pub(crate) waiting: AtomicI64,
+    /// Dead letters.
+    pub(crate) dead: AtomicI64,
+    /// Events that are in flight.
+    pub(crate) in_flight: AtomicI64,
     /// Open connections.
-    pub connections: AtomicI64,
+    pub(crate) connections: AtomicI64,
     /// Connections that were closed to make room for others.
-    pub evicted: AtomicU64,
+    pub(crate) evicted: AtomicU64,
+    /// Panics, each of them a bug.
+    pub(crate) panics: AtomicU64,
 }
 
 impl Metrics {
     /// Counts the answer to a webhook request.
-    pub fn answered(&self, answer: WebhookOutcome, took: Duration) {
-        self.answers[answer as usize].fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_webhook(&self, outcome: WebhookOutcome, took: Duration) {
+        self.webhooks[outcome as usize].fetch_add(1, Ordering::Relaxed);
         self.answer_seconds.observe(took);
     }
 
-    /// Counts an attempt to hand an event over.
-    pub fn handed(&self, how: DeliveryOutcome, took: Duration) {
-        self.handed[how as usize].fetch_add(1, Ordering::Relaxed);
+    /// Counts a delivery attempt.
+    pub(crate) fn count_delivery(&self, outcome: DeliveryOutcome, took: Duration) {
+        self.deliveries[outcome as usize].fetch_add(1, Ordering::Relaxed);
         self.attempt_seconds.observe(took);
     }
 
     /// Counts how long an event was on its way from acceptance to acknowledgement.
-    pub fn delayed(&self, delay: Duration) {
+    pub(crate) fn observe_delay(&self, delay: Duration) {
         self.delay_seconds.observe(delay);
     }
 
     /// The Prometheus text.
-    #[must_use]
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = String::with_capacity(8 * 1024);
         let name = "line_connector_webhook_requests_total";
         let _ = writeln!(
             text,
             "# HELP {name} Webhook requests by their answer.\n# TYPE {name} counter"
         );
-        for ((_, label), counter) in ANSWERS.iter().zip(&self.answers) {
+        for ((_, label), counter) in WEBHOOK_LABELS.iter().zip(&self.webhooks) {
             let _ = writeln!(text, "{name}{{result=\"{label}\"}} {}", get(counter));
         }
         let name = "line_connector_events_total";
@@ -177,9 +178,9 @@ impl Metrics {
         let name = "line_connector_forwards_total";
         let _ = writeln!(
             text,
-            "# HELP {name} Attempts to hand an event over.\n# TYPE {name} counter"
+            "# HELP {name} Delivery attempts by their result.\n# TYPE {name} counter"
         );
-        for ((_, label), counter) in HANDED.iter().zip(&self.handed) {
+        for ((_, label), counter) in DELIVERY_LABELS.iter().zip(&self.deliveries) {
             let _ = writeln!(text, "{name}{{result=\"{label}\"}} {}", get(counter));
         }
         for (name, help, counter) in [
@@ -194,8 +195,13 @@ impl Metrics {
                 "Connections closed to make room.",
                 &self.evicted,
             ),
+            (
+                "panics_total",
+                "Panics: bugs of the connector.",
+                &self.panics,
+            ),
         ] {
-            plain(&mut text, name, help, "counter", &get(counter).to_string());
+            render_plain(&mut text, name, help, "counter", &get(counter).to_string());
         }
         for (name, help, gauge) in [
             (
@@ -203,12 +209,12 @@ impl Metrics {
                 "Events not yet acknowledged.",
                 &self.waiting,
             ),
-            ("events_dead", "Events given up.", &self.dead),
-            ("events_in_flight", "Events handed out.", &self.out),
+            ("events_dead", "Dead letters.", &self.dead),
+            ("events_in_flight", "Events in flight.", &self.in_flight),
             ("connections", "Open connections.", &self.connections),
         ] {
             let value = gauge.load(Ordering::Relaxed).to_string();
-            plain(&mut text, name, help, "gauge", &value);
+            render_plain(&mut text, name, help, "gauge", &value);
         }
         let histograms = [
             (
@@ -218,7 +224,7 @@ impl Metrics {
             ),
             (
                 "forward",
-                "How long an attempt to hand an event over took.",
+                "How long a delivery attempt took.",
                 &self.attempt_seconds,
             ),
             (
@@ -234,7 +240,7 @@ impl Metrics {
     }
 }
 
-fn plain(text: &mut String, name: &str, help: &str, kind: &str, value: &str) {
+fn render_plain(text: &mut String, name: &str, help: &str, kind: &str, value: &str) {
     let name = format!("line_connector_{name}");
     let _ = writeln!(
         text,
@@ -248,19 +254,19 @@ mod tests {
 
     #[test]
     fn labels_stand_in_the_order_of_their_counters() {
-        for (index, (answer, _)) in ANSWERS.iter().enumerate() {
-            assert_eq!(*answer as usize, index);
+        for (index, (webhook, _)) in WEBHOOK_LABELS.iter().enumerate() {
+            assert_eq!(*webhook as usize, index);
         }
-        for (index, (handed, _)) in HANDED.iter().enumerate() {
-            assert_eq!(*handed as usize, index);
+        for (index, (delivery, _)) in DELIVERY_LABELS.iter().enumerate() {
+            assert_eq!(*delivery as usize, index);
         }
     }
 
     #[test]
     fn buckets_are_cumulative() {
         let metrics = Metrics::default();
-        metrics.answered(WebhookOutcome::Accepted, Duration::from_millis(7));
-        metrics.answered(WebhookOutcome::Accepted, Duration::from_secs(90));
+        metrics.count_webhook(WebhookOutcome::Accepted, Duration::from_millis(7));
+        metrics.count_webhook(WebhookOutcome::Accepted, Duration::from_secs(90));
         let text = metrics.render();
         for line in [
             "line_connector_webhook_requests_total{result=\"accepted\"} 2",

@@ -1,11 +1,12 @@
 //! HTTP/1.1 for the receiver: many connections on one thread, each with its deadlines. It answers
-//! LINE only when the coordinator says that events are safe, and in time in any case. It knows neither
-//! signatures nor events.
+//! LINE only when the coordinator says that events are safe, and in time in any case. It knows
+//! neither signatures nor events.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,6 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use line_connector_core::webhook::signature;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
@@ -28,41 +30,28 @@ use tokio::time::{sleep, timeout};
 use super::coordinator::{Arrival, Message, Stored};
 use super::intake::Intake;
 use super::metrics::{Metrics, WebhookOutcome};
+use super::queue::NewEvent;
+use super::settings::ServerSettings;
+use super::supervisor::Supervisor;
 
 /// LINE takes no answer after 2 seconds; this leaves time for the way there and back.
-const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long events may take to be safe where their body came late, and left no more time than this.
+const MIN_STORE_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long a health check may wait for the coordinator.
-const HEALTHY_WITHIN: Duration = Duration::from_secs(1);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long open requests may take to end when the server stops.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes of bodies that are held in memory at once.
-const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
+const MAX_BUFFERED_BYTES: usize = 64 * 1024 * 1024;
 /// The most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// The header that holds LINE's signature.
-const SIGNATURE: &str = "x-line-signature";
-
-/// What the server takes.
-#[derive(Debug, Clone)]
-pub(crate) struct Limits {
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
-    /// The path of webhooks.
-    pub(crate) path: String,
-    /// The largest body.
-    pub(crate) max_body_bytes: usize,
-    /// The most connections. Over it the one that has been idle for longest is closed.
-    pub(crate) max_connections: usize,
-    /// How long a connection may take for a request's head, and be idle between requests.
-    pub(crate) idle: Duration,
-    /// How long a body may take.
-    pub(crate) body_within: Duration,
-}
 
 /// A server at work.
 pub(crate) struct Server {
-    /// Where it listens, the port as taken.
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     stop: Arc<Notify>,
     thread: JoinHandle<()>,
 }
@@ -74,10 +63,11 @@ impl Server {
     ///
     /// Why it cannot listen.
     pub(crate) fn start(
-        limits: Limits,
+        settings: ServerSettings,
         intake: Arc<Intake>,
         coordinator_tx: SyncSender<Message>,
         metrics: Arc<Metrics>,
+        supervisor: &Supervisor,
     ) -> Result<Self, String> {
         let stop = Arc::new(Notify::new());
         let (ready, started) = sync_channel(1);
@@ -87,7 +77,7 @@ impl Server {
                 .enable_all()
                 .build();
             let listening = runtime.and_then(|runtime| {
-                let listener = runtime.block_on(TcpListener::bind(limits.address))?;
+                let listener = runtime.block_on(TcpListener::bind(settings.address))?;
                 let address = listener.local_addr()?;
                 Ok((runtime, listener, address))
             });
@@ -100,24 +90,29 @@ impl Server {
             };
             let _ = ready.send(Ok(address));
             let shared = Rc::new(Shared {
-                limits,
+                settings,
                 intake,
                 coordinator_tx,
                 metrics,
-                slots: RefCell::default(),
-                held: Cell::new(0),
+                connections: RefCell::default(),
+                buffered_bytes: Cell::new(0),
                 stopping: Cell::new(false),
             });
             LocalSet::new().block_on(&runtime, serve(shared, listener, stopped));
         };
-        let builder = std::thread::Builder::new().name("server".to_owned());
-        let thread = builder.spawn(work).map_err(|error| error.to_string())?;
+        let thread = supervisor.spawn("server", None, work);
+        let thread = thread.map_err(|error| error.to_string())?;
         let address = started.recv().map_err(|error| error.to_string())??;
         Ok(Self {
             address,
             stop,
             thread,
         })
+    }
+
+    /// Where it listens, the port as taken.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Takes no further connection, lets open requests end, and ends.
@@ -129,82 +124,95 @@ impl Server {
 
 /// What all connections share. They run on one thread.
 struct Shared {
-    limits: Limits,
+    settings: ServerSettings,
     intake: Arc<Intake>,
     coordinator_tx: SyncSender<Message>,
     metrics: Arc<Metrics>,
-    slots: RefCell<Slots>,
+    connections: RefCell<Connections>,
     /// Bytes of bodies in memory.
-    held: Cell<usize>,
+    buffered_bytes: Cell<usize>,
     stopping: Cell<bool>,
 }
 
 /// The open connections.
 #[derive(Default)]
-struct Slots {
+struct Connections {
     ticks: u64,
-    open: HashMap<u64, Slot>,
+    open: HashMap<u64, Connection>,
 }
 
-struct Slot {
-    doing: Doing,
+struct Connection {
+    phase: Phase,
+    /// The tick at which the phase began.
     since: u64,
     task: Option<AbortHandle>,
 }
 
 /// What a connection is about, in the order in which it may be closed for another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Doing {
+enum Phase {
     /// It has no request, or only a part of a head.
-    Nothing,
+    Idle,
     /// Its request's body is still coming.
-    Reading,
+    ReadingBody,
     /// Its request is complete and waits for its answer.
-    Waiting,
+    Answering,
 }
 
-impl Slots {
+impl Connections {
     fn tick(&mut self) -> u64 {
         self.ticks += 1;
         self.ticks
     }
 
-    fn mark(&mut self, id: u64, doing: Doing) {
+    fn enter(&mut self, id: u64, phase: Phase) {
         let since = self.tick();
-        if let Some(slot) = self.open.get_mut(&id) {
-            slot.doing = doing;
-            slot.since = since;
+        if let Some(connection) = self.open.get_mut(&id) {
+            connection.phase = phase;
+            connection.since = since;
         }
     }
 
     /// Closes the connection that is needed least: idle for longest, else reading for longest.
     /// `false` where every one has a complete request.
     fn evict(&mut self) -> bool {
-        let open = self
+        let closable = self
             .open
             .iter()
-            .filter(|(_, slot)| slot.doing != Doing::Waiting);
-        let least = open.min_by_key(|(_, slot)| (slot.doing, slot.since));
+            .filter(|(_, connection)| connection.phase != Phase::Answering);
+        let least = closable.min_by_key(|(_, connection)| (connection.phase, connection.since));
         let Some(id) = least.map(|(id, _)| *id) else {
             return false;
         };
-        if let Some(task) = self.open.remove(&id).and_then(|slot| slot.task) {
+        let connection = self.open.remove(&id);
+        if let Some(task) = connection.and_then(|connection| connection.task) {
             task.abort();
         }
         true
     }
 }
 
-/// Accepts until it is told to stop, then lets open requests end.
+/// Accepts until it is told to stop, then lets open requests end: a graceful shutdown.
 async fn serve(shared: Rc<Shared>, listener: TcpListener, stop: Arc<Notify>) {
     let accepting = spawn_local(accept(Rc::clone(&shared), listener));
-    stop.notified().await;
-    accepting.abort();
+    let stopper = accepting.abort_handle();
+    spawn_local(async move {
+        stop.notified().await;
+        stopper.abort();
+    });
+    // It ends by being stopped, or by a bug, which is this thread's end too.
+    if let Some(panic) = accepting
+        .await
+        .err()
+        .and_then(|end| end.try_into_panic().ok())
+    {
+        resume_unwind(panic);
+    }
     shared.stopping.set(true);
-    let end = Instant::now() + DRAIN;
+    let end = Instant::now() + DRAIN_TIMEOUT;
     loop {
-        let open = |slot: &Slot| slot.doing != Doing::Nothing;
-        if !shared.slots.borrow().open.values().any(open) || Instant::now() >= end {
+        let busy = |connection: &Connection| connection.phase != Phase::Idle;
+        if !shared.connections.borrow().open.values().any(busy) || Instant::now() >= end {
             break;
         }
         sleep(Duration::from_millis(10)).await;
@@ -221,48 +229,48 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener) {
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let full = shared.slots.borrow().open.len() >= shared.limits.max_connections;
+        let full = shared.connections.borrow().open.len() >= shared.settings.max_connections;
         if full && !shared.evict() {
             continue;
         }
         let _ = stream.set_nodelay(true);
         let id = {
-            let mut slots = shared.slots.borrow_mut();
-            let since = slots.tick();
-            let slot = Slot {
-                doing: Doing::Nothing,
+            let mut connections = shared.connections.borrow_mut();
+            let since = connections.tick();
+            let connection = Connection {
+                phase: Phase::Idle,
                 since,
                 task: None,
             };
-            slots.open.insert(since, slot);
+            connections.open.insert(since, connection);
             since
         };
-        let task = spawn_local(connection(Rc::clone(&shared), stream, id));
-        if let Some(slot) = shared.slots.borrow_mut().open.get_mut(&id) {
-            slot.task = Some(task.abort_handle());
+        let task = spawn_local(serve_connection(Rc::clone(&shared), stream, id));
+        if let Some(connection) = shared.connections.borrow_mut().open.get_mut(&id) {
+            connection.task = Some(task.abort_handle());
         }
-        shared.gauge();
+        shared.gauge_connections();
     }
 }
 
 /// Takes a connection out of the count when it ends, however it ends.
-struct Leave(Rc<Shared>, u64);
+struct ConnectionGuard(Rc<Shared>, u64);
 
-impl Drop for Leave {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.0.slots.borrow_mut().open.remove(&self.1);
-        self.0.gauge();
+        self.0.connections.borrow_mut().open.remove(&self.1);
+        self.0.gauge_connections();
     }
 }
 
-async fn connection(shared: Rc<Shared>, stream: TcpStream, id: u64) {
-    let _leave = Leave(Rc::clone(&shared), id);
-    let idle = shared.limits.idle;
+async fn serve_connection(shared: Rc<Shared>, stream: TcpStream, id: u64) {
+    let _guard = ConnectionGuard(Rc::clone(&shared), id);
+    let idle_timeout = shared.settings.idle_timeout;
     let service = service_fn(move |request| {
         let shared = Rc::clone(&shared);
         async move {
             let mut response = answer(&shared, id, request).await;
-            shared.slots.borrow_mut().mark(id, Doing::Nothing);
+            shared.connections.borrow_mut().enter(id, Phase::Idle);
             if shared.stopping.get() {
                 close(&mut response);
             }
@@ -271,7 +279,7 @@ async fn connection(shared: Rc<Shared>, stream: TcpStream, id: u64) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(idle)
+        .header_read_timeout(idle_timeout)
         .max_header_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     // What breaks a connection is the peer's matter: nothing was acknowledged that is not safe.
@@ -299,11 +307,11 @@ fn close(response: &mut Reply) {
 async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    if path == shared.limits.path && request.method() == Method::POST {
+    if path == shared.settings.path && request.method() == Method::POST {
         let started = Instant::now();
-        let answered = webhook(shared, id, request, started).await;
-        shared.metrics.answered(answered, started.elapsed());
-        return in_words(answered);
+        let outcome = receive(shared, id, request, started).await;
+        shared.metrics.count_webhook(outcome, started.elapsed());
+        return reply_to_webhook(outcome);
     }
     match path {
         "/healthz" if reading => shared.health().await,
@@ -311,8 +319,8 @@ async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Rep
         _ => {
             shared
                 .metrics
-                .answered(WebhookOutcome::NotFound, Duration::ZERO);
-            if path != shared.limits.path {
+                .count_webhook(WebhookOutcome::NotFound, Duration::ZERO);
+            if path != shared.settings.path {
                 return reply(StatusCode::NOT_FOUND, "there is nothing here\n");
             }
             let mut response = reply(StatusCode::METHOD_NOT_ALLOWED, "webhooks are posted\n");
@@ -324,9 +332,9 @@ async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Rep
     }
 }
 
-/// How a webhook's answer looks. LINE reads the status only; the text is for whoever tries by hand.
-fn in_words(answered: WebhookOutcome) -> Reply {
-    let (status, text) = match answered {
+/// The reply to a webhook. LINE reads the status only; the text is for whoever tries by hand.
+fn reply_to_webhook(outcome: WebhookOutcome) -> Reply {
+    let (status, text) = match outcome {
         WebhookOutcome::Accepted | WebhookOutcome::Probe => (StatusCode::OK, ""),
         WebhookOutcome::Unsigned => (
             StatusCode::UNAUTHORIZED,
@@ -362,46 +370,47 @@ fn in_words(answered: WebhookOutcome) -> Reply {
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if matches!(answered, WebhookOutcome::TooLarge | WebhookOutcome::TooSlow) {
+    if matches!(outcome, WebhookOutcome::TooLarge | WebhookOutcome::TooSlow) {
         // The rest of the body would be taken for the next request.
         close(&mut response);
     }
     response
 }
 
-/// Takes one webhook in.
-async fn webhook(
+/// Takes one webhook in: reads its body, verifies it, and waits until its events are safe.
+async fn receive(
     shared: &Rc<Shared>,
     id: u64,
     request: Request<Incoming>,
     started: Instant,
 ) -> WebhookOutcome {
-    shared.slots.borrow_mut().mark(id, Doing::Reading);
-    let signature = request.headers().get(SIGNATURE).map(|value| {
+    let enter = |phase| shared.connections.borrow_mut().enter(id, phase);
+    enter(Phase::ReadingBody);
+    let signature = request.headers().get(signature::HEADER).map(|value| {
         // What is not ASCII is no signature either.
         value.to_str().unwrap_or("?").to_owned()
     });
-    let reading = read(shared, request.into_body());
-    let body = match timeout(shared.limits.body_within, reading).await {
+    let reading = read_body(shared, request.into_body());
+    let body = match timeout(BODY_TIMEOUT, reading).await {
         Ok(Ok(body)) => body,
-        Ok(Err(answered)) => return answered,
+        Ok(Err(outcome)) => return outcome,
         Err(_) => return WebhookOutcome::TooSlow,
     };
-    shared.slots.borrow_mut().mark(id, Doing::Waiting);
+    enter(Phase::Answering);
     let (channel, events) = match shared.intake.take(&body.bytes, signature.as_deref()) {
         Ok(taken) => taken,
-        Err(answered) => return answered,
+        Err(outcome) => return outcome,
     };
-    let left = ANSWER_WITHIN.saturating_sub(started.elapsed());
-    let within = left.max(Duration::from_millis(100));
-    match shared.store(channel, events, within).await {
+    let left = ANSWER_TIMEOUT.saturating_sub(started.elapsed());
+    let store_timeout = left.max(MIN_STORE_TIMEOUT);
+    match shared.store(channel, events, store_timeout).await {
         Some(Stored::Safe) => WebhookOutcome::Accepted,
         Some(Stored::Full) => WebhookOutcome::Overloaded,
         Some(Stored::Failed) | None => WebhookOutcome::NotStored,
     }
 }
 
-/// A body, and its part in what is held in memory.
+/// A body, and its part in the bytes that are held in memory.
 struct Body {
     shared: Rc<Shared>,
     bytes: Vec<u8>,
@@ -409,14 +418,14 @@ struct Body {
 
 impl Body {
     fn take(&mut self, piece: &[u8]) -> Result<(), WebhookOutcome> {
-        let held = self.shared.held.get() + piece.len();
-        if self.bytes.len() + piece.len() > self.shared.limits.max_body_bytes {
+        let buffered = self.shared.buffered_bytes.get() + piece.len();
+        if self.bytes.len() + piece.len() > self.shared.settings.max_body_bytes {
             return Err(WebhookOutcome::TooLarge);
         }
-        if held > MAX_HELD_BYTES {
+        if buffered > MAX_BUFFERED_BYTES {
             return Err(WebhookOutcome::Overloaded);
         }
-        self.shared.held.set(held);
+        self.shared.buffered_bytes.set(buffered);
         self.bytes.extend_from_slice(piece);
         Ok(())
     }
@@ -424,15 +433,14 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.shared
-            .held
-            .set(self.shared.held.get() - self.bytes.len());
+        let buffered = self.shared.buffered_bytes.get();
+        self.shared.buffered_bytes.set(buffered - self.bytes.len());
     }
 }
 
-async fn read(shared: &Rc<Shared>, mut incoming: Incoming) -> Result<Body, WebhookOutcome> {
+async fn read_body(shared: &Rc<Shared>, mut incoming: Incoming) -> Result<Body, WebhookOutcome> {
     let announced = incoming.size_hint().lower();
-    if announced > shared.limits.max_body_bytes as u64 {
+    if announced > shared.settings.max_body_bytes as u64 {
         return Err(WebhookOutcome::TooLarge);
     }
     let mut body = Body {
@@ -451,15 +459,15 @@ async fn read(shared: &Rc<Shared>, mut incoming: Incoming) -> Result<Body, Webho
 
 impl Shared {
     fn evict(&self) -> bool {
-        let evicted = self.slots.borrow_mut().evict();
+        let evicted = self.connections.borrow_mut().evict();
         self.metrics
             .evicted
             .fetch_add(u64::from(evicted), Ordering::Relaxed);
         evicted
     }
 
-    fn gauge(&self) {
-        let open = i64::try_from(self.slots.borrow().open.len()).unwrap_or(i64::MAX);
+    fn gauge_connections(&self) {
+        let open = i64::try_from(self.connections.borrow().open.len()).unwrap_or(i64::MAX);
         self.metrics.connections.store(open, Ordering::Relaxed);
     }
 
@@ -467,8 +475,8 @@ impl Shared {
     async fn store(
         &self,
         channel: String,
-        events: Vec<super::queue::NewEvent>,
-        within: Duration,
+        events: Vec<NewEvent>,
+        store_timeout: Duration,
     ) -> Option<Stored> {
         let (answer, stored) = oneshot::channel();
         let arrival = Arrival {
@@ -485,12 +493,12 @@ impl Shared {
         {
             return Some(Stored::Full);
         }
-        timeout(within, stored).await.ok()?.ok()
+        timeout(store_timeout, stored).await.ok()?.ok()
     }
 
     /// Whether the coordinator works and the disk takes what it writes.
     async fn health(&self) -> Reply {
-        match self.store(String::new(), Vec::new(), HEALTHY_WITHIN).await {
+        match self.store(String::new(), Vec::new(), HEALTH_TIMEOUT).await {
             Some(Stored::Safe) => reply(StatusCode::OK, "ok\n"),
             _ => reply(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -1,56 +1,69 @@
 //! Events as lines of JSON: each is written and flushed, and counts as acknowledged then, or when
-//! the platform says so by a line of its own. Where the lines come from and go to is the face's
+//! the platform says so by a line of its own. Where the lines come from and go to is the program's
 //! matter.
 
 use std::io::{BufRead, BufWriter, Read as _, Write};
-use std::sync::mpsc::{Receiver, Sender, SyncSender};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
-use super::ShutdownReason;
-use super::coordinator::{Message, Settlement};
+use super::coordinator::Message;
+use super::document::document;
 use super::policy::DeliveryResult;
 use super::queue::QueuedEvent;
+use super::supervisor::{ShutdownReason, Supervisor};
 
 /// The longest line that is taken from the platform, bytes.
-const LONGEST_LINE: u64 = 64 * 1024;
+const MAX_LINE_BYTES: u64 = 64 * 1024;
 
-/// One event as the platform gets it, on a line or as a body.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    sequence: i64,
-    id: &'a str,
-    destination: &'a str,
-    chat: &'a str,
-    attempt: i64,
-    event: &'a RawValue,
+/// The platform's acknowledgements.
+pub struct Acknowledgements {
+    /// Where they come from: lines of JSON. Its end ends the receiver.
+    pub input: Box<dyn BufRead + Send>,
+    /// How long one may take before silence is a failure.
+    pub timeout: Duration,
+    /// Tells people about lines that make no sense. No value of theirs is in it.
+    pub complain: fn(&str),
 }
 
-/// An event as one line of JSON, without its end.
-pub(crate) fn document(event: &QueuedEvent) -> String {
-    let body: Result<&RawValue, _> = serde_json::from_str(&event.body);
-    let document = body.and_then(|body| {
-        serde_json::to_string(&Document {
-            sequence: event.sequence,
-            id: &event.id,
-            destination: &event.channel,
-            chat: &event.chat,
-            attempt: event.attempt,
-            event: body,
-        })
-    });
-    // The queue holds only what was serialised before.
-    document.unwrap_or_default()
+impl std::fmt::Debug for Acknowledgements {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Acknowledgements")
+            .finish_non_exhaustive()
+    }
 }
 
-/// What the platform answers on a line.
+/// Starts the threads that write events and read acknowledgements. Without acknowledgements an event
+/// that is written and flushed is acknowledged.
+pub(crate) fn start(
+    output: Box<dyn Write + Send>,
+    acknowledgements: Option<Acknowledgements>,
+    events: Receiver<QueuedEvent>,
+    coordinator_tx: &SyncSender<Message>,
+    supervisor: &Supervisor,
+) -> std::io::Result<()> {
+    let timeout = acknowledgements.as_ref().map(|expected| expected.timeout);
+    if let Some(acknowledgements) = acknowledgements {
+        let (tx, watched) = (coordinator_tx.clone(), supervisor.clone());
+        supervisor.spawn("acknowledgements", None, move || {
+            read_acknowledgements(acknowledgements, &tx, &watched);
+        })?;
+    }
+    let (tx, watched) = (coordinator_tx.clone(), supervisor.clone());
+    supervisor.spawn("lines", None, move || {
+        write_events(output, timeout, &events, &tx, &watched);
+    })?;
+    Ok(())
+}
+
+/// What the platform says on a line.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answer {
-    ack: Option<Numbers>,
-    nack: Option<Numbers>,
+    ack: Option<Sequences>,
+    nack: Option<Sequences>,
     reason: Option<String>,
     #[serde(default = "yes")]
     retry: bool,
@@ -64,51 +77,52 @@ fn yes() -> bool {
 /// One sequence number or several.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Numbers {
+enum Sequences {
     One(i64),
     Several(Vec<i64>),
 }
 
-impl Numbers {
+impl Sequences {
     fn all(self) -> Vec<i64> {
         match self {
-            Numbers::One(number) => vec![number],
-            Numbers::Several(numbers) => numbers,
+            Sequences::One(number) => vec![number],
+            Sequences::Several(numbers) => numbers,
         }
     }
 }
 
-/// Reads one answer: which events, and what is said about them.
-fn read(line: &str) -> Result<(Vec<i64>, DeliveryResult), String> {
+/// Parses one answer: which events, and what is said about them.
+fn parse_answer(line: &str) -> Result<(Vec<i64>, DeliveryResult), String> {
     let expected = "it must be {\"ack\": SEQUENCE} or {\"nack\": SEQUENCE, \"reason\"?: TEXT, \
                     \"retry\"?: false, \"retry_after_ms\"?: N}";
     let answer: Answer = serde_json::from_str(line).map_err(|_| expected.to_owned())?;
     match (answer.ack, answer.nack) {
-        (Some(numbers), None) => Ok((numbers.all(), DeliveryResult::Acknowledged)),
-        (None, Some(numbers)) => {
+        (Some(sequences), None) => Ok((sequences.all(), DeliveryResult::Acknowledged)),
+        (None, Some(sequences)) => {
             let reason = answer
                 .reason
                 .unwrap_or_else(|| "the platform said no".to_owned());
-            let after = answer.retry_after_ms.map(Duration::from_millis);
             let result = if answer.retry {
-                DeliveryResult::Failed(reason, after)
+                DeliveryResult::Failed {
+                    reason,
+                    retry_after: answer.retry_after_ms.map(Duration::from_millis),
+                }
             } else {
-                DeliveryResult::Refused(reason)
+                DeliveryResult::Refused { reason }
             };
-            Ok((numbers.all(), result))
+            Ok((sequences.all(), result))
         }
         _ => Err(expected.to_owned()),
     }
 }
 
-/// Writes events until there are no more, or nobody reads them. With `answered` the platform
-/// acknowledges; without, what is written and flushed is acknowledged.
-pub(crate) fn write(
+/// Writes events until there are no more, or nobody reads them.
+fn write_events(
     output: Box<dyn Write + Send>,
-    answered: bool,
+    acknowledgement_timeout: Option<Duration>,
     events: &Receiver<QueuedEvent>,
     coordinator_tx: &SyncSender<Message>,
-    ended: &Sender<ShutdownReason>,
+    supervisor: &Supervisor,
 ) {
     let mut output = BufWriter::with_capacity(64 * 1024, output);
     while let Ok(first) = events.recv() {
@@ -120,19 +134,21 @@ pub(crate) fn write(
             next = events.try_recv().ok().filter(|_| line.is_ok());
         }
         if output.flush().is_err() {
-            let _ = ended.send(ShutdownReason::OutputClosed);
+            supervisor.shut_down(ShutdownReason::OutputClosed);
             // What is left in the buffer has nowhere to go; dropping it must not try again.
             let _ = output.into_parts();
             return;
         }
         for sequence in written {
-            let message = if answered {
-                Message::Shown(sequence)
-            } else {
-                Message::Settled(Settlement {
+            let message = match acknowledgement_timeout {
+                Some(timeout) => Message::AwaitsAcknowledgement {
+                    sequence,
+                    deadline: Instant::now() + timeout,
+                },
+                None => Message::Settled {
                     sequence,
                     result: DeliveryResult::Acknowledged,
-                })
+                },
             };
             let _ = coordinator_tx.send(message);
         }
@@ -141,22 +157,26 @@ pub(crate) fn write(
 
 /// Reads the platform's answers until their end, which ends the receiver: nobody is left to
 /// acknowledge anything.
-pub(crate) fn listen(
-    mut input: Box<dyn BufRead + Send>,
+fn read_acknowledgements(
+    acknowledgements: Acknowledgements,
     coordinator_tx: &SyncSender<Message>,
-    ended: &Sender<ShutdownReason>,
-    complain: fn(&str),
+    supervisor: &Supervisor,
 ) {
+    let Acknowledgements {
+        mut input,
+        complain,
+        ..
+    } = acknowledgements;
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
         line.clear();
-        let read_bytes = input
+        let length = input
             .by_ref()
-            .take(LONGEST_LINE)
+            .take(MAX_LINE_BYTES)
             .read_until(b'\n', &mut line);
-        if !matches!(read_bytes, Ok(length) if length > 0) {
-            let _ = ended.send(ShutdownReason::InputEnded);
+        if !matches!(length, Ok(length) if length > 0) {
+            supervisor.shut_down(ShutdownReason::InputEnded);
             return;
         }
         number += 1;
@@ -164,11 +184,11 @@ pub(crate) fn listen(
         if text.trim().is_empty() {
             continue;
         }
-        match read(text.trim()) {
+        match parse_answer(text.trim()) {
             Ok((sequences, result)) => {
                 for sequence in sequences {
                     let result = result.clone();
-                    let _ = coordinator_tx.send(Message::Settled(Settlement { sequence, result }));
+                    let _ = coordinator_tx.send(Message::Settled { sequence, result });
                 }
             }
             Err(reason) => complain(&format!(
@@ -184,26 +204,29 @@ mod tests {
 
     #[test]
     fn answers_are_read_and_anything_else_is_told_what_is_expected() {
+        let acknowledged = DeliveryResult::Acknowledged;
         assert_eq!(
-            read(r#"{"ack": 7}"#),
-            Ok((vec![7], DeliveryResult::Acknowledged))
+            parse_answer(r#"{"ack": 7}"#),
+            Ok((vec![7], acknowledged.clone()))
         );
         assert_eq!(
-            read(r#"{"ack": [7, 8]}"#),
-            Ok((vec![7, 8], DeliveryResult::Acknowledged))
+            parse_answer(r#"{"ack": [7, 8]}"#),
+            Ok((vec![7, 8], acknowledged))
         );
-        let refused = DeliveryResult::Refused("bad".to_owned());
+        let refused = DeliveryResult::Refused {
+            reason: "bad".to_owned(),
+        };
         assert_eq!(
-            read(r#"{"nack": 7, "reason": "bad", "retry": false}"#),
+            parse_answer(r#"{"nack": 7, "reason": "bad", "retry": false}"#),
             Ok((vec![7], refused))
         );
-        let later = DeliveryResult::Failed(
-            "the platform said no".to_owned(),
-            Some(Duration::from_millis(5)),
-        );
+        let failed = DeliveryResult::Failed {
+            reason: "the platform said no".to_owned(),
+            retry_after: Some(Duration::from_millis(5)),
+        };
         assert_eq!(
-            read(r#"{"nack": 7, "retry_after_ms": 5}"#),
-            Ok((vec![7], later))
+            parse_answer(r#"{"nack": 7, "retry_after_ms": 5}"#),
+            Ok((vec![7], failed))
         );
         for wrong in [
             "{}",
@@ -213,7 +236,8 @@ mod tests {
             r#"{"ack": "1"}"#,
             r#"{"akc": 1}"#,
         ] {
-            assert!(read(wrong).unwrap_err().contains("must be"), "{wrong}");
+            let error = parse_answer(wrong).unwrap_err();
+            assert!(error.contains("must be"), "{wrong}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What one transaction may do to the queue: take events in, hand them out, settle them, bring dead
-//! ones back. Each change keeps the rule that a chat has at most one event next or out.
+//! letters back. Each change keeps the rule that a chat has at most one event next or in
+//! flight.
 
 use rusqlite::{CachedStatement, OptionalExtension as _, params};
 
@@ -19,7 +20,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it does not.
-    pub fn touch(&self) -> Result<(), QueueError> {
+    pub(crate) fn touch(&self) -> Result<(), QueueError> {
         Ok(self.0.pragma_update(None, "user_version", VERSION)?)
     }
 
@@ -28,7 +29,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn add(
+    pub(crate) fn add(
         &self,
         channel: &str,
         event: &NewEvent,
@@ -42,7 +43,7 @@ impl Changes<'_> {
             return Ok(false);
         }
         let sequence = self.0.last_insert_rowid();
-        let place = self.place(channel, &event.chat, event.time, sequence)?;
+        let place = self.place_of(channel, &event.chat, event.time, sequence)?;
         self.statement(
             "INSERT INTO event (seq, channel, id, chat, time, accepted, place, due, attempts, failures, body)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9)",
@@ -55,7 +56,7 @@ impl Changes<'_> {
 
     /// The place of an event that joins its chat. It goes before the one that is next where LINE's
     /// timestamp says so and that one has never been handed out.
-    fn place(
+    fn place_of(
         &self,
         channel: &str,
         chat: &str,
@@ -93,7 +94,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn hand_out(&self, now: i64, limit: i64) -> Result<Vec<QueuedEvent>, QueueError> {
+    pub(crate) fn hand_out(&self, now: i64, limit: i64) -> Result<Vec<QueuedEvent>, QueueError> {
         let mut statement = self.statement(
             "SELECT seq, channel, id, chat, attempts + 1, failures, accepted, body FROM event
              WHERE place BETWEEN 1 AND 2 AND place = 1 AND due <= ?1 ORDER BY due LIMIT ?2",
@@ -102,7 +103,7 @@ impl Changes<'_> {
         let events: Vec<QueuedEvent> = rows.collect::<Result<_, _>>()?;
         for event in &events {
             self.statement("UPDATE event SET place = ?2, attempts = ?3 WHERE seq = ?1")?
-                .execute(params![event.sequence, place::OUT, event.attempt])?;
+                .execute(params![event.sequence, place::IN_FLIGHT, event.attempt])?;
         }
         Ok(events)
     }
@@ -113,7 +114,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn acknowledge(&self, sequence: i64) -> Result<bool, QueueError> {
+    pub(crate) fn acknowledge(&self, sequence: i64) -> Result<bool, QueueError> {
         let chat = self
             .statement(
                 "DELETE FROM event WHERE seq = ?1 AND place BETWEEN 1 AND 2 AND attempts > 0
@@ -129,7 +130,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn postpone(
+    pub(crate) fn postpone(
         &self,
         sequence: i64,
         due: i64,
@@ -144,12 +145,12 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// An event is given up, and its chat's next one may follow.
+    /// An event becomes a dead letter, and its chat's next one may follow.
     ///
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn dead_letter(
+    pub(crate) fn dead_letter(
         &self,
         sequence: i64,
         failures: i64,
@@ -180,8 +181,8 @@ impl Changes<'_> {
         Ok(true)
     }
 
-    /// A dead event waits again as if it had just been accepted, but for its place in its chat, which
-    /// LINE's timestamp decides. `false` where there is no such dead event.
+    /// A dead letter waits again as if it had just been accepted, but for its place in its chat, which
+    /// LINE's timestamp decides. `false` where there is no such dead letter.
     ///
     /// # Errors
     ///
@@ -196,7 +197,7 @@ impl Changes<'_> {
         let Some((channel, chat, time)) = found else {
             return Ok(false);
         };
-        let place = self.place(&channel, &chat, time, sequence)?;
+        let place = self.place_of(&channel, &chat, time, sequence)?;
         self.statement(
             "UPDATE event SET place = ?2, accepted = ?3, due = ?3, failures = 0, reason = NULL
              WHERE seq = ?1",
@@ -205,8 +206,8 @@ impl Changes<'_> {
         Ok(true)
     }
 
-    /// A dead event goes for good; its id stays remembered. `false` where there is no such dead
-    /// event.
+    /// A dead letter goes for good; its id stays remembered. `false` where there is no such dead
+    /// letter.
     ///
     /// # Errors
     ///

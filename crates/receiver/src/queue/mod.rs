@@ -1,5 +1,5 @@
-//! The durable queue: one `SQLite` file that holds the events that wait, those that are dead, and the
-//! ids of all that came lately. It knows no clock and hands nothing to anybody; when to write, and
+//! The durable queue: one `SQLite` file that holds the events that wait, the dead letters, and the ids
+//! of all that came lately. It knows no clock and hands nothing to anybody; when to write, and
 //! what follows a delivery, is the `coordinator`'s matter.
 
 mod changes;
@@ -18,17 +18,18 @@ const APPLICATION: i64 = 0x4c49_4e45;
 /// The version of the tables (`PRAGMA user_version`).
 const VERSION: i64 = 1;
 /// How many remembered ids one step of forgetting looks at.
-const FORGET_STEP: i64 = 500;
+const MAX_FORGET_STEP: i64 = 500;
 
-/// Where an event stands (`event.place`). Per chat, at most one event is next or out.
+/// Where an event stands (`event.place`). Per chat, at most one event is next or in
+/// flight.
 mod place {
     /// Waits behind another event of its chat.
     pub(super) const BEHIND: i64 = 0;
     /// Is its chat's next.
     pub(super) const NEXT: i64 = 1;
     /// Has been handed out and is not settled.
-    pub(super) const OUT: i64 = 2;
-    /// Was given up; kept until somebody replays or drops it.
+    pub(super) const IN_FLIGHT: i64 = 2;
+    /// Is a dead letter: kept until somebody replays or drops it.
     pub(super) const DEAD: i64 = 3;
 }
 
@@ -53,7 +54,7 @@ CREATE INDEX IF NOT EXISTS dead ON event (place) WHERE place = 3;
 
 /// Why the queue could not do something: the database's words, which quote no content.
 #[derive(Debug, Clone)]
-pub struct QueueError(pub String);
+pub struct QueueError(String);
 
 impl From<rusqlite::Error> for QueueError {
     fn from(error: rusqlite::Error) -> Self {
@@ -67,20 +68,22 @@ impl std::fmt::Display for QueueError {
     }
 }
 
+impl std::error::Error for QueueError {}
+
 /// An event as it is taken in.
 #[derive(Debug, Clone)]
-pub struct NewEvent {
+pub(crate) struct NewEvent {
     /// What makes it the same event when it comes again: LINE's webhookEventId.
-    pub id: String,
+    pub(crate) id: String,
     /// The chat within which order is kept.
-    pub chat: String,
+    pub(crate) chat: String,
     /// LINE's timestamp, milliseconds since 1970.
-    pub time: i64,
+    pub(crate) time: i64,
     /// The normalised event, JSON.
-    pub body: String,
+    pub(crate) body: String,
 }
 
-/// An event as it is handed out.
+/// An event of the queue.
 #[derive(Debug, Clone)]
 pub struct QueuedEvent {
     /// Its number in the order of acceptance.
@@ -91,7 +94,7 @@ pub struct QueuedEvent {
     pub id: String,
     /// Its chat.
     pub chat: String,
-    /// How often it has been handed out, this time included.
+    /// How often it has been handed out; of one that is handed out, this time included.
     pub attempt: i64,
     /// How many of those attempts count against it.
     pub failures: i64,
@@ -104,9 +107,9 @@ pub struct QueuedEvent {
 /// Which events a listing is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventState {
-    /// Not yet acknowledged: next, behind another one, or handed out.
+    /// Not yet acknowledged: next, behind another one, or in flight.
     Waiting,
-    /// Given up.
+    /// A dead letter.
     Dead,
 }
 
@@ -115,19 +118,19 @@ pub enum EventState {
 pub struct Listed {
     /// The event.
     pub event: QueuedEvent,
-    /// Where it stands.
+    /// Whether it waits.
     pub state: EventState,
-    /// Why its last attempt failed.
+    /// Why its last attempt failed, where it did.
     pub reason: Option<String>,
 }
 
-/// How many events stand where.
+/// How many events the queue holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Not yet acknowledged.
-    pub waiting: i64,
-    /// Given up.
-    pub dead: i64,
+    pub(crate) waiting: i64,
+    /// Dead letters.
+    pub(crate) dead: i64,
 }
 
 /// The queue's file, open.
@@ -179,7 +182,8 @@ impl Queue {
         })
     }
 
-    /// Does several things of which all are kept, durably, or none.
+    /// One transaction: several changes of which all are kept, durably, or none, also where `work`
+    /// panics.
     ///
     /// # Errors
     ///
@@ -196,12 +200,12 @@ impl Queue {
         Ok(result)
     }
 
-    /// Takes back what was handed out when the process before this one ended.
+    /// Makes what was in flight when the process before this one ended the next of its chat again.
     ///
     /// # Errors
     ///
     /// Where the file cannot be written.
-    pub fn requeue_in_flight(&mut self) -> Result<(), QueueError> {
+    pub(crate) fn requeue_in_flight(&mut self) -> Result<(), QueueError> {
         let back = "UPDATE event SET place = 1 WHERE place BETWEEN 1 AND 2 AND place = 2";
         self.connection.execute(back, [])?;
         Ok(())
@@ -212,18 +216,18 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn next_due(&self) -> Result<Option<i64>, QueueError> {
+    pub(crate) fn next_due(&self) -> Result<Option<i64>, QueueError> {
         let due = "SELECT min(due) FROM event WHERE place BETWEEN 1 AND 2 AND place = 1";
         let mut statement = self.connection.prepare_cached(due)?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// How many events stand where, counted.
+    /// How many events the queue holds, counted.
     ///
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn counts(&self) -> Result<Counts, QueueError> {
+    pub(crate) fn counts(&self) -> Result<Counts, QueueError> {
         let count = |condition: &str| {
             let question = format!("SELECT count(*) FROM event WHERE {condition}");
             self.connection
@@ -240,7 +244,7 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn data_version(&self) -> Result<i64, QueueError> {
+    pub(crate) fn data_version(&self) -> Result<i64, QueueError> {
         let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
@@ -251,14 +255,14 @@ impl Queue {
     /// # Errors
     ///
     /// Where the file cannot be written.
-    pub fn forget(&mut self, before: i64) -> Result<(), QueueError> {
+    pub(crate) fn forget(&mut self, before: i64) -> Result<(), QueueError> {
         let end: Option<(i64, i64)> = self
             .connection
             .prepare_cached(
                 "SELECT max(seq), min(at < ?1) FROM
                  (SELECT seq, at FROM seen WHERE seq > ?2 ORDER BY seq LIMIT ?3)",
             )?
-            .query_row(params![before, self.forgotten, FORGET_STEP], |row| {
+            .query_row(params![before, self.forgotten, MAX_FORGET_STEP], |row| {
                 Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?))
             })?;
         // The last one stays, so that no number is given twice.

@@ -1,0 +1,50 @@
+//! What the receiver needs of its host: the time and randomness.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The calendar's time.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// What the receiver needs of its host.
+#[derive(Clone)]
+pub struct Host {
+    /// Tells the time.
+    pub clock: Clock,
+    /// 128 random bits, different each time: they spread retries.
+    pub random: fn() -> u128,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    /// The time, milliseconds since 1970.
+    pub(crate) fn millis(&self) -> i64 {
+        millis((self.clock)())
+    }
+
+    /// Random bits for the jitter of a pause.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "any 64 of the random bits do"
+    )]
+    pub(crate) fn jitter(&self) -> u64 {
+        (self.random)() as u64
+    }
+}
+
+/// A time as milliseconds since 1970, as the queue keeps it.
+#[must_use]
+pub fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A duration as whole milliseconds, small enough to be added to a time.
+pub(crate) fn whole_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
