@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-const SECRET: &str = "the-secret-of-the-first-channel";
+pub(crate) const SECRET: &str = "the-secret-of-the-first-channel";
 const OTHER_SECRET: &str = "the-secret-of-the-second-channel";
-const BOT: &str = "Uaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(crate) const BOT: &str = "Uaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const OTHER_BOT: &str = "Ubbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 /// More than any step takes, even on a busy machine.
-const LONG: Duration = Duration::from_mins(1);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 /// LINE takes no answer after this.
 const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -146,12 +146,12 @@ impl Drop for Listening {
 }
 
 #[expect(clippy::disallowed_methods, reason = "another process is waited for")]
-fn pause(millis: u64) {
+pub(crate) fn pause(millis: u64) {
     std::thread::sleep(Duration::from_millis(millis));
 }
 
 /// A folder with room for a queue.
-fn place() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn place() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let queue = folder.path().join("queue.db");
     (folder, queue)
@@ -163,7 +163,7 @@ fn sign(secret: &str, body: &str) -> String {
 }
 
 /// A user's text message as LINE sends it.
-fn text(id: &str, user: u32, time: u64) -> Value {
+pub(crate) fn text(id: &str, user: u32, time: u64) -> Value {
     json!({
         "type": "message", "mode": "active", "timestamp": time, "webhookEventId": id,
         "deliveryContext": {"isRedelivery": false}, "replyToken": "0f3779fba3b349968c5d07db31eab56f",
@@ -177,7 +177,7 @@ fn webhook(destination: &str, events: &[Value]) -> String {
 }
 
 /// Posts a body as it is; the status, or `None` where no answer came.
-fn post(address: SocketAddr, body: &str, signature: Option<&str>) -> Option<u16> {
+pub(crate) fn post(address: SocketAddr, body: &str, signature: Option<&str>) -> Option<u16> {
     let mut head = format!(
         "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n",
         body.len()
@@ -189,12 +189,12 @@ fn post(address: SocketAddr, body: &str, signature: Option<&str>) -> Option<u16>
 }
 
 /// What LINE does: signs, posts, and looks at the status.
-fn send(address: SocketAddr, events: &[Value]) -> Option<u16> {
+pub(crate) fn send(address: SocketAddr, events: &[Value]) -> Option<u16> {
     let body = webhook(BOT, events);
     post(address, &body, Some(&sign(SECRET, &body)))
 }
 
-fn get(address: SocketAddr, path: &str) -> (u16, String) {
+pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     exchange(address, request.as_bytes()).expect("an answer")
 }

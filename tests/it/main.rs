@@ -55,3 +55,6 @@ mod round_trip;
 // `listen` and `events`: webhooks from LINE to the platform, whatever breaks in between.
 #[cfg(feature = "listen")]
 mod listen;
+// The receiver as a library, where parts of it panic: what that costs, and what goes on.
+#[cfg(feature = "listen")]
+mod receiver_panics;

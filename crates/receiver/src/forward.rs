@@ -84,18 +84,22 @@ pub(crate) fn start(
     for _ in 0..threads {
         let (target, events) = (Arc::clone(&target), Arc::clone(&events));
         let (coordinator_tx, clock) = (coordinator_tx.clone(), Arc::clone(clock));
+        let containing = supervisor.clone();
         supervisor.spawn("forward", Some(STACK_BYTES), move || {
             loop {
                 let next = events.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok(event) = next else {
                     return;
                 };
-                let reply = target.transport.send(&request(&target, &event, &clock));
-                let settled = Message::Settled {
+                // A bug costs this attempt. The thread goes on to the next event.
+                let result = containing.contain(|| {
+                    let request = request(&target, &event, &clock);
+                    result_of(&target.transport.send(&request))
+                });
+                let _ = coordinator_tx.send(Message::Settled {
                     sequence: event.sequence,
-                    result: result_of(&reply),
-                };
-                let _ = coordinator_tx.send(settled);
+                    result: result.unwrap_or_else(DeliveryResult::panicked),
+                });
             }
         })?;
     }

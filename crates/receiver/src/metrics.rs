@@ -30,9 +30,11 @@ pub(crate) enum WebhookOutcome {
     NotStored,
     /// It asked for another path, or with another method.
     NotFound,
+    /// It met a bug.
+    Panicked,
 }
 
-const WEBHOOK_LABELS: [(WebhookOutcome, &str); 11] = [
+const WEBHOOK_LABELS: [(WebhookOutcome, &str); 12] = [
     (WebhookOutcome::Accepted, "accepted"),
     (WebhookOutcome::Probe, "probe"),
     (WebhookOutcome::Unsigned, "unsigned"),
@@ -44,6 +46,7 @@ const WEBHOOK_LABELS: [(WebhookOutcome, &str); 11] = [
     (WebhookOutcome::Overloaded, "overloaded"),
     (WebhookOutcome::NotStored, "not_stored"),
     (WebhookOutcome::NotFound, "not_found"),
+    (WebhookOutcome::Panicked, "internal"),
 ];
 
 /// How one delivery attempt ended, as the label of its counter.

@@ -43,6 +43,17 @@ pub(crate) enum DeliveryResult {
     },
 }
 
+impl DeliveryResult {
+    /// A panic interrupted the delivery. It counts against the event, so that an event that always
+    /// meets the bug becomes a dead letter.
+    pub(crate) fn panicked() -> Self {
+        DeliveryResult::Failed {
+            reason: "internal error: a bug of the connector".to_owned(),
+            retry_after: None,
+        }
+    }
+}
+
 /// What is to be written about an event that was in flight.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {

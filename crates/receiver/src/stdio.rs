@@ -53,7 +53,7 @@ pub(crate) fn start(
     }
     let (tx, watched) = (coordinator_tx.clone(), supervisor.clone());
     supervisor.spawn("lines", None, move || {
-        write_events(output, timeout, &events, &tx, &watched);
+        write_events(output, document, timeout, &events, &tx, &watched);
     })?;
     Ok(())
 }
@@ -116,9 +116,10 @@ fn parse_answer(line: &str) -> Result<(Vec<i64>, DeliveryResult), String> {
     }
 }
 
-/// Writes events until there are no more, or nobody reads them.
+/// Writes events, as `render` makes documents of them, until there are no more or nobody reads them.
 fn write_events(
     output: Box<dyn Write + Send>,
+    render: fn(&QueuedEvent) -> String,
     acknowledgement_timeout: Option<Duration>,
     events: &Receiver<QueuedEvent>,
     coordinator_tx: &SyncSender<Message>,
@@ -129,9 +130,17 @@ fn write_events(
         let mut written = Vec::new();
         let mut next = Some(first);
         while let Some(event) = next {
-            let line = writeln!(output, "{}", document(&event));
-            written.extend(line.is_ok().then_some(event.sequence));
-            next = events.try_recv().ok().filter(|_| line.is_ok());
+            let sequence = event.sequence;
+            let mut open = true;
+            // A bug costs this document. The lines around it are written.
+            if let Some(line) = supervisor.contain(|| render(&event)) {
+                open = writeln!(output, "{line}").is_ok();
+                written.extend(open.then_some(sequence));
+            } else {
+                let result = DeliveryResult::panicked();
+                let _ = coordinator_tx.send(Message::Settled { sequence, result });
+            }
+            next = events.try_recv().ok().filter(|_| open);
         }
         if output.flush().is_err() {
             supervisor.shut_down(ShutdownReason::OutputClosed);
@@ -184,7 +193,9 @@ fn read_acknowledgements(
         if text.trim().is_empty() {
             continue;
         }
-        match parse_answer(text.trim()) {
+        // A bug costs this line; without it, silence is a failure in time.
+        let answer = supervisor.contain(|| parse_answer(text.trim()));
+        match answer.unwrap_or_else(|| Err("a bug of the connector".to_owned())) {
             Ok((sequences, result)) => {
                 for sequence in sequences {
                     let result = result.clone();
@@ -200,7 +211,74 @@ fn read_acknowledgements(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+    use std::sync::mpsc::{channel, sync_channel};
+    use std::sync::{Arc, Mutex};
+
+    use super::super::metrics::Metrics;
     use super::*;
+
+    /// An output that several may look at.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_costs_one_document() {
+        let event = |sequence| QueuedEvent {
+            sequence,
+            channel: "U1".to_owned(),
+            id: format!("e{sequence}"),
+            chat: format!("c{sequence}"),
+            attempt: 1,
+            failures: 0,
+            accepted: 0,
+            body: "{}".to_owned(),
+        };
+        let render = |event: &QueuedEvent| {
+            assert_ne!(event.sequence, 2, "this document panics");
+            event.id.clone()
+        };
+        let (deliveries, events) = sync_channel(3);
+        for sequence in 1..=3 {
+            deliveries.send(event(sequence)).unwrap();
+        }
+        drop(deliveries);
+        let (coordinator_tx, inbox) = sync_channel(3);
+        let (shutdown_tx, shutdown) = channel();
+        let metrics = Arc::new(Metrics::default());
+        let supervisor = Supervisor::new(shutdown_tx, Arc::clone(&metrics));
+        let written = Written::default();
+        let output = Box::new(written.clone());
+        write_events(output, render, None, &events, &coordinator_tx, &supervisor);
+        assert_eq!(*written.0.lock().unwrap(), b"e1\ne3\n");
+        drop(coordinator_tx);
+        let mut results: Vec<_> = inbox
+            .iter()
+            .map(|message| match message {
+                Message::Settled { sequence, result } => (sequence, result),
+                _ => panic!("only results are sent"),
+            })
+            .collect();
+        results.sort_by_key(|(sequence, _)| *sequence);
+        let expected = [
+            (1, DeliveryResult::Acknowledged),
+            (2, DeliveryResult::panicked()),
+            (3, DeliveryResult::Acknowledged),
+        ];
+        assert_eq!(results, expected);
+        assert_eq!(metrics.panics.load(Ordering::Relaxed), 1);
+        assert!(shutdown.try_recv().is_err(), "the receiver goes on");
+    }
 
     #[test]
     fn answers_are_read_and_anything_else_is_told_what_is_expected() {

@@ -1,11 +1,14 @@
-//! The receiver's threads, and why they should all end. A panic ends its own thread; the receiver
-//! then shuts down in order, and whoever restarts it finds the queue as it was last committed.
+//! Crash isolation. A panic in one webhook, one delivery or one document costs that one: `contain`.
+//! A panic anywhere else ends its thread and with it the receiver, in order; whoever restarts it finds
+//! the queue as it was last committed.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
+use std::task::Poll;
 use std::thread::{Builder, JoinHandle};
 
 use super::metrics::Metrics;
@@ -23,7 +26,7 @@ pub enum ShutdownReason {
     Panicked,
 }
 
-/// Starts the receiver's threads and tells its owner when it should end.
+/// Starts the receiver's threads, contains panics, and tells the owner when the receiver should end.
 #[derive(Clone)]
 pub(crate) struct Supervisor {
     shutdown_tx: Sender<ShutdownReason>,
@@ -68,9 +71,9 @@ impl Supervisor {
         let _ = self.shutdown_tx.send(reason);
     }
 
-    /// Does one piece of work. `None` where it panicked, which is counted; where, the process's
-    /// panic hook tells.
-    fn contain<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+    /// Does one piece of work. `None` where it panicked, which is counted; the process's panic hook
+    /// tells where that was.
+    pub(crate) fn contain<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
         // What the work owned is dropped with it. What it shared stays whole: channels, atomic
         // counters, and locks under which nothing is left half done. So nobody sees broken state.
         let result = catch_unwind(AssertUnwindSafe(work));
@@ -78,5 +81,19 @@ impl Supervisor {
             self.metrics.panics.fetch_add(1, Ordering::Relaxed);
         }
         result.ok()
+    }
+
+    /// [`Supervisor::contain`] for asynchronous work.
+    pub(crate) async fn contain_async<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        // What panicked is not polled again.
+        std::future::poll_fn(
+            |context| match self.contain(|| work.as_mut().poll(context)) {
+                Some(Poll::Pending) => Poll::Pending,
+                Some(Poll::Ready(output)) => Poll::Ready(Some(output)),
+                None => Poll::Ready(None),
+            },
+        )
+        .await
     }
 }
