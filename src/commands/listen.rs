@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use line_connector_client::transport::{self, Http};
 use line_connector_client::{
-    Catalog, Clock as _, Connector, Error, ExitCode, Invocation, Kind, Random, Secret, SystemClock,
-    SystemRandom, Transport,
+    Catalog, Clock as _, Connector, Error, ExitCode, Invocation, Kind, Output, Random, Secret,
+    SystemClock, SystemRandom, Transport,
 };
 use line_connector_core::asset::Asset;
 use line_connector_core::backoff::bound;
@@ -28,6 +28,7 @@ use line_connector_receiver::{
 use super::events::queue_error;
 use crate::args::ListenArguments;
 use crate::host::{self, variable};
+use crate::panics::contain;
 use crate::signals::{self, Signal};
 use crate::terminal::say;
 
@@ -340,11 +341,13 @@ fn learn(connector: &Connector, intake: &Intake, mut unknown: Vec<(usize, Map<St
     let action = connector.catalog().manifest().check.first().cloned();
     for failures in 1.. {
         unknown.retain(|(index, asset)| {
-            let output = connector.call(Invocation {
+            let invocation = Invocation {
                 action: action.clone(),
                 asset: asset.clone().into(),
                 ..Invocation::default()
-            });
+            };
+            let output =
+                contain(|| connector.call(invocation)).unwrap_or_else(|bug| Output::from(&bug));
             let body = output.json();
             let id = body.as_ref().and_then(|body| body.get("userId"));
             let learnt = id
