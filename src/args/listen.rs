@@ -8,11 +8,12 @@ use clap::{Subcommand, ValueEnum};
 /// The receiver.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListenArguments {
-    /// The file that keeps events until the platform has them; it is made where there is none.
+    /// The durable queue: a file that keeps events until the platform has them, made where there is
+    /// none.
     #[arg(long, value_name = "FILE")]
     pub(crate) queue: PathBuf,
     /// A JSON file with a channel's asset, or with an array of them; may be given several times. An
-    /// asset may hold its `destination`, the bot's user ID, too. Without it: the environment's.
+    /// asset may hold its `destination`, the bot's user ID, too. Without it: the environment's asset.
     #[arg(long = "asset", value_name = "FILE")]
     pub(crate) assets: Vec<PathBuf>,
     /// The address to listen on; port 0 takes a free one.
@@ -34,25 +35,25 @@ pub(crate) struct ListenArguments {
     /// acknowledged.
     #[arg(long, conflicts_with = "hold")]
     pub(crate) ack: bool,
-    /// Only takes events in; they wait for a later start.
+    /// Delivers nothing: events are taken in and wait for a later start.
     #[arg(long)]
     pub(crate) hold: bool,
-    /// How many events may be with the platform at once, each of another chat.
+    /// How many events may be in flight at once, each of another chat.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) concurrency: u16,
     /// How long the platform may take for one event, milliseconds.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) timeout_ms: u64,
-    /// How often the platform may fail at one event before it is given up.
+    /// How often the platform may fail at one event before it becomes a dead letter.
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(i64).range(1..=1000))]
     pub(crate) attempts: i64,
-    /// How old an event may get before a failure makes it given up, hours.
+    /// How old an event may get before a failure makes it a dead letter, hours.
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8760))]
     pub(crate) max_age_hours: u64,
     /// How long an event waits for earlier ones of its chat, milliseconds.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
     pub(crate) settle_ms: u64,
-    /// How many events may wait before LINE is answered 503.
+    /// Backpressure: how many events may wait before LINE is answered 503.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..))]
     pub(crate) max_waiting: i64,
     /// How long the ids of events are remembered, days.
@@ -87,9 +88,9 @@ pub(crate) enum EventsCommand {
         #[arg(long)]
         with_event: bool,
     },
-    /// Lets dead events wait again, to be handed over
+    /// Lets dead letters wait again, to be delivered
     Replay(Chosen),
-    /// Removes dead events for good
+    /// Removes dead letters for good
     Drop(Chosen),
 }
 
@@ -101,7 +102,7 @@ pub(crate) struct QueueFile {
     pub(crate) path: PathBuf,
 }
 
-/// Which dead events.
+/// Which dead letters.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Chosen {
     #[command(flatten)]
@@ -109,16 +110,16 @@ pub(crate) struct Chosen {
     /// Their sequence numbers.
     #[arg(value_name = "SEQUENCE", required_unless_present = "all")]
     pub(crate) sequences: Vec<i64>,
-    /// All dead events.
+    /// All dead letters.
     #[arg(long, conflicts_with = "sequences")]
     pub(crate) all: bool,
 }
 
-/// Where an event stands.
+/// Which events are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Standing {
     /// Not yet acknowledged.
     Waiting,
-    /// Given up.
+    /// Dead letters.
     Dead,
 }

@@ -1,4 +1,4 @@
-//! `events`: lists the events of a receiver's queue, replays and drops dead ones. The receiver may
+//! `events`: lists the events of a receiver's queue, replays and drops dead letters. The receiver may
 //! run meanwhile, and notices within a second.
 
 use std::fmt::Display;
@@ -14,8 +14,9 @@ use line_connector_receiver::queue::{Changes, EventState, Listed, Queue, QueueEr
 use crate::args::{Chosen, EventsCommand, QueueFile, Standing};
 use crate::terminal::{print, say};
 
-/// How many events one step reads or changes, so that a running receiver never waits for long.
-const STEP: i64 = 200;
+/// The most events that one transaction reads or changes, so that a running receiver never waits for
+/// long.
+const MAX_BATCH: i64 = 200;
 
 /// Does what the command line says.
 pub(super) fn events(command: &EventsCommand) -> Result<ExitCode, Error> {
@@ -68,7 +69,7 @@ fn list(
     };
     let (mut after, mut left) = (0, limit);
     while left > 0 {
-        let page = queue.list(state, after, left.min(STEP));
+        let page = queue.list(state, after, left.min(MAX_BATCH));
         let page = page.map_err(|error| queue_error(&file.path, error))?;
         let Some(last) = page.last() else {
             break;
@@ -105,7 +106,7 @@ fn line(listed: &Listed, with_event: bool) -> String {
     format!("{line}\n")
 }
 
-/// Changes the chosen dead events, some at a time, and tells how many.
+/// Changes the chosen dead letters, some at a time, and tells how many.
 fn change(
     chosen: &Chosen,
     done: &str,
@@ -117,13 +118,13 @@ fn change(
     let mut named = chosen.sequences.iter().copied();
     loop {
         let step: Vec<i64> = if chosen.all {
-            let page = queue.list(EventState::Dead, after, STEP);
+            let page = queue.list(EventState::Dead, after, MAX_BATCH);
             let page = page.map_err(|error| queue_error(path, error))?;
             page.iter().map(|listed| listed.event.sequence).collect()
         } else {
             named
                 .by_ref()
-                .take(usize::try_from(STEP).unwrap_or(1))
+                .take(usize::try_from(MAX_BATCH).unwrap_or(1))
                 .collect()
         };
         let Some(last) = step.last() else {
