@@ -1,5 +1,5 @@
 //! A string that must not be seen: its `Debug` is a placeholder and it cannot be serialised.
-//! What is secret is decided where a value enters (`envelope`), not here.
+//! What is secret is decided where a value enters (the documents), not here.
 
 use std::fmt;
 use std::sync::Arc;
