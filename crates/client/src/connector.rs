@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use line_connector_core::auth::Store;
+use line_connector_core::auth::{Store, TokenIssuer};
 use line_connector_core::call::Pipeline;
 use line_connector_core::catalog::Catalog;
 use line_connector_core::documents::{Invocation, Output};
-use line_connector_core::host::{Clock, Connect, Files, Host, Random, TokenIssuer};
+use line_connector_core::host::{Clock, Connect, Files, Host, Random};
 use line_connector_http::Transport;
 use serde_json::{Map, Value};
 

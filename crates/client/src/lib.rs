@@ -21,11 +21,11 @@ pub use network::Internet;
 pub use random::SystemRandom;
 pub use tokens::LineTokens;
 
-pub use line_connector_core::auth::{Hold, Store};
+pub use line_connector_core::auth::{Hold, Store, TokenIssuer};
 pub use line_connector_core::catalog::Catalog;
 pub use line_connector_core::documents::{Invocation, Options, Output};
 pub use line_connector_core::error::{Error, ExitCode, Kind, Outcome};
-pub use line_connector_core::host::{Clock, Files, Random, TokenIssuer};
+pub use line_connector_core::host::{Clock, Files, Random};
 pub use line_connector_http::{Failure, Reply, Request, Secret, Transport};
 
 /// The manual's examples, as doctests.

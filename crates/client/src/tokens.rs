@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
 use line_connector_core::asset::Credentials;
+use line_connector_core::auth::{IssuedToken, TokenIssuer};
 use line_connector_core::error::{Error, Kind};
-use line_connector_core::host::{IssuedToken, TokenIssuer};
 use line_connector_core::refusal::said;
 use line_connector_http::{Failure, Headers, Method, Reply, Request, Secret, Transport};
 use oauth2::basic::BasicClient;

@@ -8,11 +8,11 @@ use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
 use line_connector_catalog::definition::Defaults;
-use line_connector_http::{Secret, Transport};
+use line_connector_http::Transport;
 use serde_json::{Map, Value};
 
-use crate::asset::{Credentials, Network};
-use crate::auth::Store;
+use crate::asset::Network;
+use crate::auth::{Store, TokenIssuer};
 use crate::error::Error;
 
 /// The world of a [`Pipeline`](crate::call::Pipeline).
@@ -110,33 +110,6 @@ pub trait NewFile: Write {
     ///
     /// Where the system cannot do it; nothing is left behind then.
     fn keep(self: Box<Self>) -> io::Result<()>;
-}
-
-/// Issues channel access tokens.
-pub trait TokenIssuer: Send + Sync {
-    /// Asks the token endpoint once, through this transport.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::TokenRefused`](crate::error::Kind::TokenRefused) where LINE or the key says no,
-    /// [`Kind::TokenUnavailable`](crate::error::Kind::TokenUnavailable) where the endpoint does not
-    /// answer.
-    fn issue(
-        &self,
-        credentials: &Credentials,
-        transport: &dyn Transport,
-        now: SystemTime,
-        timeout: Duration,
-    ) -> Result<IssuedToken, Error>;
-}
-
-/// A channel access token as the endpoint gave it.
-#[derive(Debug, Clone)]
-pub struct IssuedToken {
-    /// The token.
-    pub value: Secret,
-    /// How long it is good for, from now on.
-    pub lifetime: Duration,
 }
 
 #[cfg(test)]

@@ -7,13 +7,12 @@ use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
 use line_connector_core::asset::{Credentials, Network};
+use line_connector_core::auth::{IssuedToken, TokenIssuer};
 use line_connector_core::call::Pipeline;
 use line_connector_core::catalog::{Catalog, Defaults};
 use line_connector_core::documents::{Invocation, Output};
 use line_connector_core::error::{Error, Kind};
-use line_connector_core::host::{
-    Clock, Connect, Files, Host, IssuedToken, NewFile, Random, TokenIssuer,
-};
+use line_connector_core::host::{Clock, Connect, Files, Host, NewFile, Random};
 use line_connector_http::Transport;
 
 /// A host that has nothing to offer.

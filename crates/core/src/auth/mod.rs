@@ -2,6 +2,7 @@
 //! calls of an identity (and by other processes, where a store is given), renewed once when LINE
 //! says 401. How one is issued is the host's matter.
 
+mod issuer;
 mod store;
 
 use std::collections::HashMap;
@@ -11,9 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::asset::Credentials;
 use crate::error::Error;
-use crate::host::{IssuedToken, TokenIssuer};
 use line_connector_http::{Secret, Transport};
 
+pub use issuer::{IssuedToken, TokenIssuer};
 pub use store::{Hold, Store};
 
 /// A token is renewed this long before it expires, so that none expires on its way to LINE.

@@ -1,0 +1,45 @@
+//! What is wrong with a member of a document.
+
+use serde_json::Value;
+
+use crate::error::Detail;
+use crate::nearest::nearest;
+
+/// A member of the wrong type, its value not quoted.
+#[must_use]
+pub fn mistyped(path: &str, expected: &str, found: &Value) -> Detail {
+    Detail {
+        expected: Some(expected.to_owned()),
+        found: Some(a_kind_of(found).to_owned()),
+        ..Detail::new(
+            path,
+            format!("must be {expected}, not {}", a_kind_of(found)),
+        )
+    }
+}
+
+/// A member that is not known, with the nearest one that is.
+#[must_use]
+pub fn unknown(key: &str, parent: &str, names: &[&str]) -> Detail {
+    Detail {
+        expected: Some(format!("one of {}", names.join(", "))),
+        hint: nearest(key, names.iter().copied()).map(|name| format!("did you mean `{name}`?")),
+        ..Detail::new(
+            format!("{parent}/{key}"),
+            format!("`{key}` is not a key here"),
+        )
+    }
+}
+
+/// A value's JSON type with its article, without the value.
+#[must_use]
+pub fn a_kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

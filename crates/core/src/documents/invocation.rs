@@ -1,0 +1,301 @@
+//! The invocation: what a platform hands over.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use line_connector_catalog::definition::Validation;
+use line_connector_http::REDACTED;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::details::{a_kind_of, mistyped, unknown};
+use crate::error::{Detail, Error, Kind};
+
+/// What a platform hands over: one call.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invocation {
+    /// Anything; it comes back in the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+    /// The action's name; may be left out where the command line names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Where LINE is and how to authenticate. What is missing is taken from the environment.
+    #[serde(default)]
+    #[schemars(schema_with = "asset_schema")]
+    pub asset: AssetParameters,
+    /// The action's inputs, in sections or flat: a key that is no section goes to the one section
+    /// that declares it.
+    #[serde(default)]
+    pub inputs: Map<String, Value>,
+    /// How the call is made.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// How a call is made. What is missing is taken from the manifest.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// How long one attempt may take, milliseconds, from connecting to the last byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3_600_000))]
+    pub timeout_ms: Option<u64>,
+    /// How many attempts the call may take where it may be repeated at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10))]
+    pub attempts: Option<u32>,
+    /// Names the effect of this call: a call with the same key, action and channel reaches people
+    /// once within LINE's 24 hours, however often it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub idempotency_key: Option<String>,
+    /// Whether inputs are checked before they are sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+    /// Where downloaded content goes: a file that appears there only when it is whole. Without it
+    /// content comes as base64 in the output, up to the manifest's `max_response_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save_to: Option<String>,
+    /// How long to wait for work that LINE only accepts, or for content that it still prepares,
+    /// milliseconds; 0 does not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400_000))]
+    pub wait_ms: Option<u64>,
+    /// How long the call may wait for its turn within LINE's rate limit, milliseconds; 0 does not
+    /// wait. Without it the call waits as long as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400_000))]
+    pub max_wait_ms: Option<u64>,
+    /// Whether a listing is followed to its end and comes as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_pages: Option<bool>,
+    /// With `all_pages`: the most items that are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_items: Option<u64>,
+}
+
+/// The asset's parameters as they came, all taken for secrets until `asset` has sorted them. A copy
+/// shares them, since calls mostly come with the same ones.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AssetParameters(Arc<Map<String, Value>>);
+
+impl AssetParameters {
+    /// These parameters, and those of `beneath` that are not among them.
+    #[must_use]
+    pub fn over(self, beneath: &Self) -> Self {
+        if self.0.is_empty() {
+            return beneath.clone();
+        }
+        if beneath.0.is_empty() {
+            return self;
+        }
+        let mut all = beneath.0.as_ref().clone();
+        all.extend(Arc::unwrap_or_clone(self.0));
+        Self::from(all)
+    }
+}
+
+impl From<Map<String, Value>> for AssetParameters {
+    fn from(parameters: Map<String, Value>) -> Self {
+        Self(Arc::new(parameters))
+    }
+}
+
+impl Deref for AssetParameters {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for AssetParameters {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_map()
+            .entries(self.0.keys().map(|name| (name, REDACTED)))
+            .finish()
+    }
+}
+
+fn asset_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "description": "Parameters of one of the manifest's assets; `describe` lists them."
+    })
+}
+
+impl Invocation {
+    /// Reads an invocation document.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidDocument`] with every place that is wrong. No value of the document is quoted.
+    pub fn from_json(text: &[u8]) -> Result<Self, Error> {
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+        let value: Value = serde_json::from_slice(text).map_err(|error| {
+            Error::new(
+                Kind::InvalidDocument,
+                format!(
+                    "standard input is not JSON: {} at line {}, column {}",
+                    syntax(&error),
+                    error.line(),
+                    error.column()
+                ),
+            )
+        })?;
+        Self::from_value(value)
+    }
+
+    /// Takes a parsed invocation document.
+    ///
+    /// # Errors
+    ///
+    /// As [`Invocation::from_json`].
+    pub fn from_value(value: Value) -> Result<Self, Error> {
+        let Value::Object(members) = value else {
+            return Err(Error::new(
+                Kind::InvalidDocument,
+                format!(
+                    "the document must be a JSON object, not {}",
+                    a_kind_of(&value)
+                ),
+            ));
+        };
+        let mut details = Vec::new();
+        let mut invocation = Self::default();
+        for (key, member) in members {
+            invocation.take(&key, member, &mut details);
+        }
+        if details.is_empty() {
+            Ok(invocation)
+        } else {
+            Err(
+                Error::new(Kind::InvalidDocument, "the invocation document is wrong")
+                    .with_details(details),
+            )
+        }
+    }
+
+    fn take(&mut self, key: &str, member: Value, details: &mut Vec<Detail>) {
+        match (key, member) {
+            ("id", id) => self.id = Some(id),
+            ("action" | "asset" | "inputs" | "options", Value::Null) => {}
+            ("action", Value::String(name)) => self.action = Some(name),
+            ("asset", Value::Object(asset)) => self.asset = asset.into(),
+            ("inputs", Value::Object(inputs)) => self.inputs = inputs,
+            ("options", Value::Object(options)) => self.options = Options::read(options, details),
+            ("action", other) => details.push(mistyped("/action", "a string", &other)),
+            ("asset" | "inputs" | "options", other) => {
+                details.push(mistyped(&format!("/{key}"), "an object", &other));
+            }
+            (key, _) => {
+                details.push(unknown(
+                    key,
+                    "",
+                    &["id", "action", "asset", "inputs", "options"],
+                ));
+            }
+        }
+    }
+}
+
+impl Options {
+    fn read(members: Map<String, Value>, details: &mut Vec<Detail>) -> Self {
+        const NAMES: [&str; 9] = [
+            "timeout_ms",
+            "attempts",
+            "idempotency_key",
+            "validation",
+            "save_to",
+            "wait_ms",
+            "max_wait_ms",
+            "all_pages",
+            "max_items",
+        ];
+        let mut options = Self::default();
+        for (key, member) in members {
+            let path = format!("/options/{key}");
+            match (key.as_str(), member) {
+                (known, Value::Null) if NAMES.contains(&known) => {}
+                ("timeout_ms", value) => match value.as_u64() {
+                    Some(time @ 1..=3_600_000) => options.timeout_ms = Some(time),
+                    _ => details.push(mistyped(&path, "milliseconds from 1 to 3600000", &value)),
+                },
+                ("attempts", value) => match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
+                    Some(count @ 1..=10) => options.attempts = Some(count),
+                    _ => details.push(mistyped(&path, "a whole number from 1 to 10", &value)),
+                },
+                ("idempotency_key", Value::String(key)) if !key.is_empty() && key.len() <= 500 => {
+                    options.idempotency_key = Some(key);
+                }
+                ("idempotency_key", value) => {
+                    details.push(mistyped(&path, "a string of 1 to 500 bytes", &value));
+                }
+                ("validation", value) => match value.as_str() {
+                    Some("strict") => options.validation = Some(Validation::Strict),
+                    Some("off") => options.validation = Some(Validation::Off),
+                    _ => details.push(mistyped(&path, "\"strict\" or \"off\"", &value)),
+                },
+                ("save_to", Value::String(path)) if !path.is_empty() => {
+                    options.save_to = Some(path);
+                }
+                ("save_to", value) => details.push(mistyped(&path, "a path", &value)),
+                ("wait_ms", value) => match value.as_u64() {
+                    Some(time @ 0..=86_400_000) => options.wait_ms = Some(time),
+                    _ => details.push(mistyped(&path, "milliseconds from 0 to 86400000", &value)),
+                },
+                ("max_wait_ms", value) => match value.as_u64() {
+                    Some(time @ 0..=86_400_000) => options.max_wait_ms = Some(time),
+                    _ => details.push(mistyped(&path, "milliseconds from 0 to 86400000", &value)),
+                },
+                ("all_pages", Value::Bool(all)) => options.all_pages = Some(all),
+                ("all_pages", value) => details.push(mistyped(&path, "true or false", &value)),
+                ("max_items", value) => match value.as_u64() {
+                    Some(most @ 1..) => options.max_items = Some(most),
+                    _ => details.push(mistyped(&path, "a whole number from 1", &value)),
+                },
+                (key, _) => details.push(unknown(key, "/options", &NAMES)),
+            }
+        }
+        options
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> &'static str {
+    if error.is_eof() {
+        "it ends too early"
+    } else {
+        "a syntax error"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Invocation;
+
+    #[test]
+    fn every_wrong_place_is_named_at_once_and_no_value_is_quoted() {
+        let text = br#"{"input": {}, "asset": "s3cr3t", "options": {"attempts": 99, "time": 1}}"#;
+        let error = Invocation::from_json(text).unwrap_err();
+        let paths: Vec<&str> = error
+            .details
+            .iter()
+            .map(|detail| detail.path.as_str())
+            .collect();
+        assert_eq!(
+            paths,
+            ["/input", "/asset", "/options/attempts", "/options/time"]
+        );
+        assert_eq!(
+            error.details[0].hint.as_deref(),
+            Some("did you mean `inputs`?")
+        );
+        assert!(!error.to_string().contains("s3cr3t"));
+    }
+}
