@@ -23,7 +23,7 @@ fn outward() -> Result<Arc<dyn Transport>, Error> {
     };
     match Http::new(settings) {
         Ok(http) => Ok(Arc::new(http)),
-        Err(reason) => Err(Error::new(Kind::Internal, reason)),
+        Err(unusable) => Err(Error::new(Kind::Internal, unusable.to_string())),
     }
 }
 

@@ -14,6 +14,7 @@ mod actions;
 // The catalog and LINE's published inventory agree one to one.
 mod coverage;
 // What is generated equals what is committed.
+mod connecting;
 mod contracts;
 // What the README and the manuals show: commands are run, outputs compared, JSON and links checked.
 #[cfg(unix)]

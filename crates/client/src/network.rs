@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use line_connector_core::asset::Network;
 use line_connector_core::catalog::Defaults;
-use line_connector_core::error::{Error, Kind};
+use line_connector_core::error::{Detail, Error, Kind};
 use line_connector_core::host::Connect;
 use line_connector_http::Transport;
 
-use crate::transport::{Http, Settings};
+use crate::transport::{Http, Settings, UnusableSetting};
 
 /// How many clients are kept; beyond that, those without a call under way go.
 const MAX_CLIENTS: usize = 64;
@@ -42,11 +42,10 @@ impl Connect for Internet {
 }
 
 fn client(network: &Network, defaults: &Defaults) -> Result<Http, Error> {
-    let invalid = |reason: String| Error::new(Kind::InvalidAsset, reason);
     let authorities = match &network.ca_file {
         Some(path) => Some(
             fs::read(path)
-                .map_err(|error| invalid(format!("`ca_file` cannot be read: {error}")))?,
+                .map_err(|error| invalid("ca_file", &format!("cannot be read: {error}")))?,
         ),
         None => None,
     };
@@ -58,5 +57,13 @@ fn client(network: &Network, defaults: &Defaults) -> Result<Http, Error> {
         usual_timeout: Duration::from_millis(defaults.timeout_ms),
         max_response_bytes: defaults.max_response_bytes,
     })
-    .map_err(invalid)
+    .map_err(|unusable| match unusable {
+        UnusableSetting::Proxy(reason) => invalid("http_proxy", reason),
+        UnusableSetting::Authorities(reason) => invalid("ca_file", reason),
+    })
+}
+
+fn invalid(parameter: &str, reason: &str) -> Error {
+    Error::new(Kind::InvalidAsset, "the asset is wrong")
+        .with_details(vec![Detail::new(format!("/asset/{parameter}"), reason)])
 }

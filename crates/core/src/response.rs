@@ -165,7 +165,14 @@ pub fn unanswered(failure: &Failure) -> Error {
     } else {
         Outcome::NotDone
     };
-    Error::new(kind, format!("no answer from LINE: {}", failure.message)).with_outcome(outcome)
+    let error =
+        Error::new(kind, format!("no answer from LINE: {}", failure.message)).with_outcome(outcome);
+    if kind == Kind::Timeout && outcome == Outcome::NotDone {
+        return error.with_hint(
+            "nothing was sent: check `asset.url`, the proxy and the network, then try again",
+        );
+    }
+    error
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Connections for many calls at once. Each call under way has an agent to itself, so that calls
-//! meet at no lock while one of them looks after its connection; and a connection asks the system
-//! no more than it has to. Where hosts are is remembered here too.
+//! meet at no lock while one of them looks after its connection, and so that it is known whether a
+//! call that failed had a connection at all. Where hosts are is remembered here too.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,9 +12,8 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::http::uri::{Authority, Scheme};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::time::Duration as Left;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, LazyBuffers, NextTimeout, Transport,
+    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
 use ureq::{Agent, Error};
 
@@ -21,20 +21,41 @@ use ureq::{Agent, Error};
 const NAME_KEPT: Duration = Duration::from_secs(30);
 /// How long an agent that no call needs keeps its connections.
 const AGENT_KEPT: Duration = Duration::from_secs(15);
-/// What closes right behind an answer may as well close right behind the question whether it is
-/// open, so for that long after something came it is not asked.
-const JUST_NOW: Duration = Duration::from_millis(1);
-/// To how much a socket's timeouts are rounded up: a call ends at most that much too late.
-const STEP: Duration = Duration::from_millis(100);
 
 /// The agents of one way to connect.
 #[derive(Debug)]
 pub(super) struct Agents {
     config: Config,
-    ways: Ways,
-    names: Names,
+    /// With one set of certificates.
+    connector: Arc<DefaultConnector>,
+    places: Arc<Mutex<Vec<Place>>>,
     /// Those that no call uses, with the time since when, the longest first.
-    idle: Mutex<VecDeque<(Instant, Agent)>>,
+    idle: Mutex<VecDeque<(Instant, Client)>>,
+}
+
+/// An agent, and whether it last failed before it had a connection.
+#[derive(Debug, Clone)]
+struct Client {
+    agent: Agent,
+    unconnected: Flag,
+}
+
+/// Shared by an agent and its parts.
+#[derive(Debug, Clone, Default)]
+struct Flag(Arc<AtomicBool>);
+
+impl Flag {
+    fn set(&self, to: bool) {
+        self.0.store(to, Ordering::Relaxed);
+    }
+
+    /// Raises the flag where something failed.
+    fn on_failure<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if result.is_err() {
+            self.set(true);
+        }
+        result
+    }
 }
 
 impl Agents {
@@ -42,40 +63,61 @@ impl Agents {
     pub(super) fn new(config: Config) -> Self {
         Self {
             config,
-            ways: Ways::default(),
-            names: Names::default(),
+            connector: Arc::default(),
+            places: Arc::default(),
             idle: Mutex::default(),
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, VecDeque<(Instant, Agent)>> {
+    fn idle(&self) -> MutexGuard<'_, VecDeque<(Instant, Client)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An agent for one call: the one used last, whose connection is likeliest to be open.
     pub(super) fn lend(&self) -> Lent<'_> {
-        let idle = self.idle().pop_back().map(|(_, agent)| agent);
-        let agent = idle.unwrap_or_else(|| {
-            Agent::with_parts(self.config.clone(), self.ways.clone(), self.names.clone())
-        });
+        let idle = self.idle().pop_back().map(|(_, client)| client);
+        let client = idle.unwrap_or_else(|| self.client());
+        client.unconnected.set(false);
         Lent {
             agents: self,
-            agent,
+            client,
         }
+    }
+
+    fn client(&self) -> Client {
+        let unconnected = Flag::default();
+        let connect = Connect {
+            connector: Arc::clone(&self.connector),
+            unconnected: unconnected.clone(),
+        };
+        let names = Names {
+            places: Arc::clone(&self.places),
+            unconnected: unconnected.clone(),
+        };
+        let agent = Agent::with_parts(self.config.clone(), connect, names);
+        Client { agent, unconnected }
     }
 }
 
 /// An agent that goes back when its call has ended.
 pub(super) struct Lent<'a> {
     agents: &'a Agents,
-    agent: Agent,
+    client: Client,
+}
+
+impl Lent<'_> {
+    /// Whether the call failed before there was a connection, TLS and proxies included: then no
+    /// byte of its request was sent.
+    pub(super) fn is_unconnected(&self) -> bool {
+        self.client.unconnected.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Deref for Lent<'_> {
     type Target = Agent;
 
     fn deref(&self) -> &Agent {
-        &self.agent
+        &self.client.agent
     }
 }
 
@@ -83,7 +125,7 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut idle = self.agents.idle();
-        idle.push_back((now, self.agent.clone()));
+        idle.push_back((now, self.client.clone()));
         // One at a time is enough: no more come than go.
         let old = idle.pop_front_if(|(since, _)| now.duration_since(*since) >= AGENT_KEPT);
         drop(idle);
@@ -91,152 +133,33 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// How the agents connect: with one set of certificates.
-#[derive(Debug, Clone, Default)]
-struct Ways(Arc<DefaultConnector>);
+/// How an agent connects.
+#[derive(Debug)]
+struct Connect {
+    connector: Arc<DefaultConnector>,
+    unconnected: Flag,
+}
 
-impl Connector for Ways {
-    type Out = Connection;
+impl Connector for Connect {
+    type Out = Box<dyn Transport>;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
-    ) -> Result<Option<Connection>, Error> {
-        let inner = self.0.connect(details, chained)?;
-        let (input, output) = (
-            details.config.input_buffer_size(),
-            details.config.output_buffer_size(),
-        );
-        Ok(inner.map(|inner| Connection {
-            inner,
-            buffers: LazyBuffers::new(input, output),
-            held: 0,
-            heard: None,
-        }))
+    ) -> Result<Option<Self::Out>, Error> {
+        self.unconnected
+            .on_failure(self.connector.connect(details, chained))
     }
-}
-
-/// A connection that sends the head and the body of a request together, sets its socket's timeouts
-/// only where they differ noticeably, and is probed once between two requests.
-#[derive(Debug)]
-struct Connection {
-    inner: Box<dyn Transport>,
-    buffers: LazyBuffers,
-    /// How much of the output waits to be sent: at the latest until an answer is awaited.
-    held: usize,
-    /// When it was last heard of.
-    heard: Option<Instant>,
-}
-
-impl Connection {
-    /// Sends what waits.
-    fn send(&mut self, timeout: NextTimeout) -> Result<(), Error> {
-        let held = std::mem::take(&mut self.held);
-        let mut waiting = &self.buffers.output()[..held];
-        while !waiting.is_empty() {
-            let room = self.inner.buffers().output();
-            let (now, later) = waiting.split_at(waiting.len().min(room.len()));
-            room[..now.len()].copy_from_slice(now);
-            self.inner.transmit_output(now.len(), rounded(timeout))?;
-            waiting = later;
-        }
-        Ok(())
-    }
-}
-
-impl Transport for Connection {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.held += amount;
-        // A body comes in pieces as large as there is room.
-        if self.held > self.buffers.output().len() / 2 {
-            self.send(timeout)?;
-        }
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.send(timeout)?;
-        if self.inner.buffers().input().is_empty() {
-            self.inner.await_input(rounded(timeout))?;
-        }
-        let came = self.inner.buffers().input();
-        let room = self.buffers.input_append_buf();
-        let amount = came.len().min(room.len());
-        room[..amount].copy_from_slice(&came[..amount]);
-        self.buffers.input_appended(amount);
-        self.inner.buffers().input_consume(amount);
-        self.heard = (amount > 0).then(Instant::now);
-        Ok(amount > 0)
-    }
-
-    /// The client asks when it puts a connection away, which is right behind an answer, and again
-    /// before it uses it: the latter is enough to find one that was closed.
-    fn is_open(&mut self) -> bool {
-        let just_heard = self.heard.is_some_and(|heard| heard.elapsed() < JUST_NOW);
-        self.held == 0
-            && self.inner.buffers().input().is_empty()
-            && (just_heard || self.inner.is_open())
-    }
-
-    fn is_tls(&self) -> bool {
-        self.inner.is_tls()
-    }
-}
-
-impl Buffers for Connection {
-    fn output(&mut self) -> &mut [u8] {
-        &mut self.buffers.output()[self.held..]
-    }
-
-    fn input(&self) -> &[u8] {
-        self.buffers.input()
-    }
-
-    fn input_append_buf(&mut self) -> &mut [u8] {
-        self.buffers.input_append_buf()
-    }
-
-    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        let (tmp, output) = self.buffers.tmp_and_output();
-        (tmp, &mut output[self.held..])
-    }
-
-    fn input_appended(&mut self, amount: usize) {
-        self.buffers.input_appended(amount);
-    }
-
-    fn input_consume(&mut self, amount: usize) {
-        self.buffers.input_consume(amount);
-    }
-
-    fn can_use_input(&self) -> bool {
-        self.buffers.can_use_input()
-    }
-}
-
-/// A socket's timeout is set by a call of the system wherever it differs from the last one, and of
-/// a call's time a little less is left at each step.
-fn rounded(timeout: NextTimeout) -> NextTimeout {
-    let after = match timeout.after {
-        Left::Exact(after) if after > STEP => {
-            let steps = after.as_millis().div_ceil(STEP.as_millis());
-            let steps = u32::try_from(steps).unwrap_or(u32::MAX);
-            Left::Exact(STEP.saturating_mul(steps))
-        }
-        after => after,
-    };
-    NextTimeout { after, ..timeout }
 }
 
 /// Where hosts are. The client asks before every request, also where a connection is kept, and the
 /// system would be asked on a thread of its own each time: what it said is good for a while.
-#[derive(Debug, Clone, Default)]
-struct Names(Arc<Mutex<Vec<Place>>>);
+#[derive(Debug)]
+struct Names {
+    places: Arc<Mutex<Vec<Place>>>,
+    unconnected: Flag,
+}
 
 /// Where a host is.
 #[derive(Debug)]
@@ -255,7 +178,7 @@ impl Place {
 
 impl Names {
     fn known(&self) -> MutexGuard<'_, Vec<Place>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -286,7 +209,15 @@ impl Resolver for Names {
                 addresses.push(address);
                 addresses
             }
-            Err(_) => DefaultResolver::default().resolve(uri, config, timeout)?,
+            Err(_) => {
+                let resolved = DefaultResolver::default().resolve(uri, config, timeout);
+                // The system's texts differ; what they say is the same.
+                let resolved = resolved.map_err(|error| match error {
+                    Error::Io(_) => Error::HostNotFound,
+                    error => error,
+                });
+                self.unconnected.on_failure(resolved)?
+            }
         };
         let mut known = self.known();
         known.retain(|place| place.is_fresh() && !of(&place));

@@ -3,13 +3,15 @@
 
 mod connections;
 
+use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
 
+use ureq::ProxyProtocol;
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use connections::Agents;
+use connections::{Agents, Lent};
 use line_connector_core::encoding::text;
 use line_connector_http::Secret;
 use line_connector_http::{
@@ -56,16 +58,9 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// A fragment for people where the proxy's URL or the certificate authorities cannot be used.
-    pub fn new(settings: Settings) -> Result<Self, String> {
-        let proxy = match &settings.proxy {
-            // The URL may hold a password, so the cause is not quoted.
-            Some(url) => Some(
-                ureq::Proxy::new(url.expose())
-                    .map_err(|_| "`http_proxy` is not the URL of a proxy".to_owned())?,
-            ),
-            None => None,
-        };
+    /// Where the proxy's URL or the certificate authorities cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, UnusableSetting> {
+        let proxy = settings.proxy.as_ref().map(proxy).transpose()?;
         let mut tls = TlsConfig::builder().disable_verification(!settings.verify_tls);
         if let Some(pem) = &settings.authorities {
             tls = tls.root_certs(roots(pem)?);
@@ -90,17 +85,48 @@ impl Http {
     }
 }
 
-fn roots(pem: &[u8]) -> Result<RootCerts, String> {
+/// A setting with which nothing can connect.
+#[derive(Debug)]
+pub enum UnusableSetting {
+    /// The proxy's URL, and what is wrong with it, without quoting it: it may hold a password.
+    Proxy(&'static str),
+    /// The certificate authorities, and what is wrong with them.
+    Authorities(&'static str),
+}
+
+impl fmt::Display for UnusableSetting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UnusableSetting::Proxy(reason) => write!(formatter, "the proxy's URL {reason}"),
+            UnusableSetting::Authorities(reason) => {
+                write!(formatter, "the file of certificate authorities {reason}")
+            }
+        }
+    }
+}
+
+fn proxy(url: &Secret) -> Result<ureq::Proxy, UnusableSetting> {
+    let proxy = ureq::Proxy::new(url.expose())
+        .map_err(|_| UnusableSetting::Proxy("is not the URL of a proxy"))?;
+    match proxy.protocol() {
+        ProxyProtocol::Http | ProxyProtocol::Https => Ok(proxy),
+        _ => Err(UnusableSetting::Proxy(
+            "must be the URL of an HTTP proxy, http:// or https://",
+        )),
+    }
+}
+
+fn roots(pem: &[u8]) -> Result<RootCerts, UnusableSetting> {
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
     for item in parse_pem(pem) {
         match item {
             Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
             Ok(_) => {}
-            Err(_) => return Err("`ca_file` is not PEM".to_owned()),
+            Err(_) => return Err(UnusableSetting::Authorities("is not PEM")),
         }
     }
     if certificates.is_empty() {
-        return Err("`ca_file` holds no certificate".to_owned());
+        return Err(UnusableSetting::Authorities("holds no certificate"));
     }
     Ok(RootCerts::new_with_certs(&certificates))
 }
@@ -150,7 +176,7 @@ impl Http {
     /// Sends a request and reads the head of its answer.
     fn head(
         &self,
-        agent: &ureq::Agent,
+        agent: &Lent<'_>,
         request: &Request,
         patience: Patience,
     ) -> Result<(Reply, ureq::Body), Failure> {
@@ -201,7 +227,7 @@ impl Http {
 
     fn run(
         &self,
-        agent: &ureq::Agent,
+        agent: &Lent<'_>,
         request: ureq::http::Request<impl ureq::AsSendBody>,
         timeout: Duration,
         patience: Patience,
@@ -217,99 +243,131 @@ impl Http {
                 .timeout_per_read(Some(timeout))
                 .build(),
         };
-        agent.run(request).map_err(|error| self.failure(&error))
+        agent.run(request).map_err(|error| {
+            if agent.is_unconnected() {
+                unconnected(&error)
+            } else {
+                self.failure(&error)
+            }
+        })
     }
 
-    /// What an error of the client means for the caller.
+    /// What an error of a request under way means for the caller.
     fn failure(&self, error: &ureq::Error) -> Failure {
-        let (kind, maybe_sent, message) = match error {
-            ureq::Error::HostNotFound => (
-                FailureKind::Connect,
-                false,
-                "the host name is not known".to_owned(),
-            ),
-            ureq::Error::ConnectionFailed => (
-                FailureKind::Connect,
-                false,
-                "the connection failed".to_owned(),
-            ),
-            ureq::Error::ConnectProxyFailed(_) => (
-                FailureKind::Connect,
-                false,
-                "the proxy refused the connection".to_owned(),
-            ),
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => (
-                FailureKind::Timeout,
-                false,
-                "connecting took too long".to_owned(),
-            ),
-            ureq::Error::Timeout(_) => (
-                FailureKind::Timeout,
-                true,
-                "the answer took too long".to_owned(),
-            ),
+        let (kind, message) = match error {
+            ureq::Error::Timeout(_) => {
+                (FailureKind::Timeout, "the answer took too long".to_owned())
+            }
             ureq::Error::BodyExceedsLimit(_) => {
                 let limit = self.settings.max_response_bytes;
                 (
                     FailureKind::TooLarge,
-                    true,
                     format!("it is larger than {limit} bytes"),
                 )
             }
             ureq::Error::LargeResponseHeader(..) => (
                 FailureKind::TooLarge,
-                true,
                 "its headers are too large".to_owned(),
             ),
-            ureq::Error::Tls(reason) => (FailureKind::Tls, false, (*reason).to_owned()),
-            ureq::Error::Rustls(error) => (FailureKind::Tls, false, error.to_string()),
-            ureq::Error::Io(error) => return broken(error),
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl => (
-                FailureKind::Invalid,
-                false,
-                "the URL cannot be used".to_owned(),
-            ),
-            other => (FailureKind::Broken, true, format!("{other}")),
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+                return Failure {
+                    kind: FailureKind::Invalid,
+                    maybe_sent: false,
+                    message: "the URL cannot be used".to_owned(),
+                };
+            }
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+                (FailureKind::Timeout, "the answer took too long".to_owned())
+            }
+            ureq::Error::Io(error) => (FailureKind::Broken, error.to_string().to_lowercase()),
+            other => (FailureKind::Broken, format!("{other}")),
         };
         Failure {
             kind,
-            maybe_sent,
+            maybe_sent: true,
             message,
         }
     }
 }
 
-fn broken(error: &io::Error) -> Failure {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    if let Some(inner) = inner {
-        // A certificate is refused before the first byte of the request; any other alarm may come
-        // later.
-        let maybe_sent = !matches!(
-            inner,
-            rustls::Error::InvalidCertificate(_)
-                | rustls::Error::NoCertificatesPresented
-                | rustls::Error::PeerIncompatible(_)
-        );
-        return Failure {
-            kind: FailureKind::Tls,
-            maybe_sent,
-            message: inner.to_string(),
-        };
-    }
-    let (kind, maybe_sent) = match error.kind() {
-        io::ErrorKind::ConnectionRefused
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::AddrNotAvailable => (FailureKind::Connect, false),
-        io::ErrorKind::TimedOut => (FailureKind::Timeout, true),
-        _ => (FailureKind::Broken, true),
+/// What an error before there was a connection means for the caller: nothing was sent.
+fn unconnected(error: &ureq::Error) -> Failure {
+    let (kind, message) = match error {
+        ureq::Error::HostNotFound => (
+            FailureKind::Connect,
+            "the host name cannot be resolved".to_owned(),
+        ),
+        ureq::Error::Timeout(_) => (FailureKind::Timeout, "connecting took too long".to_owned()),
+        ureq::Error::ConnectProxyFailed(answer) => refused_by_proxy(answer),
+        ureq::Error::Rustls(error) => handshake(error),
+        ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(inner) => handshake(inner),
+            None => match error.kind() {
+                io::ErrorKind::TimedOut => {
+                    (FailureKind::Timeout, "connecting took too long".to_owned())
+                }
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe => (
+                    FailureKind::Connect,
+                    "the connection was closed while it was set up".to_owned(),
+                ),
+                _ => (FailureKind::Connect, error.to_string().to_lowercase()),
+            },
+        },
+        ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl | ureq::Error::Tls(_) => {
+            (FailureKind::Invalid, "the URL cannot be used".to_owned())
+        }
+        _ => (FailureKind::Connect, "the connection failed".to_owned()),
     };
     Failure {
         kind,
-        maybe_sent,
-        message: error.to_string().to_lowercase(),
+        maybe_sent: false,
+        message,
+    }
+}
+
+/// Why TLS did not come up. Only a certificate is a matter of trust; anything else may pass.
+fn handshake(error: &rustls::Error) -> (FailureKind, String) {
+    match error {
+        // What `openssl req -x509` makes, unless told otherwise.
+        rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other))
+            if other.to_string() == "CaUsedAsEndEntity" =>
+        {
+            (
+                FailureKind::Tls,
+                "the server uses the certificate of an authority (CA:TRUE) as its own: it needs one with CA:FALSE"
+                    .to_owned(),
+            )
+        }
+        rustls::Error::InvalidCertificate(_) => (FailureKind::Tls, error.to_string()),
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => (
+            FailureKind::Connect,
+            "the server does not speak TLS on this port".to_owned(),
+        ),
+        error => (
+            FailureKind::Connect,
+            format!("TLS could not be set up: {error}"),
+        ),
+    }
+}
+
+/// A proxy's answer that is not 200. What it refuses for good is the asset's matter.
+fn refused_by_proxy(answer: &str) -> (FailureKind, String) {
+    let status = answer
+        .split(|character: char| !character.is_ascii_digit())
+        .find_map(|digits| digits.parse().ok());
+    match status.and_then(|status| ureq::http::StatusCode::from_u16(status).ok()) {
+        Some(status @ ureq::http::StatusCode::PROXY_AUTHENTICATION_REQUIRED) => (
+            FailureKind::Invalid,
+            format!("the proxy answered {status}: give its user and password in `http_proxy`"),
+        ),
+        Some(status) => (FailureKind::Connect, format!("the proxy answered {status}")),
+        None => (
+            FailureKind::Connect,
+            "the proxy closed the connection without an answer".to_owned(),
+        ),
     }
 }
 
