@@ -14,8 +14,11 @@ use crate::world::{call, connector};
 
 const ATTEMPTS: u32 = 2;
 
+/// What a server does with a connection.
+type Each = fn(TcpStream);
+
 /// A server that does this with each connection, for as long as the tests run.
-fn server(each: fn(TcpStream)) -> u16 {
+fn server(each: Each) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -45,7 +48,7 @@ fn established(stream: &mut TcpStream) {
 }
 
 /// A reply, which LINE lets nobody repeat.
-fn reply(url: &str, proxy: Option<String>) -> Output {
+fn reply(url: &str, proxy: Option<&str>) -> Output {
     let document = json!({
         "action": "send_reply_message",
         "asset": {"url": url, "token": "t", "http_proxy": proxy},
@@ -91,7 +94,7 @@ fn a_name_that_does_not_resolve_was_sent_nothing() {
         );
         let output = reply(
             "https://localhost:9",
-            Some(format!("{scheme}://proxy.line.invalid:3128")),
+            Some(&format!("{scheme}://proxy.line.invalid:3128")),
         );
         assert_repeated(
             &output,
@@ -104,7 +107,7 @@ fn a_name_that_does_not_resolve_was_sent_nothing() {
 #[test]
 fn tls_that_does_not_come_up_was_sent_nothing() {
     const SETTING_UP: &str = "closed while it was set up";
-    let servers: [(fn(TcpStream), Kind, &str); 7] = [
+    let servers: [(Each, Kind, &str); 7] = [
         // Closed at once, which resets the connection where bytes were on their way.
         (drop, Kind::ConnectionFailed, SETTING_UP),
         (
@@ -155,7 +158,7 @@ fn tls_that_does_not_come_up_was_sent_nothing() {
 
 #[test]
 fn tls_that_does_not_come_up_behind_a_proxy_was_sent_nothing() {
-    let proxies: [(fn(TcpStream), &str); 3] = [
+    let proxies: [(Each, &str); 3] = [
         (
             |mut stream| {
                 established(&mut stream);
@@ -180,7 +183,7 @@ fn tls_that_does_not_come_up_behind_a_proxy_was_sent_nothing() {
     ];
     for (each, says) in proxies {
         let proxy = format!("http://127.0.0.1:{}", server(each));
-        let output = reply("https://localhost:9", Some(proxy));
+        let output = reply("https://localhost:9", Some(&proxy));
         assert_repeated(&output, Kind::ConnectionFailed, says);
     }
 }
@@ -193,7 +196,7 @@ fn what_a_proxy_answers_is_told() {
             format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes(),
         );
     }
-    let proxies: [(fn(TcpStream), &str); 5] = [
+    let proxies: [(Each, &str); 5] = [
         (|stream| answers(stream, "403 Forbidden"), "403 Forbidden"),
         (
             |stream| answers(stream, "502 Bad Gateway"),
@@ -215,7 +218,7 @@ fn what_a_proxy_answers_is_told() {
     for (each, says) in proxies {
         let proxy = format!("http://127.0.0.1:{}", server(each));
         for url in ["http://127.0.0.1:9", "https://localhost:9"] {
-            let output = reply(url, Some(proxy.clone()));
+            let output = reply(url, Some(&proxy));
             assert_repeated(&output, Kind::ConnectionFailed, says);
         }
     }
@@ -223,7 +226,7 @@ fn what_a_proxy_answers_is_told() {
     let proxy = server(|stream| answers(stream, "407 Proxy Authentication Required"));
     let output = reply(
         "https://localhost:9",
-        Some(format!("http://127.0.0.1:{proxy}")),
+        Some(&format!("http://127.0.0.1:{proxy}")),
     );
     assert_nothing_was_sent(&output, Kind::InvalidAsset, "407");
     assert_eq!(output.meta.as_ref().unwrap().attempts, 1);
@@ -248,7 +251,7 @@ fn a_proxy_of_another_kind_is_the_assets_fault() {
         for url in ["http://127.0.0.1:9", "https://localhost:9"] {
             let output = reply(
                 url,
-                Some(format!("{scheme}://user:pa55word@127.0.0.1:1080")),
+                Some(&format!("{scheme}://user:pa55word@127.0.0.1:1080")),
             );
             let error = output.error.as_ref().unwrap();
             assert_eq!(

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use line_connector_core::asset::Credentials;
 use line_connector_core::auth::{IssuedToken, TokenIssuer};
 use line_connector_core::error::{Error, Kind};
+use line_connector_core::redact::Redactor;
 use line_connector_core::refusal::said;
 use line_connector_http::{Failure, Headers, Method, Reply, Request, Secret, Transport};
 use oauth2::basic::BasicClient;
@@ -57,7 +58,11 @@ impl TokenIssuer for LineTokens {
                 let lifetime = Duration::from_secs(*token_lifetime_seconds);
                 let assertion = jwt::sign(private_key, kid, client_id, now, lifetime)
                     .map_err(|reason| Error::new(Kind::TokenRefused, reason))?;
-                by_assertion(&endpoint, token_url, &assertion)
+                by_assertion(&endpoint, token_url, &assertion).map_err(|mut error| {
+                    // The pipeline knows the asset's secrets, and not what was signed with them.
+                    Redactor::new([&assertion]).text(&mut error.message);
+                    error
+                })
             }
         }
     }

@@ -9,6 +9,7 @@ use url::Url;
 use crate::documents::{AssetParameters, a_kind_of};
 use crate::error::{Detail, Error, Kind};
 use crate::nearest::nearest;
+use crate::redact::Redactor;
 use line_connector_catalog::definition::{self, AssetDefinition, AssetKind, Host, Manifest};
 use line_connector_http::Secret;
 
@@ -26,8 +27,8 @@ pub struct Asset {
     /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
     /// by [`EVERY_ACTION`]; `None` where even LINE's own is left to a gateway.
     pub rate_limits: BTreeMap<String, Option<(u32, u32)>>,
-    /// Every secret that the asset holds, for the last look over an output.
-    pub secrets: Vec<Secret>,
+    /// Finds every secret that the asset holds, for the last look over an output.
+    pub redactor: Redactor,
 }
 
 /// The name in `rate_limits` that stands for each action by itself.
@@ -113,7 +114,7 @@ impl Asset {
         let (credentials, missing) = reader.credentials(manifest, api);
         if reader.details.is_empty() {
             Ok(Self {
-                secrets: secrets(network.proxy.as_ref(), credentials.as_ref()),
+                redactor: Redactor::new(&secrets(network.proxy.as_ref(), credentials.as_ref())),
                 credentials,
                 missing,
                 hosts,
@@ -127,7 +128,7 @@ impl Asset {
 }
 
 fn secrets(proxy: Option<&Secret>, credentials: Option<&Credentials>) -> Vec<Secret> {
-    let mut secrets: Vec<Secret> = proxy.cloned().into_iter().collect();
+    let mut secrets: Vec<Secret> = proxy.into_iter().flat_map(secrets_of_proxy).collect();
     match credentials {
         Some(Credentials::Bearer { token, .. }) => secrets.push(token.clone()),
         Some(Credentials::ClientCredentials { client_secret, .. }) => {
@@ -142,6 +143,17 @@ fn secrets(proxy: Option<&Secret>, credentials: Option<&Credentials>) -> Vec<Sec
         None => {}
     }
     secrets
+}
+
+/// The URL of a proxy, and the password in it alone.
+fn secrets_of_proxy(url: &Secret) -> Vec<Secret> {
+    let parsed = Url::parse(url.expose()).ok();
+    let password = parsed.as_ref().and_then(Url::password);
+    let password = password.map(|password| {
+        let decoded = percent_encoding::percent_decode_str(password);
+        Secret::new(decoded.decode_utf8_lossy())
+    });
+    password.into_iter().chain([url.clone()]).collect()
 }
 
 impl Credentials {

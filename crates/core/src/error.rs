@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::redact::Redactor;
+
 /// The class of a failure. The `snake_case` name is part of the output contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +128,16 @@ impl Detail {
             found: None,
             hint: None,
         }
+    }
+}
+
+impl Detail {
+    /// Replaces the secrets in it.
+    pub(crate) fn redact(&mut self, redactor: &Redactor) {
+        let optional = [&mut self.expected, &mut self.found, &mut self.hint];
+        let texts = [&mut self.path, &mut self.message];
+        let texts = texts.into_iter().chain(optional.into_iter().flatten());
+        texts.for_each(|text| redactor.text(text));
     }
 }
 

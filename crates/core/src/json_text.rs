@@ -1,9 +1,18 @@
 //! JSON that is passed on as text: most who get a body of LINE's only hand it to somebody else, and
 //! a value is dearer to make than to check.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+
+use crate::redact::Redactor;
+
+/// How many levels a value may have: what `serde_json` reads, and less than what others do.
+const MAX_DEPTH: usize = 127;
+/// How many characters a number may have: Python, for one, refuses a whole number of more than 4300.
+const MAX_NUMBER: usize = 1000;
 
 /// One JSON value as text, in one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -11,20 +20,33 @@ use serde_json::value::{RawValue, to_raw_value};
 pub struct JsonText(Box<RawValue>);
 
 impl JsonText {
-    /// A text that is a JSON value; `None` where it is not.
+    /// A text that is a JSON value which every reader of the output can take; `None` where it is
+    /// not: more than 127 levels, a number of more than 1000 characters, half a surrogate pair.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        // Written anew where it has several lines, or where a string could be written otherwise: a
-        // secret is looked for in one way of writing it.
-        let other_way = |byte| matches!(byte, b'\\' | b'\n' | b'\r');
-        if text.bytes().any(other_way) {
-            return serde_json::from_str::<Value>(text).ok().map(Self::from);
-        }
-        serde_json::from_str(text).ok().map(Self)
+        let read: Self = if text.contains(['\n', '\r']) {
+            // Outside a string, where alone they may stand, they mean nothing.
+            serde_json::from_str(&text.replace(['\n', '\r'], " ")).ok()?
+        } else {
+            serde_json::from_str(text).ok().map(Self)?
+        };
+        is_moderate(read.text()).then_some(read)
     }
 
-    /// The value; `null` where none can hold it: a number beyond 64 bits of floating point, or more
-    /// than 127 levels.
+    /// The text, in one line.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The same with every secret in a string replaced.
+    pub(crate) fn redact(&mut self, redactor: &Redactor) {
+        if let Some(text) = redactor.json(self.text()) {
+            self.0 = RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        }
+    }
+
+    /// The value; `null` where none can hold it: a number beyond 64 bits of floating point.
     #[must_use]
     pub fn value(&self) -> Value {
         serde_json::from_str(self.0.get()).unwrap_or_default()
@@ -35,6 +57,66 @@ impl From<Value> for JsonText {
     fn from(value: Value) -> Self {
         Self(to_raw_value(&value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
+}
+
+/// A string in a JSON text.
+#[derive(Debug, Clone)]
+pub(crate) struct JsonString {
+    /// Where its literal stands, quotation marks included.
+    pub(crate) range: Range<usize>,
+    /// Whether it is the name of a member.
+    pub(crate) is_key: bool,
+}
+
+/// The strings of a JSON text, in order.
+pub(crate) fn strings(json: &str) -> impl Iterator<Item = JsonString> {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + bytes.get(at..)?.iter().position(|byte| *byte == b'"')?;
+        let mut end = start + 1;
+        while *bytes.get(end)? != b'"' {
+            end += if bytes.get(end) == Some(&b'\\') { 2 } else { 1 };
+        }
+        at = end + 1;
+        let mut after = bytes.get(at..)?.iter();
+        let is_key = after.find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
+        Some(JsonString {
+            range: start..at,
+            is_key,
+        })
+    })
+}
+
+/// Whether readers with usual bounds can take a JSON text.
+fn is_moderate(json: &str) -> bool {
+    let whole_pairs = |string: &JsonString| {
+        let literal = json.get(string.range.clone()).unwrap_or_default();
+        !literal.contains("\\u") || serde_json::from_str::<String>(literal).is_ok()
+    };
+    let mut outside = 0..0;
+    let mut depth = 0_usize;
+    let mut number = 0_usize;
+    let mut between = |part: &str| {
+        part.bytes().all(|byte| {
+            match byte {
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            let is_part = byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+            number = if is_part { number + 1 } else { 0 };
+            depth <= MAX_DEPTH && number <= MAX_NUMBER
+        })
+    };
+    for string in strings(json) {
+        outside.end = string.range.start;
+        if !whole_pairs(&string) || !between(json.get(outside.clone()).unwrap_or_default()) {
+            return false;
+        }
+        outside.start = string.range.end;
+    }
+    between(json.get(outside.start..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -55,9 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn lines_become_one_and_a_string_is_written_in_one_way() {
+    fn lines_become_one() {
         let text = "{\n  \"path\": \"a\\/b\\u00e9\"\r\n}\n";
-        assert_eq!(written(text).as_deref(), Some("{\"path\":\"a/bé\"}"));
+        assert_eq!(
+            written(text).as_deref(),
+            Some(r#"{   "path": "a\/b\u00e9"  }"#)
+        );
         assert_eq!(
             JsonText::read(text).unwrap().value(),
             json!({"path": "a/bé"})
@@ -75,6 +160,9 @@ mod tests {
             "nul",
             "[1,]",
             "\"\t\"",
+            &format!("{}{}", "[".repeat(128), "]".repeat(128)),
+            &"[".repeat(2_000_000),
+            &format!("[{}]", "9".repeat(1001)),
         ] {
             assert!(written(text).is_none(), "{text}");
         }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod encoding;
 pub mod digest;
 pub mod json_text;
+pub mod redact;
 pub mod upload;
 pub mod nearest;
 pub mod refusal;

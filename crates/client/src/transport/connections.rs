@@ -203,21 +203,18 @@ impl Resolver for Names {
         }
         let host = scheme.zip(authority);
         let host = host.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
-        let addresses = match host.unwrap_or_default().parse() {
-            Ok(address) => {
-                let mut addresses = self.empty();
-                addresses.push(address);
-                addresses
-            }
-            Err(_) => {
-                let resolved = DefaultResolver::default().resolve(uri, config, timeout);
-                // The system's texts differ; what they say is the same.
-                let resolved = resolved.map_err(|error| match error {
-                    Error::Io(_) => Error::HostNotFound,
-                    error => error,
-                });
-                self.unconnected.on_failure(resolved)?
-            }
+        let addresses = if let Ok(address) = host.unwrap_or_default().parse() {
+            let mut addresses = self.empty();
+            addresses.push(address);
+            addresses
+        } else {
+            let resolved = DefaultResolver::default().resolve(uri, config, timeout);
+            // The system's texts differ; what they say is the same.
+            let resolved = resolved.map_err(|error| match error {
+                Error::Io(_) => Error::HostNotFound,
+                error => error,
+            });
+            self.unconnected.on_failure(resolved)?
         };
         let mut known = self.known();
         known.retain(|place| place.is_fresh() && !of(&place));

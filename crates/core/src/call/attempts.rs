@@ -33,7 +33,8 @@ pub(super) struct AttemptContext<'a> {
 pub(super) struct Exchange {
     pub(super) result: Result<Reply, Failure>,
     pub(super) attempts: u32,
-    pub(super) token: Option<Secret>,
+    /// Those that were sent.
+    pub(super) tokens: Vec<Secret>,
 }
 
 impl Pipeline {
@@ -53,7 +54,10 @@ impl Pipeline {
                 (Err(error), Some(last)) if permits::is_refusal(error.kind) => return Ok(last),
                 (exchange, last) => {
                     let mut exchange = exchange?;
-                    exchange.attempts += last.map_or(0, |last| last.attempts);
+                    if let Some(last) = last {
+                        exchange.attempts += last.attempts;
+                        exchange.tokens.extend(last.tokens);
+                    }
                     exchange
                 }
             };
@@ -79,6 +83,7 @@ impl Pipeline {
     ) -> Result<Exchange, Error> {
         let mut attempts = 0;
         let mut renewed = false;
+        let mut tokens = Vec::new();
         let mut last = None;
         loop {
             let turn = match (self.turn(&context.permits), last) {
@@ -92,6 +97,7 @@ impl Pipeline {
                 None => None,
             };
             request.bearer.clone_from(&token);
+            tokens.extend(token.clone().filter(|token| !tokens.contains(token)));
             let result = match saving {
                 Some(saving) => context.transport.download(request, saving),
                 None => context.transport.send(request),
@@ -103,7 +109,7 @@ impl Pipeline {
             let exchange = Exchange {
                 result,
                 attempts,
-                token,
+                tokens: tokens.clone(),
             };
             match decision {
                 Decision::Stop => return Ok(exchange),
@@ -112,8 +118,7 @@ impl Pipeline {
                     last = Some(exchange);
                 }
                 Decision::RenewToken => {
-                    if let (Some(credentials), Some(token)) = (context.credentials, &exchange.token)
-                    {
+                    if let (Some(credentials), Some(token)) = (context.credentials, &token) {
                         self.tokens.forget(credentials, token);
                     }
                     renewed = true;

@@ -25,6 +25,7 @@ use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::host::Host;
 use crate::nearest::nearest;
 use crate::rate_limit::Budgets;
+use crate::redact::Redactor;
 use crate::request::{self, Around};
 use crate::response;
 use crate::retry::{self, Policy};
@@ -85,14 +86,13 @@ impl Pipeline {
     /// Makes one call, and those that belong to it: further pages, questions after its end.
     #[must_use]
     pub fn call(&self, invocation: Invocation) -> Output {
+        self.whole(invocation).redacted()
+    }
+
+    fn whole(&self, invocation: Invocation) -> Answer {
         let action = match self.followed(&invocation) {
             Ok(action) => action,
-            Err(error) => {
-                return Output {
-                    id: invocation.id,
-                    ..Output::from(&error)
-                };
-            }
+            Err(error) => return Answer::refusal(invocation.id, &error),
         };
         let Some(action) = action else {
             return self.once(invocation);
@@ -100,12 +100,12 @@ impl Pipeline {
         if let (Some(pages), Some(true)) = (&action.meta.pages, invocation.options.all_pages) {
             return self.all_pages(&action, pages, invocation);
         }
-        let output = self.once(invocation.clone());
+        let answer = self.once(invocation.clone());
         match &action.meta.progress {
-            Some(progress) if output.error.is_none() => {
-                self.wait(&action, progress, invocation, output)
+            Some(progress) if answer.output.error.is_none() => {
+                self.wait(&action, progress, invocation, answer)
             }
-            _ => output,
+            _ => answer,
         }
     }
 
@@ -131,7 +131,7 @@ impl Pipeline {
     }
 
     /// Makes one call by itself.
-    fn once(&self, invocation: Invocation) -> Output {
+    fn once(&self, invocation: Invocation) -> Answer {
         self.answer(invocation, Self::send)
     }
 
@@ -139,15 +139,15 @@ impl Pipeline {
     /// credentials.
     #[must_use]
     pub fn plan(&self, invocation: Invocation) -> Output {
-        self.answer(invocation, Self::show)
+        self.answer(invocation, Self::show).redacted()
     }
 
     /// What `call` and `plan` share: the asset, the report, the errors, the secrets.
     fn answer(
         &self,
         mut invocation: Invocation,
-        step: impl FnOnce(&Self, Call<'_>, &mut CallReport) -> Result<Output, Failed>,
-    ) -> Output {
+        step: impl FnOnce(&Self, Call<'_>, &mut CallReport) -> Result<Read, Failed>,
+    ) -> Answer {
         let started = self.host.clock.monotonic();
         let id = invocation.id.take();
         let mut report = CallReport {
@@ -159,36 +159,42 @@ impl Pipeline {
             Ok(action) => secret_inputs(action, &invocation.inputs),
             Err(_) => Vec::new(),
         };
-        let result = self
-            .asset(&invocation.asset)
-            .map_err(Failed::before)
-            .and_then(|asset| {
-                secrets.extend_from_slice(&asset.secrets);
-                let call = Call {
-                    action: action?,
-                    inputs: std::mem::take(&mut invocation.inputs),
-                    options: &invocation.options,
-                    asset: &asset,
-                };
-                step(self, call, &mut report)
-            });
-        let mut output = result.unwrap_or_else(|failed| {
-            let mut output = *failed.output;
-            output.error = Some(ErrorReport::from(&failed.error));
-            output
+        let asset = self.asset(&invocation.asset);
+        let result = asset.as_ref().map_err(|error| Failed::from(error.clone()));
+        let result = result.and_then(|asset| {
+            let call = Call {
+                action: action?,
+                inputs: std::mem::take(&mut invocation.inputs),
+                options: &invocation.options,
+                asset,
+            };
+            step(self, call, &mut report)
         });
+        let (read, error) = match result {
+            Ok(read) => (read, None),
+            Err(failed) => (failed.read, Some(ErrorReport::from(&failed.error))),
+        };
         let elapsed = self.host.clock.monotonic().saturating_sub(started);
         report.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        output.secrets.extend(secrets);
-        output.id = id;
-        output.meta = Some(report);
-        output
+        secrets.extend(read.tokens);
+        Answer {
+            output: Output {
+                id,
+                error,
+                meta: Some(report),
+                ..*read.output
+            },
+            redactor: match asset {
+                Ok(asset) => asset.redactor.with(&secrets),
+                Err(_) => Redactor::new(&secrets),
+            },
+        }
     }
 
-    fn send(&self, call: Call<'_>, report: &mut CallReport) -> Result<Output, Failed> {
+    fn send(&self, call: Call<'_>, report: &mut CallReport) -> Result<Read, Failed> {
         let Call { asset, options, .. } = call;
         let action = Arc::clone(&call.action);
-        let request = self.prepare(call, report)?;
+        let request = self.prepare(call, report, |_, _| {})?;
         let credentials = match action.meta.auth {
             Authorization::Bearer => Some(credentials(asset)?),
             Authorization::None => None,
@@ -231,9 +237,9 @@ impl Pipeline {
         })
     }
 
-    fn show(&self, call: Call<'_>, report: &mut CallReport) -> Result<Output, Failed> {
+    fn show(&self, call: Call<'_>, report: &mut CallReport) -> Result<Read, Failed> {
         let auth = call.action.meta.auth;
-        let request = self.prepare(call, report)?;
+        let request = self.prepare(call, report, hide_odd_secrets)?;
         let own = match auth {
             Authorization::Bearer => {
                 Some(("Authorization".to_owned(), format!("Bearer {REDACTED}")))
@@ -251,14 +257,23 @@ impl Pipeline {
             headers: own.into_iter().chain(headers).collect(),
             body,
         };
-        Ok(Output {
+        let output = Output {
             request: Some(planned),
             ..Output::default()
+        };
+        Ok(Read {
+            output: Box::new(output),
+            tokens: Vec::new(),
         })
     }
 
-    /// Everything before the network: bind, validate, build.
-    fn prepare(&self, call: Call<'_>, report: &mut CallReport) -> Result<Request, Error> {
+    /// Everything before the network: bind, validate, build. `hide` may change valid inputs.
+    fn prepare(
+        &self,
+        call: Call<'_>,
+        report: &mut CallReport,
+        hide: fn(&ResolvedAction, &mut Value),
+    ) -> Result<Request, Error> {
         let Call {
             action,
             inputs,
@@ -268,6 +283,7 @@ impl Pipeline {
         let mut inputs = request::bind(inputs, |section| action.section(section))?;
         report.warnings = self.validate(&action, &inputs, options)?;
         digest(&action, &mut inputs)?;
+        hide(&action, &mut inputs);
         let parts = self.parts(&action, &inputs)?;
         // Only between parts, so that no other call asks for random bits.
         let boundary = match parts.as_slice() {
@@ -389,12 +405,39 @@ impl Pipeline {
 
 /// The values of inputs that the action marks `writeOnly`: they are not repeated in outputs.
 fn secret_inputs(action: &ResolvedAction, inputs: &Map<String, Value>) -> Vec<Secret> {
-    let values = action.secrets().iter().filter_map(|(section, name)| {
+    let mut secrets = Vec::new();
+    for (section, name) in action.secrets() {
         let inside = inputs.get(*section).and_then(Value::as_object);
         let value = inside.and_then(|members| members.get(name));
-        value.or_else(|| inputs.get(name))?.as_str()
-    });
-    values.map(Secret::new).collect()
+        if let Some(value) = value.or_else(|| inputs.get(name)) {
+            collect_strings(value, &mut secrets);
+        }
+    }
+    secrets
+}
+
+/// Replaces the secrets among inputs that are no strings, which a dry run would show as they are.
+fn hide_odd_secrets(action: &ResolvedAction, inputs: &mut Value) {
+    for (section, name) in action.secrets() {
+        let section = inputs.get_mut(*section);
+        if let Some(value) = section.and_then(|members| members.get_mut(name))
+            && !value.is_string()
+        {
+            *value = Value::from(REDACTED);
+        }
+    }
+}
+
+/// Every string in a value of any shape: what breaks the schema is a secret all the same.
+fn collect_strings(value: &Value, strings: &mut Vec<Secret>) {
+    match value {
+        Value::String(text) => strings.push(Secret::new(text.as_str())),
+        Value::Array(items) => items.iter().for_each(|item| collect_strings(item, strings)),
+        Value::Object(members) => members
+            .values()
+            .for_each(|member| collect_strings(member, strings)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// The end of a call: LINE's answer as the output, or why there is none.
@@ -403,34 +446,31 @@ fn read(
     report: &mut CallReport,
     file: bool,
     saved: Option<FileReport>,
-) -> Result<Output, Failed> {
-    let secrets: Vec<Secret> = exchange.token.into_iter().collect();
+) -> Result<Read, Failed> {
+    let tokens = exchange.tokens;
     let reply = match exchange.result {
         Ok(reply) => reply,
         Err(failure) => {
-            let output = Output {
-                secrets,
-                ..Output::default()
+            let read = Read {
+                tokens,
+                ..Read::default()
             };
             return Err(Failed {
                 error: response::unanswered(&failure),
-                output: Box::new(output),
+                read,
             });
         }
     };
     let reading = response::read(reply, file, saved);
     report.request_id = reading.request_id;
     report.already_accepted = reading.already_accepted.then_some(true);
-    let output = Output {
-        secrets,
-        ..reading.output
+    let read = Read {
+        output: Box::new(reading.output),
+        tokens,
     };
     match reading.error {
-        None => Ok(output),
-        Some(error) => Err(Failed {
-            error,
-            output: Box::new(output),
-        }),
+        None => Ok(read),
+        Some(error) => Err(Failed { error, read }),
     }
 }
 
@@ -449,24 +489,55 @@ fn credentials(asset: &Asset) -> Result<&Credentials, Error> {
     })
 }
 
+/// What LINE answered, and the tokens that it was asked with.
+#[derive(Default)]
+struct Read {
+    output: Box<Output>,
+    tokens: Vec<Secret>,
+}
+
 /// A call that failed, with what LINE answered, if anything.
 struct Failed {
     error: Error,
-    output: Box<Output>,
-}
-
-impl Failed {
-    fn before(error: Error) -> Self {
-        Self {
-            error,
-            output: Box::default(),
-        }
-    }
+    read: Read,
 }
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self::before(error)
+        Self {
+            error,
+            read: Read::default(),
+        }
+    }
+}
+
+/// An output as only the pipeline may see it, and what finds the secrets in it.
+#[derive(Clone, Default)]
+struct Answer {
+    output: Output,
+    redactor: Redactor,
+}
+
+impl Answer {
+    /// An error before there was an asset or a secret.
+    fn refusal(id: Option<Value>, error: &Error) -> Self {
+        Self {
+            output: Output {
+                id,
+                ..Output::from(error)
+            },
+            ..Self::default()
+        }
+    }
+
+    fn with_error(mut self, error: &Error) -> Self {
+        self.output.error = Some(ErrorReport::from(error));
+        self
+    }
+
+    fn redacted(mut self) -> Output {
+        self.output.redact(&self.redactor);
+        self.output
     }
 }
 

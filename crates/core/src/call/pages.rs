@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::Pipeline;
 use super::action::ResolvedAction;
-use crate::documents::{ErrorReport, Invocation, Output};
+use super::{Answer, Pipeline};
+use crate::documents::{Invocation, Output};
 use crate::error::{Detail, Error, Kind};
 use crate::request;
 use line_connector_catalog::definition::Pages;
@@ -17,12 +17,9 @@ impl Pipeline {
         action: &ResolvedAction,
         pages: &Pages,
         mut invocation: Invocation,
-    ) -> Output {
+    ) -> Answer {
         if let Err(error) = in_sections(action, &mut invocation) {
-            return Output {
-                id: invocation.id,
-                ..Output::from(&error)
-            };
+            return Answer::refusal(invocation.id, &error);
         }
         if let Some(first) = pages
             .first
@@ -35,19 +32,15 @@ impl Pipeline {
         loop {
             invocation.options.max_wait_ms =
                 patience.map(|all| all.saturating_sub(listing.waited_ms.unwrap_or_default()));
-            let mut output = self.once(invocation.clone());
-            if output.error.is_some() {
-                listing.report(&mut output);
-                return output;
+            let mut answer = self.once(invocation.clone());
+            if answer.output.error.is_some() {
+                listing.report(&mut answer.output);
+                return answer;
             }
-            match listing.take(pages, output, parameter(&invocation, pages)) {
+            match listing.take(pages, answer, parameter(&invocation, pages)) {
                 Ok(Some(next)) => set_parameter(&mut invocation, pages, next),
                 Ok(None) => return listing.finish(pages),
-                Err(error) => {
-                    let mut output = listing.finish(pages);
-                    output.error = Some(ErrorReport::from(&error));
-                    return output;
-                }
+                Err(error) => return listing.finish(pages).with_error(&error),
             }
         }
     }
@@ -96,8 +89,8 @@ fn set_parameter(invocation: &mut Invocation, pages: &Pages, value: Value) {
 struct Listing {
     most: Option<u64>,
     items: Vec<Value>,
-    /// The first page's output, and its body without the items.
-    first: Option<(Output, Option<Value>)>,
+    /// The first page's answer, and its body without the items.
+    first: Option<(Answer, Option<Value>)>,
     pages: u32,
     attempts: u32,
     waited_ms: Option<u64>,
@@ -123,16 +116,16 @@ impl Listing {
     fn take(
         &mut self,
         pages: &Pages,
-        output: Output,
+        answer: Answer,
         asked: Option<&Value>,
     ) -> Result<Option<Value>, Error> {
         self.pages += 1;
-        if let Some(meta) = &output.meta {
+        if let Some(meta) = &answer.output.meta {
             self.attempts += meta.attempts;
             self.waited_ms = sum(self.waited_ms, meta.waited_ms);
             self.elapsed_ms += meta.elapsed_ms;
         }
-        let mut page = output.json();
+        let mut page = answer.output.json();
         let body = page.as_mut().and_then(Value::as_object_mut);
         let found = body.and_then(|body| match body.get_mut(&pages.items).map(Value::take) {
             Some(Value::Array(items)) => Some((items, body.get(&pages.next).cloned())),
@@ -140,7 +133,10 @@ impl Listing {
         });
         let (items, next) = found.unwrap_or_default();
         self.items.extend(items);
-        self.first.get_or_insert((output, page));
+        match &mut self.first {
+            Some((first, _)) => first.redactor = first.redactor.and(&answer.redactor),
+            None => self.first = Some((answer, page)),
+        }
         let most = self
             .most
             .map(|most| usize::try_from(most).unwrap_or(usize::MAX));
@@ -154,9 +150,9 @@ impl Listing {
     }
 
     /// The first page's output with the items of all.
-    fn finish(self, pages: &Pages) -> Output {
-        let (mut output, mut page) = self.first.unwrap_or_default();
-        let meta = output.meta.get_or_insert_default();
+    fn finish(self, pages: &Pages) -> Answer {
+        let (mut answer, mut page) = self.first.unwrap_or_default();
+        let meta = answer.output.meta.get_or_insert_default();
         meta.pages = Some(self.pages);
         meta.items = Some(self.items.len() as u64);
         meta.more = Some(self.more);
@@ -167,8 +163,8 @@ impl Listing {
             body.shift_remove(&pages.next);
             body.insert(pages.items.clone(), Value::Array(self.items));
         }
-        output.json_body = page.map(Into::into);
-        output
+        answer.output.json_body = page.map(Into::into);
+        answer
     }
 
     /// What was read before a page failed.

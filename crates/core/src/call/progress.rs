@@ -8,8 +8,8 @@ use serde_json::{Map, json};
 
 use super::action::ResolvedAction;
 use super::pages::{in_sections, sum};
-use super::{Pipeline, permits};
-use crate::documents::{CallReport, ErrorReport, Invocation, Output};
+use super::{Answer, Pipeline, permits};
+use crate::documents::{CallReport, Invocation, Output};
 use crate::error::{Error, Kind, Outcome};
 
 /// The first pause before asking again; it doubles.
@@ -59,20 +59,15 @@ impl Pipeline {
         action: &ResolvedAction,
         progress: &Progress,
         mut invocation: Invocation,
-        begun: Output,
-    ) -> Output {
+        begun: Answer,
+    ) -> Answer {
         let Some(mut patience) = Patience::new(self.host.clock.now(), invocation.options.wait_ms)
         else {
             return begun;
         };
-        let question = match question(action, progress, &mut invocation, &begun) {
+        let question = match question(action, progress, &mut invocation, &begun.output) {
             Ok(question) => question,
-            Err(error) => {
-                return Output {
-                    error: Some(ErrorReport::from(&error)),
-                    ..begun
-                };
-            }
+            Err(error) => return begun.with_error(&error),
         };
         let mut last = begun.clone();
         while let Some(pause) = patience.next(self.host.clock.now()) {
@@ -82,35 +77,29 @@ impl Pipeline {
             let mut question = question.clone();
             question.options.max_wait_ms = Some(patience.left_ms(self.host.clock.now()));
             let answer = self.once(question);
-            // The work goes on, and only its end cannot be awaited.
-            if answer
-                .error
-                .as_ref()
-                .is_some_and(|error| permits::is_refusal(error.kind))
-            {
-                break;
+            match answer.output.error.as_ref().map(|error| error.kind) {
+                // The work goes on, and only its end cannot be awaited.
+                Some(kind) if permits::is_refusal(kind) => break,
+                // Right after the beginning LINE may not know of the work yet.
+                Some(Kind::NotFound) => continue,
+                _ => {}
             }
-            // Right after the beginning LINE may not know of the work yet.
-            if answer
-                .error
-                .as_ref()
-                .is_some_and(|error| error.kind == Kind::NotFound)
-            {
-                continue;
-            }
-            let phase = phase(progress, &answer);
+            let phase = phase(progress, &answer.output);
             let ended = phase
                 .as_ref()
                 .is_none_or(|phase| progress.done.contains(phase));
             last = told(&begun, answer);
             if ended {
-                if let Some(phase) = phase.filter(|phase| progress.failed.contains(phase)) {
-                    last.error = Some(ErrorReport::from(&failure(&phase, &last)));
-                }
-                return last;
+                return match phase.filter(|phase| progress.failed.contains(phase)) {
+                    Some(phase) => {
+                        let failure = failure(&phase, &last.output);
+                        last.with_error(&failure)
+                    }
+                    None => last,
+                };
             }
         }
-        if let Some(meta) = &mut last.meta {
+        if let Some(meta) = &mut last.output.meta {
             meta.pending = Some(true);
         }
         last
@@ -125,7 +114,7 @@ fn question(
     begun: &Output,
 ) -> Result<Invocation, Error> {
     in_sections(action, invocation)?;
-    let known = json!({"inputs": invocation.inputs, "output": begun.unredacted()});
+    let known = json!({"inputs": invocation.inputs, "output": begun});
     let mut inputs = Map::new();
     for (place, source) in &progress.inputs {
         let value =
@@ -160,18 +149,21 @@ fn phase(progress: &Progress, answer: &Output) -> Option<String> {
 }
 
 /// The answer to the question as the answer of the call that began the work.
-fn told(begun: &Output, mut answer: Output) -> Output {
-    let own = begun.meta.clone().unwrap_or_default();
-    let asked = answer.meta.take().unwrap_or_default();
-    answer.meta = Some(CallReport {
+fn told(begun: &Answer, answer: Answer) -> Answer {
+    let mut output = answer.output;
+    let own = begun.output.meta.clone().unwrap_or_default();
+    let asked = output.meta.take().unwrap_or_default();
+    output.meta = Some(CallReport {
         attempts: own.attempts + asked.attempts,
         waited_ms: sum(own.waited_ms, asked.waited_ms),
         elapsed_ms: own.elapsed_ms + asked.elapsed_ms,
         ..own
     });
-    answer.id.clone_from(&begun.id);
-    answer.secrets.extend(begun.secrets.iter().cloned());
-    answer
+    output.id.clone_from(&begun.output.id);
+    Answer {
+        output,
+        redactor: begun.redactor.and(&answer.redactor),
+    }
 }
 
 fn failure(phase: &str, answer: &Output) -> Error {

@@ -1,23 +1,22 @@
-//! The output: what the connector answers, with every secret replaced.
+//! The output: what the connector answers. The pipeline hands it out with every secret replaced.
 
 use std::collections::BTreeMap;
 
-use line_connector_http::{Headers, REDACTED, Secret};
+use line_connector_http::Headers;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::headers;
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::json_text::JsonText;
+use crate::redact::Redactor;
 
 /// More than the answer to a push takes.
 const USUAL_BYTES: usize = 1024;
 
 /// What the connector answers.
-#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(remote = "Self")]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
     /// The invocation's `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,9 +50,6 @@ pub struct Output {
     /// What the runtime knows about the call. Never a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<CallReport>,
-    /// Values that must not appear in the rendered document.
-    #[serde(skip)]
-    pub secrets: Vec<Secret>,
 }
 
 /// A request that `--dry-run` shows instead of sending.
@@ -199,65 +195,75 @@ impl Output {
         self.json_body.as_ref().map(JsonText::value)
     }
 
-    /// The document as one line of JSON, every secret replaced.
+    /// The document as one line of JSON.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = self.text().unwrap_or_else(|error| {
-            format!("{{\"error\":{{\"kind\":\"internal\",\"message\":\"{error}\"}}}}")
-        });
-        for (index, secret) in self.secrets.iter().enumerate() {
-            if self.secrets[..index].contains(secret) {
-                continue;
-            }
-            let quoted = serde_json::to_string(secret.expose()).unwrap_or_default();
-            let bare = quoted.get(1..quoted.len().saturating_sub(1));
-            let bare = bare.unwrap_or_default();
-            // A shorter value is likelier to be part of an ordinary word than to be found by it.
-            // Looking for its beginning is quicker, and nearly always enough.
-            let start = &bare[..bare.floor_char_boundary(16)];
-            if bare.len() >= 6 && text.contains(start) && text.contains(bare) {
-                text = text.replace(bare, REDACTED);
+        let mut text = Vec::with_capacity(USUAL_BYTES);
+        let written = serde_json::to_writer(&mut text, self);
+        let text = String::from_utf8(text).map_err(|error| error.to_string());
+        match (written, text) {
+            (Ok(()), Ok(text)) => text,
+            (Err(_), _) | (_, Err(_)) => {
+                r#"{"error":{"kind":"internal","message":"the output cannot be written"}}"#
+                    .to_owned()
             }
         }
-        text
     }
 
-    fn text(&self) -> serde_json::Result<String> {
-        let mut text = Vec::with_capacity(USUAL_BYTES);
-        // The derived function, which knows nothing of secrets.
-        Self::serialize(self, &mut serde_json::Serializer::new(&mut text))?;
-        String::from_utf8(text).map_err(serde::ser::Error::custom)
-    }
-
-    /// The document as it is, secrets included: for the pipeline's own eyes.
-    pub(crate) fn unredacted(&self) -> Value {
-        Self::serialize(self, serde_json::value::Serializer).unwrap_or_default()
-    }
-}
-
-/// The rendered form: every secret replaced.
-impl Serialize for Output {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = RawValue::from_string(self.render()).map_err(serde::ser::Error::custom)?;
-        text.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Output {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl std::fmt::Debug for Output {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.render())
+    /// Replaces the secrets in what came from elsewhere: LINE, a gateway, the inputs. Keys, numbers
+    /// and what only the connector says stay as they are.
+    pub(crate) fn redact(&mut self, redactor: &Redactor) {
+        if let Some(headers) = &mut self.response_headers {
+            redactor.headers(headers);
+        }
+        let body = self.response_text.iter_mut();
+        let file = self
+            .file
+            .iter_mut()
+            .flat_map(|file| [&mut file.file_name, &mut file.content_type, &mut file.path]);
+        body.chain(file.flatten())
+            .for_each(|text| redactor.text(text));
+        if let Some(body) = &mut self.json_body {
+            body.redact(redactor);
+        }
+        if let Some(request) = &mut self.request {
+            redactor.text(&mut request.url);
+            request
+                .headers
+                .values_mut()
+                .for_each(|value| redactor.text(value));
+            if let Some(body) = &mut request.body {
+                body.redact(redactor);
+            }
+        }
+        let is_unknown = |error: &ErrorReport| error.kind == Kind::UnknownAction;
+        if self.error.as_ref().is_some_and(is_unknown)
+            && let Some(name) = self.meta.as_mut().and_then(|meta| meta.action.as_mut())
+        {
+            redactor.text(name);
+        }
+        if let Some(error) = &mut self.error {
+            redactor.text(&mut error.message);
+            error
+                .details
+                .iter_mut()
+                .for_each(|detail| detail.redact(redactor));
+        }
+        if let Some(meta) = &mut self.meta {
+            meta.request_id.iter_mut().for_each(|id| redactor.text(id));
+            meta.warnings
+                .iter_mut()
+                .for_each(|detail| detail.redact(redactor));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Headers, Output, Secret};
+    use line_connector_http::Secret;
+
+    use super::{Headers, Output};
+    use crate::redact::Redactor;
 
     #[test]
     fn repeated_headers_are_joined_under_a_lower_case_name() {
@@ -277,17 +283,15 @@ mod tests {
     }
 
     #[test]
-    fn a_rendered_document_holds_no_secret_even_where_it_needs_escaping() {
-        let output = Output {
+    fn a_redacted_output_holds_no_secret_even_where_it_needs_escaping() {
+        let mut output = Output {
             response_text: Some("token is a\"b\\c123!".to_owned()),
-            secrets: vec![Secret::new("a\"b\\c123")],
             ..Output::default()
         };
+        output.redact(&Redactor::new([&Secret::new("a\"b\\c123")]));
         assert_eq!(
             output.render(),
             r#"{"response_text":"token is [redacted]!"}"#
         );
-        assert_eq!(serde_json::to_string(&output).unwrap(), output.render());
-        assert_eq!(format!("{output:?}"), output.render());
     }
 }

@@ -1,0 +1,451 @@
+//! Finds secrets in text, in whatever encoding a server or a gateway repeats them: as they are, or
+//! each character percent-encoded, escaped for JSON or escaped for HTML, or the whole in base64.
+//! Only values are touched; keys, numbers and the shape of a document stay.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use line_connector_http::{Headers, REDACTED, Secret};
+use serde_json::Value;
+
+use crate::encoding::base64;
+use crate::json_text::strings;
+
+/// What is shorter cannot be told from ordinary text, bytes.
+const SHORTEST: usize = 3;
+/// Secrets of fewer bytes are replaced only where they stand alone: inside a word they are likelier
+/// to be part of it.
+const LONG: usize = 6;
+/// How often one character may be encoded over and over.
+const MAX_LAYERS: usize = 16;
+/// What of a secret in base64 identifies it, characters.
+const MIN_BASE64: usize = 8;
+
+/// Replaces secrets in text.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    /// The longest first, so that none is left over where another is its beginning.
+    patterns: Vec<Arc<Pattern>>,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(REDACTED)
+    }
+}
+
+impl Redactor {
+    /// A redactor for these values.
+    #[must_use]
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        Self::default().with(secrets)
+    }
+
+    /// The same for further values; what is shorter than three bytes is no secret.
+    #[must_use]
+    pub fn with<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let mut patterns = self.patterns.clone();
+        for secret in secrets {
+            let value = secret.expose();
+            let is_known = patterns.iter().any(|pattern| pattern.is_plain(value));
+            if value.len() >= SHORTEST && !is_known {
+                let all = Pattern::in_base64(value).chain([Pattern::plain(value)]);
+                patterns.extend(all.map(Arc::new));
+            }
+        }
+        if patterns.len() > self.patterns.len() {
+            patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.characters.len()));
+        }
+        Self { patterns }
+    }
+
+    /// One for the secrets of both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut patterns = [self.patterns.as_slice(), &other.patterns].concat();
+        patterns.sort_by(|one, other| {
+            let length = |pattern: &Pattern| pattern.characters.len();
+            length(other)
+                .cmp(&length(one))
+                .then_with(|| one.characters.cmp(&other.characters))
+        });
+        patterns.dedup_by(|one, other| one.characters == other.characters);
+        Self { patterns }
+    }
+
+    /// Replaces every secret in a text.
+    pub fn text(&self, text: &mut String) {
+        if let Some(replaced) = self.replaced(text) {
+            *text = replaced;
+        }
+    }
+
+    /// A text with every secret replaced; `None` where there is none.
+    #[must_use]
+    pub fn replaced(&self, text: &str) -> Option<String> {
+        self.patterns.iter().fold(None, |replaced, pattern| {
+            pattern
+                .replace(replaced.as_deref().unwrap_or(text))
+                .or(replaced)
+        })
+    }
+
+    /// Replaces every secret in the values of header fields.
+    pub fn headers(&self, headers: &mut Headers) {
+        if headers
+            .iter()
+            .any(|(_, value)| self.replaced(value).is_some())
+        {
+            let mut replaced = Headers::new();
+            for (name, value) in headers.iter() {
+                replaced.push(name, self.replaced(value).as_deref().unwrap_or(value));
+            }
+            *headers = replaced;
+        }
+    }
+
+    /// Replaces every secret in the strings of a JSON text; `None` where there is none. A string
+    /// that cannot be decoded, half a surrogate pair in it, goes as a whole.
+    #[must_use]
+    pub fn json(&self, json: &str) -> Option<String> {
+        if !self.patterns.iter().any(|pattern| pattern.may_be_in(json)) {
+            return None;
+        }
+        let mut replaced = String::with_capacity(json.len());
+        let mut done = 0;
+        for string in strings(json).filter(|string| !string.is_key) {
+            let literal = json.get(string.range.clone()).unwrap_or_default();
+            let mut text: String =
+                serde_json::from_str(literal).unwrap_or_else(|_| REDACTED.into());
+            self.text(&mut text);
+            replaced.push_str(json.get(done..string.range.start).unwrap_or_default());
+            replaced.push_str(&Value::from(text).to_string());
+            done = string.range.end;
+        }
+        replaced.push_str(json.get(done..).unwrap_or_default());
+        (replaced != json).then_some(replaced)
+    }
+}
+
+/// One way in which a secret may be written, character by character.
+struct Pattern {
+    characters: Vec<char>,
+    /// Its longest run of letters and digits, which no encoding changes: where that is missing, so
+    /// is the secret.
+    run: String,
+    /// Whether the characters are base64, of either alphabet.
+    is_base64: bool,
+}
+
+impl Pattern {
+    fn plain(value: &str) -> Self {
+        Self::new(value, false)
+    }
+
+    /// The parts of base64 that the value determines, whatever stands before and after it.
+    fn in_base64(value: &str) -> impl Iterator<Item = Self> {
+        (0..3).filter_map(move |before: usize| {
+            let bytes = [&b"\0\0"[..before], value.as_bytes()].concat();
+            let encoded = base64(&bytes);
+            // A character holds six bits; those that also hold bits of a neighbour go.
+            let (start, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+            let inner = encoded.get(start..end)?;
+            (inner.len() >= MIN_BASE64).then(|| Self::new(inner, true))
+        })
+    }
+
+    fn new(text: &str, is_base64: bool) -> Self {
+        let runs = text.split(|character: char| !character.is_ascii_alphanumeric());
+        Self {
+            characters: text.chars().collect(),
+            run: runs
+                .max_by_key(|run| run.len())
+                .unwrap_or_default()
+                .to_owned(),
+            is_base64,
+        }
+    }
+
+    fn is_plain(&self, value: &str) -> bool {
+        !self.is_base64 && value.chars().eq(self.characters.iter().copied())
+    }
+
+    /// `false` where it certainly is not.
+    fn may_be_in(&self, text: &str) -> bool {
+        text.contains(&self.run)
+    }
+
+    fn replace(&self, text: &str) -> Option<String> {
+        if !self.may_be_in(text) {
+            return None;
+        }
+        let mut replaced = String::new();
+        let mut done = 0;
+        for (start, _) in text.char_indices() {
+            if start < done {
+                continue;
+            }
+            if let Some(found) = self.found_at(text, start) {
+                replaced.push_str(text.get(done..found.start)?);
+                replaced.push_str(REDACTED);
+                done = found.end;
+            }
+        }
+        if done == 0 {
+            return None;
+        }
+        replaced.push_str(text.get(done..)?);
+        Some(replaced)
+    }
+
+    /// Where it stands, if it begins here: the longest reading.
+    fn found_at(&self, text: &str, start: usize) -> Option<Range<usize>> {
+        let mut ends = vec![start];
+        let mut next = Vec::new();
+        for character in &self.characters {
+            for end in &ends {
+                let rest = text.as_bytes().get(*end..).unwrap_or_default();
+                self.read(*character, rest, |length| {
+                    if !next.contains(&(end + length)) {
+                        next.push(end + length);
+                    }
+                });
+            }
+            std::mem::swap(&mut ends, &mut next);
+            next.clear();
+            if ends.is_empty() {
+                return None;
+            }
+        }
+        let alone = |end: &usize| {
+            let is_word = |character: char| character.is_alphanumeric();
+            let before = text.get(..start).and_then(|text| text.chars().next_back());
+            let after = text.get(*end..).and_then(|text| text.chars().next());
+            !before.is_some_and(is_word) && !after.is_some_and(is_word)
+        };
+        let is_long = self
+            .characters
+            .iter()
+            .map(|one| one.len_utf8())
+            .sum::<usize>()
+            >= LONG;
+        let end = ends.into_iter().filter(|end| is_long || alone(end)).max()?;
+        Some(start..end)
+    }
+
+    /// Tells the length of each form of a character with which `rest` begins.
+    fn read(&self, character: char, rest: &[u8], mut found: impl FnMut(usize)) {
+        let mut buffer = [0; 4];
+        let plain = character.encode_utf8(&mut buffer).as_bytes();
+        if rest.starts_with(plain) {
+            found(plain.len());
+        }
+        match (rest.first(), character) {
+            (Some(b'-'), '+') | (Some(b'_'), '/') if self.is_base64 => found(1),
+            (Some(b'+'), ' ') => found(1),
+            (Some(b'%'), _) => percent_encoded(plain, rest, found),
+            (Some(b'\\'), _) => escaped_for_json(character, rest, found),
+            (Some(b'&'), _) => escaped_for_html(character, rest, found),
+            _ => {}
+        }
+    }
+}
+
+/// `%2B`, also as `%252B` and so on.
+fn percent_encoded(bytes: &[u8], rest: &[u8], mut found: impl FnMut(usize)) {
+    for layers in 0..MAX_LAYERS {
+        let mut at = 0;
+        let all = bytes.iter().all(|byte| {
+            let text = rest.get(at..).unwrap_or_default();
+            let Some(digits) = text
+                .strip_prefix(b"%")
+                .and_then(|text| after_each(b"25", layers, text))
+            else {
+                return false;
+            };
+            at += 1 + 2 * layers + 2;
+            let digits = digits.get(..2).and_then(|two| str::from_utf8(two).ok());
+            digits.and_then(|two| u8::from_str_radix(two, 16).ok()) == Some(*byte)
+        });
+        if all {
+            found(at);
+        }
+        if after_each(b"25", layers + 1, rest.get(1..).unwrap_or_default()).is_none() {
+            return;
+        }
+    }
+}
+
+/// What follows that many copies of a part.
+fn after_each<'a>(part: &[u8], times: usize, text: &'a [u8]) -> Option<&'a [u8]> {
+    (0..times).try_fold(text, |text, _| text.strip_prefix(part))
+}
+
+/// `\"`, `\/`, `\n`, `\u002b`, also where the text was escaped again.
+fn escaped_for_json(character: char, rest: &[u8], mut found: impl FnMut(usize)) {
+    let run = |text: &[u8]| {
+        let slashes = text.iter().take(MAX_LAYERS);
+        slashes.take_while(|byte| **byte == b'\\').count()
+    };
+    let slashes = run(rest);
+    let after = rest.get(slashes..).unwrap_or_default();
+    if character == '\\' {
+        (2..=slashes).for_each(&mut found);
+    }
+    let short = match character {
+        '\n' => 'n',
+        '\r' => 'r',
+        '\t' => 't',
+        '\u{8}' => 'b',
+        '\u{c}' => 'f',
+        other => other,
+    };
+    if short.is_ascii() && character != '\\' && after.first() == Some(&(short as u8)) {
+        found(slashes + 1);
+    }
+    let mut at = 0;
+    let mut units = [0; 2];
+    let all = character.encode_utf16(&mut units).iter().all(|unit| {
+        let text = rest.get(at..).unwrap_or_default();
+        let slashes = run(text);
+        at += slashes + 5;
+        let digits = text.get(slashes..).and_then(|text| text.strip_prefix(b"u"));
+        let digits = digits.and_then(|text| str::from_utf8(text.get(..4)?).ok());
+        slashes > 0 && digits.and_then(|four| u16::from_str_radix(four, 16).ok()) == Some(*unit)
+    });
+    if all {
+        found(at);
+    }
+}
+
+/// `&quot;`, `&#34;`, `&#x22;`, also as `&amp;quot;` and so on.
+fn escaped_for_html(character: char, rest: &[u8], mut found: impl FnMut(usize)) {
+    let mut text = rest.get(1..).unwrap_or_default();
+    for _ in 0..MAX_LAYERS {
+        let length = text.iter().take(MAX_LAYERS).position(|byte| *byte == b';');
+        let name = length.and_then(|length| str::from_utf8(text.get(..length)?).ok());
+        let Some(name) = name else {
+            return;
+        };
+        let number = match name.strip_prefix('#') {
+            Some(number) => match number.strip_prefix(['x', 'X']) {
+                Some(number) => u32::from_str_radix(number, 16).ok(),
+                None => number.parse().ok(),
+            },
+            None => None,
+        };
+        let named = match name {
+            "amp" => Some('&'),
+            "lt" => Some('<'),
+            "gt" => Some('>'),
+            "quot" => Some('"'),
+            "apos" => Some('\''),
+            _ => number.and_then(char::from_u32),
+        };
+        text = text.get(name.len() + 1..).unwrap_or_default();
+        if named == Some(character) {
+            found(rest.len() - text.len());
+        }
+        if named != Some('&') {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn redacted(secret: &str, text: &str) -> String {
+        let mut text = text.to_owned();
+        Redactor::new([&Secret::new(secret)]).text(&mut text);
+        text
+    }
+
+    #[test]
+    fn every_encoding_of_a_character_is_the_character() {
+        let secret = "aB+/= \"&<'\\é9";
+        for written in [
+            "aB+/= \"&<'\\é9",
+            "aB%2B%2F%3D%20%22%26%3C%27%5C%C3%A99",
+            "aB%2b%2f%3d+%22%26%3c%27%5c%c3%a99",
+            "aB%252B%252F%253D%2520%2522%2526%253C%2527%255C%25C3%25A99",
+            "aB+/= &quot;&amp;&lt;&#39;\\&#xe9;9",
+            "aB&#43;&#x2F;&#61; &amp;quot;&amp;amp;&amp;lt;&apos;&#92;é9",
+            "aB+\\/= \\\"&<'\\\\\\u00e99",
+            "aB\\u002b\\u002F\\u003d\\u0020\\u0022\\u0026\\u003c\\u0027\\u005cé9",
+            "aB+/= \\\\\\\"&<'\\\\\\\\é9",
+        ] {
+            assert_eq!(
+                redacted(secret, &format!("x{written}y")),
+                "x[redacted]y",
+                "{written}"
+            );
+        }
+        assert_eq!(redacted(secret, "aB+/= \"&<'\\é8"), "aB+/= \"&<'\\é8");
+    }
+
+    #[test]
+    fn base64_is_found_at_every_offset_and_in_both_alphabets() {
+        let secret = "s\u{fe}cr\u{ff}t?token>value";
+        for before in ["", "a", "ab", "1234567890:"] {
+            for after in ["", "z", "zz"] {
+                let encoded = base64(format!("{before}{secret}{after}").as_bytes());
+                for encoded in [
+                    encoded.replace('+', "-").replace('/', "_"),
+                    encoded.replace('+', "%2B").replace('/', "%2f"),
+                    encoded,
+                ] {
+                    let shown = redacted(secret, &format!("Basic {encoded}"));
+                    assert!(shown.contains(REDACTED), "{encoded}: {shown}");
+                    assert!(shown.len() < 6 + 4 + REDACTED.len() + before.len() * 2 + 8);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_one_only_where_it_stands_alone() {
+        assert_eq!(
+            redacted("abc", "abc, abcd, xabc: abc"),
+            "[redacted], abcd, xabc: [redacted]"
+        );
+        assert_eq!(redacted("", "abc"), "abc");
+        assert_eq!(redacted("t", "don't"), "don't");
+    }
+
+    #[test]
+    fn the_longer_of_two_secrets_goes_first() {
+        let secrets = [Secret::new("secret-1"), Secret::new("secret-1-long")];
+        let mut text = "secret-1-long secret-1".to_owned();
+        Redactor::new(&secrets).text(&mut text);
+        assert_eq!(text, "[redacted] [redacted]");
+    }
+
+    #[test]
+    fn only_strings_that_are_values_are_touched() {
+        let redactor = Redactor::new([&Secret::new("123456")]);
+        let body =
+            r#"{"123456":123456,"a":["123456", "x\"123456\""],"b":1.50,"c":"\ud800 123456"}"#;
+        let shown = redactor.json(body).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"123456":123456,"a":["[redacted]", "x\"[redacted]\""],"b":1.50,"c":"[redacted]"}"#
+        );
+        assert_eq!(redactor.json(&json!({"123456": 123_456}).to_string()), None);
+        assert_eq!(redactor.json("{}"), None);
+    }
+
+    #[test]
+    fn hostile_text_costs_no_more_than_its_length() {
+        let secret = Secret::new("%\\& secret");
+        for unit in ["%25", "\\", "&amp;", "%", "&"] {
+            let mut text = unit.repeat(100_000) + " secret ";
+            Redactor::new([&secret]).text(&mut text);
+            assert!(text.len() > 100_000);
+        }
+    }
+}
