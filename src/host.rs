@@ -8,17 +8,19 @@ use std::sync::Arc;
 
 use line_connector_client::{Catalog, Connector, Error, Invocation, Kind, SystemFiles};
 use line_connector_core::asset::environment_variable;
+use line_connector_core::documents::json;
 use line_connector_core::error::Detail;
 use line_connector_sandbox::{Sandbox, Settings};
 use serde_json::{Map, Value};
 
-use crate::args::AssetFile;
+use crate::args::{AssetFile, Folders};
 use crate::token_store::TokenFiles;
 
 /// A connector over the network, or over a sandbox with the sandbox's own asset.
 pub(crate) fn connector(
     catalog: Catalog,
     asset: &AssetFile,
+    folders: &Folders,
     sandbox: bool,
     invocation: &mut Invocation,
 ) -> Result<Connector, Error> {
@@ -29,7 +31,7 @@ pub(crate) fn connector(
         return Ok(Connector::builder()
             .catalog(catalog)
             .transport(channel)
-            .files(SystemFiles)
+            .files(files(folders))
             .build());
     }
     if let Some(path) = &asset.asset {
@@ -39,11 +41,26 @@ pub(crate) fn connector(
     let mut builder = Connector::builder()
         .environment(environment(&catalog))
         .catalog(catalog)
-        .files(SystemFiles);
+        .files(files(folders));
     if let Some(folder) = token_cache(asset) {
         builder = builder.token_store(TokenFiles::new(folder));
     }
     Ok(builder.build())
+}
+
+/// The files that documents may name: those of the command line's folders and the environment's.
+fn files(folders: &Folders) -> SystemFiles {
+    let of = |named: &[PathBuf], variable: &str| -> Vec<PathBuf> {
+        let listed = std::env::var_os(variable).unwrap_or_default();
+        let listed = std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty());
+        named.iter().cloned().chain(listed).collect()
+    };
+    let readable = of(&folders.files, "LINE_FILES");
+    let writable = of(&folders.save_into, "LINE_SAVE_INTO");
+    let files = readable
+        .into_iter()
+        .fold(SystemFiles::default(), SystemFiles::reading);
+    writable.into_iter().fold(files, SystemFiles::saving_into)
 }
 
 /// The folder of the tokens, where one is asked for.
@@ -61,10 +78,11 @@ pub(crate) fn read_asset(path: &Path) -> Result<Map<String, Value>, Error> {
         )
     };
     let text = fs::read(path).map_err(|error| invalid(format!("cannot be read: {error}")))?;
-    serde_json::from_slice::<Value>(&text)
-        .ok()
-        .and_then(|value| value.as_object().cloned())
-        .ok_or_else(|| invalid("must hold one JSON object".to_owned()))
+    match json::read(&text) {
+        Ok(Value::Object(parameters)) => Ok(parameters),
+        Ok(_) => Err(invalid("must hold one JSON object".to_owned())),
+        Err(unreadable) => Err(invalid(format!("is not JSON: {unreadable}"))),
+    }
 }
 
 /// The values of the environment that are asset parameters, by parameter name.

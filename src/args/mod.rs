@@ -107,6 +107,8 @@ pub(crate) struct CallArguments {
     pub(crate) sandbox: bool,
     #[command(flatten)]
     pub(crate) asset: AssetFile,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
 }
 
 /// Many calls.
@@ -138,6 +140,8 @@ pub(crate) struct ServeArguments {
     pub(crate) sandbox: bool,
     #[command(flatten)]
     pub(crate) asset: AssetFile,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
 }
 
 /// What the sandbox is to be like.
@@ -184,6 +188,17 @@ pub(crate) struct AssetFile {
     /// Keeps issued tokens in this folder for further processes; also `LINE_CONNECTOR_TOKEN_CACHE`.
     #[arg(long, value_name = "DIR")]
     pub(crate) token_cache: Option<PathBuf>,
+}
+
+/// The folders that documents may name files of.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Folders {
+    /// Lets documents read files beneath this folder; may be repeated. Also `LINE_FILES`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Lets documents save files beneath this folder; may be repeated. Also `LINE_SAVE_INTO`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save_into: Vec<PathBuf>,
 }
 
 /// What is to be printed instead of running.

@@ -18,6 +18,7 @@ use line_connector_client::{
 use line_connector_core::asset::Asset;
 use line_connector_core::backoff::bound;
 use line_connector_core::documents::AssetParameters;
+use line_connector_core::documents::json;
 use line_connector_core::error::Detail;
 use line_connector_receiver::queue::{self, Queue};
 use line_connector_receiver::{
@@ -252,12 +253,16 @@ fn channels(
     for path in &arguments.assets {
         let text = read_file(path)?;
         let source = path.display().to_string();
-        let assets = match serde_json::from_slice(&text) {
+        let assets = match json::read(&text) {
             Ok(Value::Object(asset)) => vec![Value::Object(asset)],
             Ok(Value::Array(assets)) if !assets.is_empty() => assets,
-            _ => {
+            Ok(_) => {
                 let expected = "must be one JSON object, or an array of them";
                 return Err(invalid_asset(&source, "/", expected));
+            }
+            Err(unreadable) => {
+                let reason = format!("is not JSON: {unreadable}");
+                return Err(invalid_asset(&source, "", &reason));
             }
         };
         for (index, asset) in assets.into_iter().enumerate() {

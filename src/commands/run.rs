@@ -3,7 +3,8 @@
 use std::mem::ManuallyDrop;
 
 use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind, Output};
-use serde_json::Value;
+use line_connector_core::documents::Refused;
+use line_connector_core::json_text::JsonText;
 
 use crate::args::CallArguments;
 use crate::host;
@@ -14,7 +15,7 @@ use crate::terminal::{input, report};
 pub(crate) fn run(catalog: Catalog, call: CallArguments) -> ExitCode {
     let mut invocation = match document(call.action.is_some()) {
         Ok(invocation) => invocation,
-        Err(error) => return report(&Output::from(&error)),
+        Err(refused) => return report(&refused.into()),
     };
     let id = invocation.id.clone();
     let output = answer(catalog, call, &mut invocation).unwrap_or_else(|error| failed(id, &error));
@@ -27,7 +28,13 @@ fn answer(
     invocation: &mut Invocation,
 ) -> Result<Output, Error> {
     name_action(invocation, call.action)?;
-    let connector = host::connector(catalog, &call.asset, call.sandbox, invocation)?;
+    let connector = host::connector(
+        catalog,
+        &call.asset,
+        &call.folders,
+        call.sandbox,
+        invocation,
+    )?;
     // The process ends with this call, and its memory with it.
     let connector = ManuallyDrop::new(connector);
     let invocation = std::mem::take(invocation);
@@ -38,7 +45,7 @@ fn answer(
     })
 }
 
-fn failed(id: Option<Value>, error: &Error) -> Output {
+fn failed(id: Option<JsonText>, error: &Error) -> Output {
     Output {
         id,
         ..Output::from(error)
@@ -47,7 +54,7 @@ fn failed(id: Option<Value>, error: &Error) -> Output {
 
 /// Nothing at all is an empty document where the command line names the action: many actions need
 /// no inputs.
-fn document(named: bool) -> Result<Invocation, Error> {
+fn document(named: bool) -> Result<Invocation, Refused> {
     let text = input()?;
     if named && text.iter().all(u8::is_ascii_whitespace) {
         return Ok(Invocation::default());

@@ -8,9 +8,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use line_connector_client::{Catalog, Clock, Error, ExitCode, Kind, Output, Secret, SystemClock};
-use line_connector_core::documents::{mistyped, unknown};
+use line_connector_core::documents::json::Document;
+use line_connector_core::documents::{Refused, mistyped, unknown};
 use line_connector_core::encoding;
 use line_connector_core::error::Detail;
+use line_connector_core::json_text::JsonText;
 use line_connector_core::nearest::nearest;
 use line_connector_core::webhook::{self, Event, Terms, signature};
 use line_connector_http::Headers;
@@ -34,7 +36,7 @@ struct Around {
 /// The document, read.
 #[derive(Default)]
 struct Received {
-    id: Option<Value>,
+    id: Option<JsonText>,
     asset: Map<String, Value>,
     headers: Headers,
     body: Option<Vec<u8>>,
@@ -58,42 +60,35 @@ pub(crate) fn webhook(catalog: &Catalog, asset_file: Option<&Path>) -> Result<Ex
 #[derive(Serialize)]
 struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: &'a Option<Value>,
+    id: &'a Option<JsonText>,
     destination: &'a str,
     events: &'a [Event<'a>],
 }
 
 /// Verifies and reads one webhook: the answer as one line of JSON, or what went wrong.
 fn answer(text: &[u8], catalog: &Catalog, around: &Around) -> Result<String, Box<Output>> {
-    let failed = |id: Option<Value>, error: &Error| {
-        Box::new(Output {
-            id,
-            ..Output::from(error)
-        })
-    };
-    let received = Received::from_json(text).map_err(|error| failed(None, &error))?;
+    let received = Received::from_json(text).map_err(|refused| Box::new(refused.into()))?;
     let events = received.events(catalog, around);
-    events.map_err(|error| failed(received.id.clone(), &error))
+    events.map_err(|error| {
+        let id = received.id.clone();
+        Box::new(Refused { error, id }.into())
+    })
 }
 
 impl Received {
-    fn from_json(text: &[u8]) -> Result<Self, Error> {
-        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    fn from_json(text: &[u8]) -> Result<Self, Refused> {
         let invalid = |reason: String| Error::new(Kind::InvalidDocument, reason).with_hint(HINT);
-        let document: Value = serde_json::from_slice(text).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            invalid(format!(
-                "standard input is not JSON: a mistake at line {line}, column {column}"
-            ))
+        let document = Document::read(text).map_err(|(unreadable, id)| Refused {
+            error: invalid(format!("the document cannot be read: {unreadable}")),
+            id,
         })?;
-        let Value::Object(members) = document else {
-            return Err(invalid("the document must be a JSON object".to_owned()));
+        let mut received = Self {
+            id: document.id,
+            ..Self::default()
         };
         let mut details = Vec::new();
-        let mut received = Self::default();
-        for (key, member) in members {
+        for (key, member) in document.members {
             match (key.as_str(), member) {
-                ("id", id) => received.id = Some(id),
                 ("asset", Value::Null) => {}
                 ("asset", Value::Object(asset)) => received.asset = asset,
                 ("request", Value::Object(request)) => received.take(request, &mut details),
@@ -108,10 +103,12 @@ impl Received {
             details.push(Detail::new(place, "the request has no `body`"));
         }
         if details.is_empty() {
-            Ok(received)
-        } else {
-            Err(invalid("the webhook document is wrong".to_owned()).with_details(details))
+            return Ok(received);
         }
+        Err(Refused {
+            error: invalid("the webhook document is wrong".to_owned()).with_details(details),
+            id: received.id,
+        })
     }
 
     fn take(&mut self, request: Map<String, Value>, details: &mut Vec<Detail>) {

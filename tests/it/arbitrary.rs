@@ -114,7 +114,7 @@ proptest! {
     #[test]
     fn any_bytes_as_the_document(bytes in vec(any::<u8>(), 0..200)) {
         if let Err(error) = Invocation::from_json(&bytes) {
-            sound(&Output::from(&error));
+            sound(&Output::from(error));
         }
     }
 
@@ -122,7 +122,7 @@ proptest! {
     fn any_json_as_the_document(document in json_value()) {
         match Invocation::from_json(document.to_string().as_bytes()) {
             Ok(invocation) => sound(&connector(Reply::default()).call(invocation)),
-            Err(error) => sound(&Output::from(&error)),
+            Err(error) => sound(&Output::from(error)),
         }
     }
 

@@ -2,13 +2,19 @@
 //! not at all.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::{Duration, SystemTime};
 
+use line_connector_client::{Clock, SystemClock};
 use line_connector_core::digest::sha256;
 use line_connector_core::encoding::{base64, from_base64};
 use line_connector_core::error::Kind;
+use line_connector_http::{Failure, Receiver, Reply, Request, Transport};
 use serde_json::{Value, json};
 
-use crate::world::{World, call, connector, run};
+use crate::world::{Ended, World, call, connector, run};
 
 /// A PNG of one colour and these dimensions, as far as anybody looks.
 fn png(width: u32, height: u32) -> Vec<u8> {
@@ -144,13 +150,20 @@ fn content(world: &World, message: &str, save_to: &Value) -> Value {
     })
 }
 
+/// Runs with a folder that is open for saving.
+fn run_saving(folder: &tempfile::TempDir, document: &Value) -> Ended {
+    let folder = folder.path().to_str().unwrap();
+    let arguments = ["run", "--save-into", folder];
+    run(&arguments, document.to_string().as_bytes(), &[])
+}
+
 #[test]
 fn content_is_saved_whole_with_its_digest() {
     let world = World::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sound.m4a");
     let document = content(&world, "354718705033693863", &json!(path));
-    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    let ended = run_saving(&folder, &document);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let file = &ended.document()["file"];
     let bytes = fs::read(&path).unwrap();
@@ -171,7 +184,7 @@ fn a_connection_dropped_in_the_middle_leaves_no_file() {
         "354718705033693863",
         &json!(folder.path().join("sound.m4a")),
     );
-    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    let ended = run_saving(&folder, &document);
     assert_eq!(ended.code, 5, "{}", ended.stdout);
     assert_eq!(ended.document()["error"]["kind"], "connection_broken");
     assert_eq!(
@@ -188,7 +201,7 @@ fn a_connection_dropped_once_is_taken_up_again_from_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sound.m4a");
     let document = content(&world, "354718705033693863", &json!(path));
-    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    let ended = run_saving(&folder, &document);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
     assert_eq!(fs::metadata(&path).unwrap().len(), 10_000);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -203,7 +216,7 @@ fn content_that_is_gone_leaves_no_file_and_says_so() {
         "354718705033693865",
         &json!(folder.path().join("gone")),
     );
-    let ended = run(&["run"], document.to_string().as_bytes(), &[]);
+    let ended = run_saving(&folder, &document);
     assert_eq!(ended.document()["error"]["kind"], "gone");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -242,7 +255,8 @@ fn a_download_of_300_megabytes_stays_under_32_mebibytes_of_memory() {
     let mut document = content(&world, "354718705033693867", &json!(path));
     document["options"]["timeout_ms"] = json!(120_000);
     let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
-        .arg("run")
+        .args(["run", "--save-into"])
+        .arg(folder.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -271,4 +285,219 @@ fn a_download_of_300_megabytes_stays_under_32_mebibytes_of_memory() {
     );
     assert_eq!(fs::metadata(&path).unwrap().len(), 300_000_000);
     assert!((1..32 * 1024).contains(&peak), "the peak was {peak} KiB");
+}
+
+fn audience(file: &Value) -> String {
+    let inputs = json!({"description": "Buyers", "file": file});
+    json!({"action": "create_audience_for_uploading_user_ids_by_file", "inputs": inputs})
+        .to_string()
+}
+
+/// The message about a file that a document names.
+fn refusal(arguments: &[&str], path: &str) -> String {
+    let document = audience(&json!({"path": path, "content_type": "text/plain"}));
+    let mut all = vec!["run", "--sandbox"];
+    all.extend(arguments);
+    let ended = run(&all, document.as_bytes(), &[]);
+    assert_eq!(ended.code, 3, "{path}: {}", ended.stdout);
+    let error = &ended.document()["error"];
+    assert_eq!(error["details"][0]["path"], "/files/file/path", "{error}");
+    error["details"][0]["message"].as_str().unwrap().to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_document_reads_no_file_outside_the_folders_that_the_operator_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (open, secret) = (at("open"), at("secret"));
+    fs::create_dir(&open).unwrap();
+    fs::write(&secret, "U4af4980629f0b5a3c3d6b8a1d2e3f405\n").unwrap();
+    fs::write(open.join("ids.txt"), "U4af4980629f0b5a3c3d6b8a1d2e3f405\n").unwrap();
+    std::os::unix::fs::symlink(&secret, open.join("link")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), open.join("up")).unwrap();
+    std::os::unix::fs::symlink("ids.txt", open.join("within")).unwrap();
+    let opened = ["--files", open.to_str().unwrap()];
+
+    let outside = "cannot be read: it lies in no folder that is open to documents";
+    for path in [
+        secret.to_str().unwrap(),
+        at("missing").to_str().unwrap(),
+        "/etc/passwd",
+        "/proc/self/environ",
+        "/dev/stdin",
+        "../secret",
+        "../open/../secret",
+        "link",
+        "up/secret",
+        open.join("../secret").to_str().unwrap(),
+    ] {
+        for arguments in [&opened[..], &["--dry-run"], &[]] {
+            assert_eq!(refusal(arguments, path), outside, "{path}");
+        }
+    }
+    for path in [
+        "ids.txt",
+        "./ids.txt",
+        "within",
+        open.join("ids.txt").to_str().unwrap(),
+    ] {
+        let document = audience(&json!({"path": path, "content_type": "text/plain"}));
+        let arguments = ["run", "--sandbox", opened[0], opened[1]];
+        let ended = run(&arguments, document.as_bytes(), &[]);
+        assert_eq!(ended.code, 0, "{path}: {}", ended.stdout);
+        let environment = [("LINE_FILES", open.to_str().unwrap())];
+        let ended = run(&["run", "--sandbox"], document.as_bytes(), &environment);
+        assert_eq!(ended.code, 0, "{path}: {}", ended.stdout);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn only_regular_files_of_a_bounded_size_are_read_and_none_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+    let large = fs::File::create(folder.path().join("large")).unwrap();
+    large.set_len(20 << 30).unwrap();
+    let opened = ["--files", folder.path().to_str().unwrap()];
+    assert!(refusal(&opened, "fifo").contains("not a regular file"));
+    assert!(refusal(&opened, "socket").starts_with("cannot be read"));
+    assert!(refusal(&opened, ".").contains("not a regular file"));
+    assert!(refusal(&opened, "large").contains("larger than"));
+    let devices = ["--files", "/dev"];
+    for device in ["zero", "null", "tty", "stdin"] {
+        assert!(
+            refusal(&devices, device).starts_with("cannot be read"),
+            "{device}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn content_is_saved_nowhere_else_and_over_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let open = folder.path().join("open");
+    fs::create_dir(&open).unwrap();
+    let keys = folder.path().join("authorized_keys");
+    fs::write(&keys, "original").unwrap();
+    fs::write(open.join("there"), "original").unwrap();
+    fs::create_dir(open.join("folder")).unwrap();
+    std::os::unix::fs::symlink(&keys, open.join("link")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), open.join("up")).unwrap();
+
+    let save = |save_to: &str, overwrite: bool| {
+        let mut document = content(&world, "354718705033693863", &json!(save_to));
+        document["options"]["overwrite"] = json!(overwrite);
+        let arguments = ["run", "--save-into", open.to_str().unwrap()];
+        run(&arguments, document.to_string().as_bytes(), &[])
+    };
+    for (save_to, overwrite) in [
+        (keys.to_str().unwrap(), true),
+        ("../authorized_keys", true),
+        ("up/authorized_keys", true),
+        ("link", true),
+        ("link", false),
+        ("there", false),
+        ("folder", true),
+        (".", true),
+        ("..", true),
+        ("missing/file", true),
+        ("a\0b", true),
+    ] {
+        let ended = save(save_to, overwrite);
+        assert_eq!(ended.code, 2, "{save_to}: {}", ended.stdout);
+        let document = ended.document();
+        assert_eq!(document["error"]["kind"], "file_unwritable", "{document}");
+        assert_eq!(document["meta"]["attempts"], 0, "LINE was not asked");
+    }
+    assert_eq!(fs::read_to_string(&keys).unwrap(), "original");
+    assert_eq!(fs::read_to_string(open.join("there")).unwrap(), "original");
+    assert_eq!(save("there", true).code, 0);
+    assert_eq!(save("folder/new", false).code, 0);
+    for name in ["there", "folder/new"] {
+        let saved = fs::metadata(open.join(name)).unwrap();
+        assert_eq!(
+            (saved.len(), saved.permissions().mode() & 0o777),
+            (10_000, 0o600)
+        );
+    }
+    assert_eq!(
+        fs::read_dir(&open).unwrap().count(),
+        4,
+        "nothing is left behind"
+    );
+}
+
+/// A clock on which a second passes at every look.
+struct Hasty(AtomicU64);
+
+impl Clock for Hasty {
+    fn now(&self) -> SystemTime {
+        SystemClock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn sleep(&self, _: Duration) {}
+
+    fn waker(&self) -> Waker {
+        SystemClock.waker()
+    }
+
+    fn park(&self, at_most: Option<Duration>) {
+        SystemClock.park(at_most);
+    }
+}
+
+/// Sends a byte at a time, without an end.
+struct Trickle;
+
+impl Transport for Trickle {
+    fn send(&self, _: &Request) -> Result<Reply, Failure> {
+        unreachable!("it is a download")
+    }
+
+    fn download(&self, _: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
+        receiver.restart().unwrap();
+        loop {
+            receiver
+                .take(b"x")
+                .map_err(|error| Failure::of_receiver(&error))?;
+        }
+    }
+}
+
+#[test]
+fn a_download_that_trickles_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let connector = crate::world::builder()
+        .clock(Hasty(AtomicU64::new(0)))
+        .transport(Arc::new(Trickle))
+        .build();
+    let document = json!({
+        "action": "get_content", "asset": {"token": "t"},
+        "inputs": {"messageId": "354718705033693863"},
+        "options": {"save_to": folder.path().join("slow"), "attempts": 1},
+    });
+    let error = call(&connector, document).error.unwrap();
+    assert!(
+        error.message.contains("more slowly than"),
+        "{}",
+        error.message
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

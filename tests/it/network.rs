@@ -51,6 +51,11 @@ struct TlsWorld {
 }
 
 fn tls(times: usize) -> TlsWorld {
+    tls_with(times, answer)
+}
+
+/// Does this with each connection over TLS, and ends it without a word.
+fn tls_with(times: usize, each: fn(&mut StreamOwned<ServerConnection, TcpStream>)) -> TlsWorld {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -63,7 +68,7 @@ fn tls(times: usize) -> TlsWorld {
     let config = Arc::new(config);
     let (port, handle) = serve(times, move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
-        answer(&mut StreamOwned::new(connection, stream));
+        each(&mut StreamOwned::new(connection, stream));
     });
     TlsWorld {
         port,
@@ -106,6 +111,35 @@ fn verification_can_be_turned_off_or_given_an_authority() {
         let output = call(&connector(), tls_push(world.port, &[extra]));
         assert!(output.error.is_none(), "{}", output.render());
     }
+    world.handle.join().unwrap();
+}
+
+#[test]
+fn a_download_that_is_cut_is_not_taken_for_whole() {
+    // No length, and no close_notify when the connection ends.
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nConnection: close\r\n\r\n";
+    let world = tls_with(2, |stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(&[HEAD, &[0; 1000]].concat());
+        let _ = stream.flush();
+    });
+    let folder = tempfile::tempdir().unwrap();
+    for save_to in [Value::Null, json!(folder.path().join("half.png"))] {
+        let document = json!({
+            "action": "get_content",
+            "asset": {"url": format!("https://localhost:{}", world.port), "token": "t", "verify_ssl": false},
+            "inputs": {"messageId": "354718705033693863"},
+            "options": {"attempts": 1, "save_to": save_to},
+        });
+        let output = call(&connector(), document);
+        assert_eq!(
+            output.error.as_ref().unwrap().kind,
+            Kind::ConnectionBroken,
+            "{}",
+            output.render()
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     world.handle.join().unwrap();
 }
 

@@ -242,7 +242,7 @@ fn what_is_no_document_is_answered_and_the_next_line_is_read() {
     );
     let message = |index: usize| answers[index]["error"]["message"].as_str().unwrap();
     assert!(
-        message(1).starts_with("line 4: it is not JSON"),
+        message(1).starts_with("line 4: the document cannot be read: "),
         "{}",
         message(1)
     );

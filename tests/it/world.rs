@@ -107,7 +107,7 @@ impl Clock for TestClock {
 pub(crate) fn builder() -> Builder {
     Connector::builder()
         .clock(TestClock::default())
-        .files(SystemFiles)
+        .files(SystemFiles::default().reading("/").saving_into("/"))
 }
 
 /// A connector over the real network whose pauses are skipped.

@@ -391,6 +391,8 @@ pub struct Defaults {
     pub validation: Validation,
     /// The largest answer that is taken, bytes.
     pub max_response_bytes: u64,
+    /// The largest content that is saved in a file, bytes.
+    pub max_file_bytes: u64,
     /// The first pause between attempts, milliseconds; it doubles.
     pub backoff_ms: u64,
     /// The longest pause between attempts, milliseconds.

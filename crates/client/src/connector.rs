@@ -11,7 +11,7 @@ use line_connector_http::Transport;
 use serde_json::{Map, Value};
 
 use crate::clock::SystemClock;
-use crate::files::NoFiles;
+use crate::files::SystemFiles;
 use crate::network::Internet;
 use crate::random::SystemRandom;
 use crate::tokens::LineTokens;
@@ -183,7 +183,9 @@ impl Builder {
             network: self.network.unwrap_or_else(|| Box::<Internet>::default()),
             clock: self.clock.unwrap_or_else(|| Box::new(SystemClock)),
             random: self.random.unwrap_or_else(|| Box::new(SystemRandom)),
-            files: self.files.unwrap_or_else(|| Box::new(NoFiles)),
+            files: self
+                .files
+                .unwrap_or_else(|| Box::new(SystemFiles::default())),
             issuer: self.issuer.unwrap_or_else(|| Box::new(LineTokens)),
             token_store: self.token_store,
             environment: self.environment,

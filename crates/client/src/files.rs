@@ -1,98 +1,257 @@
-//! The system's files: whole ones to read, new ones that appear under their name only when they are
-//! complete.
+//! The files that documents name: beneath the folders that the operator opened, and nowhere else,
+//! whatever links stand there. New files appear under their name only when they are complete.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Component, Path, PathBuf};
 
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use line_connector_core::host::{Files, NewFile, Random};
+use rustix::fs::OFlags;
 
 use crate::random::SystemRandom;
 
-/// Every file that the process may open.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemFiles;
+/// A file for its owner alone: content is private, and nobody else is to replace it.
+const MODE: u32 = 0o600;
+/// No open waits: a FIFO without a writer would, for ever.
+const FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
+
+/// Files beneath folders. By default there are none: documents name no file.
+#[derive(Debug, Clone, Default)]
+pub struct SystemFiles {
+    readable: Vec<PathBuf>,
+    writable: Vec<PathBuf>,
+}
+
+impl SystemFiles {
+    /// Lets documents read the files beneath a folder.
+    #[must_use]
+    pub fn reading(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.readable.push(folder.into());
+        self
+    }
+
+    /// Lets documents save files beneath a folder.
+    #[must_use]
+    pub fn saving_into(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.writable.push(folder.into());
+        self
+    }
+}
 
 impl Files for SystemFiles {
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(path)
+    fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(FLAGS.bits().cast_signed());
+        let mut missing = outside();
+        for (folder, beneath) in beneath(&self.readable, path) {
+            match open(folder)?.open_with(&beneath, &options) {
+                Ok(file) => return contents(file, most),
+                Err(error) if error.kind() == ErrorKind::NotFound => missing = error,
+                Err(error) => return Err(told(error)),
+            }
+        }
+        Err(missing)
     }
 
-    fn create(&self, path: &str) -> io::Result<Box<dyn NewFile>> {
-        create(path)
+    fn create(&self, path: &str, overwrite: bool) -> io::Result<Box<dyn NewFile>> {
+        let (folder, beneath) = beneath(&self.writable, path).next().ok_or_else(outside)?;
+        let name = beneath.file_name().ok_or(ErrorKind::IsADirectory)?;
+        let folder = open(folder)?;
+        let folder = match beneath.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => {
+                folder.open_dir(parent).map_err(told)?
+            }
+            _ => folder,
+        };
+        match folder.symlink_metadata(name) {
+            Ok(there) if overwrite && there.is_file() => {}
+            Ok(there) => return Err(exists(there.is_file())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(told(error)),
+        }
+        Ok(Box::new(Partial::new(folder, name.into(), overwrite)?))
     }
 }
 
-/// No file at all: the default of a [`Connector`](crate::Connector).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoFiles;
+/// The folders in which a path lies, each with the rest of the path. A relative one lies in all.
+fn beneath<'a>(folders: &'a [PathBuf], path: &'a str) -> impl Iterator<Item = (&'a Path, PathBuf)> {
+    let path = Path::new(path);
+    folders.iter().filter_map(move |folder| {
+        if path.is_relative() {
+            return Some((folder.as_path(), path.to_owned()));
+        }
+        let whole = folder.canonicalize();
+        let whole = whole.as_deref().unwrap_or(folder);
+        let rest = path
+            .strip_prefix(folder)
+            .or_else(|_| path.strip_prefix(whole));
+        let rest = rest.ok()?;
+        let is_plain = rest
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        (is_plain && rest != Path::new("")).then(|| (folder.as_path(), rest.to_owned()))
+    })
+}
 
-impl Files for NoFiles {
-    fn read(&self, _: &str) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::Unsupported.into())
+fn open(folder: &Path) -> io::Result<Dir> {
+    Dir::open_ambient_dir(folder, ambient_authority()).map_err(|error| {
+        let text = format!("the folder {} cannot be opened: {error}", folder.display());
+        io::Error::new(error.kind(), text)
+    })
+}
+
+fn contents(file: cap_std::fs::File, most: u64) -> io::Result<Vec<u8>> {
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is not a regular file",
+        ));
     }
+    let mut bytes = Vec::new();
+    let file = file.into_std();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let text = format!("it is larger than {most} bytes");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
+}
 
-    fn create(&self, _: &str) -> io::Result<Box<dyn NewFile>> {
-        Err(io::ErrorKind::Unsupported.into())
+/// The same for a path that exists and for one that does not: what lies outside is nobody's matter.
+fn outside() -> io::Error {
+    io::Error::new(
+        ErrorKind::PermissionDenied,
+        "it lies in no folder that is open to documents",
+    )
+}
+
+/// A link that leads out is not told from a path that does.
+fn told(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::PermissionDenied => outside(),
+        _ => error,
     }
 }
 
-/// A file that is written beside its name and moved there when it is whole.
+fn exists(is_file: bool) -> io::Error {
+    let text = if is_file {
+        "it exists already"
+    } else {
+        "what exists under this name is not a regular file"
+    };
+    io::Error::new(ErrorKind::AlreadyExists, text)
+}
+
+/// A file that is written without a name, or where the system cannot do that, beside its name.
+/// What was not kept is gone, with the process at the latest.
 struct Partial {
-    writer: Option<BufWriter<File>>,
-    beside: PathBuf,
-    target: PathBuf,
+    writer: BufWriter<File>,
+    folder: Dir,
+    /// What it is called until it is kept, if anything.
+    beside: Option<String>,
+    name: PathBuf,
+    overwrite: bool,
 }
 
-/// Begins a file.
-fn create(path: &str) -> io::Result<Box<dyn NewFile>> {
-    let target = PathBuf::from(path);
-    let name = target
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it does not name a file"))?;
-    let mut name_beside = name.to_owned();
-    name_beside.push(format!(".{:016x}.partial", SystemRandom.bits() >> 64));
-    let beside = target.with_file_name(name_beside);
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&beside)?;
-    Ok(Box::new(Partial {
-        writer: Some(BufWriter::new(file)),
-        beside,
-        target,
-    }))
+impl Partial {
+    fn new(folder: Dir, name: PathBuf, overwrite: bool) -> io::Result<Self> {
+        let (file, beside) = if let Some(file) = nameless(&folder)? {
+            (file, None)
+        } else {
+            let beside = hidden_name();
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(MODE);
+            let file = folder.open_with(&beside, &options)?;
+            (file.into_std(), Some(beside))
+        };
+        Ok(Self {
+            writer: BufWriter::new(file),
+            folder,
+            beside,
+            name,
+            overwrite,
+        })
+    }
+
+    /// Gives the file one more name, which nothing has yet.
+    fn link(&self, name: &Path) -> io::Result<()> {
+        match &self.beside {
+            Some(beside) => self.folder.hard_link(beside, &self.folder, name),
+            None => name_file(self.writer.get_ref(), &self.folder, name),
+        }
+    }
+}
+
+/// A file that has no name yet, where the system and the file system know such files.
+#[cfg(target_os = "linux")]
+fn nameless(folder: &Dir) -> io::Result<Option<File>> {
+    use rustix::fs::{Mode, OFlags, openat};
+    use rustix::io::Errno;
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match openat(folder, ".", flags, Mode::from_raw_mode(MODE)) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn name_file(file: &File, folder: &Dir, name: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, own, folder, name, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(_: &Dir) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn name_file(_: &File, _: &Dir, _: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+/// A name that nobody has.
+fn hidden_name() -> String {
+    format!(".{:016x}.partial", SystemRandom.bits() >> 64)
 }
 
 impl Write for Partial {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.writer {
-            Some(writer) => writer.write(bytes),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+        self.writer.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.as_mut().map_or(Ok(()), BufWriter::flush)
+        self.writer.flush()
     }
 }
 
 impl NewFile for Partial {
     fn keep(mut self: Box<Self>) -> io::Result<()> {
-        if let Some(writer) = self.writer.take() {
-            let file = writer
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
+        self.writer.flush()?;
+        self.writer.get_ref().sync_all()?;
+        if !self.overwrite {
+            return self.link(&self.name);
         }
-        fs::rename(&self.beside, &self.target)
+        if self.beside.is_none() {
+            let beside = hidden_name();
+            self.link(Path::new(&beside))?;
+            self.beside = Some(beside);
+        }
+        let beside = self.beside.as_deref().unwrap_or_default();
+        self.folder.rename(beside, &self.folder, &self.name)
     }
 }
 
 impl Drop for Partial {
-    /// Whatever was not kept goes. After `keep` the name is free and there is nothing to remove.
+    /// After a renaming the name is free and there is nothing to remove.
     fn drop(&mut self) {
-        drop(self.writer.take());
-        let _ = fs::remove_file(&self.beside);
+        if let Some(beside) = &self.beside {
+            let _ = self.folder.remove_file(beside);
+        }
     }
 }

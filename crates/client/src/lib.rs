@@ -16,7 +16,7 @@ pub mod transport;
 
 pub use clock::SystemClock;
 pub use connector::{Builder, Connector};
-pub use files::{NoFiles, SystemFiles};
+pub use files::SystemFiles;
 pub use network::Internet;
 pub use random::SystemRandom;
 pub use tokens::LineTokens;

@@ -84,21 +84,24 @@ pub trait Random: Send + Sync {
     fn bits(&self) -> u128;
 }
 
-/// Files, by the path that a document or an asset gives.
+/// Files, by the path that a document gives. Whoever writes documents may be anybody: an
+/// implementation opens only what the operator allows.
 pub trait Files: Send + Sync {
-    /// The content of a file.
+    /// The content of a file of at most so many bytes.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
-    fn read(&self, path: &str) -> io::Result<Vec<u8>>;
+    /// Where it cannot be read: [`io::ErrorKind::PermissionDenied`] where the operator has not
+    /// allowed it, [`io::ErrorKind::FileTooLarge`] where there is more.
+    fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>>;
 
     /// Begins a file.
     ///
     /// # Errors
     ///
-    /// Where it cannot be created.
-    fn create(&self, path: &str) -> io::Result<Box<dyn NewFile>>;
+    /// Where it cannot be created, or exists and is not to be overwritten:
+    /// [`io::ErrorKind::PermissionDenied`] where the operator has not allowed it.
+    fn create(&self, path: &str, overwrite: bool) -> io::Result<Box<dyn NewFile>>;
 }
 
 /// A file that is being written, and is not there under its name until it is kept. Dropped, it

@@ -1,9 +1,15 @@
 //! "Did you mean": the declared name that a mistyped one is nearest to. It decides nothing; a
 //! suggestion is only ever shown.
 
+/// Longer than any declared name, bytes: the comparison takes the product of both lengths.
+const MAX_NAME: usize = 100;
+
 /// The candidate that `name` was probably meant to be, if one is near enough.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > MAX_NAME {
+        return None;
+    }
     let folded = fold(name);
     let (distance, candidate) = candidates
         .into_iter()
@@ -40,6 +46,7 @@ mod tests {
         ] {
             assert_eq!(nearest(name, names), meant, "{name}");
         }
+        assert_eq!(nearest(&"altText".repeat(1_000_000), names), None);
         assert_eq!(nearest("x-line-delivery-tag", ["X-Line-Retry-Key"]), None);
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memmem::Finder;
+
 use line_connector_http::{Headers, REDACTED, Secret};
 use serde_json::Value;
 
@@ -20,13 +22,13 @@ const LONG: usize = 6;
 /// How often one character may be encoded over and over.
 const MAX_LAYERS: usize = 16;
 /// What of a secret in base64 identifies it, characters.
-const MIN_BASE64: usize = 8;
+const MIN_BASE64: usize = 7;
 
-/// Replaces secrets in text.
+/// Replaces secrets in text. A copy shares what was made of them.
 #[derive(Clone, Default)]
 pub struct Redactor {
     /// The longest first, so that none is left over where another is its beginning.
-    patterns: Vec<Arc<Pattern>>,
+    patterns: Arc<[Arc<Pattern>]>,
 }
 
 impl fmt::Debug for Redactor {
@@ -45,33 +47,33 @@ impl Redactor {
     /// The same for further values; what is shorter than three bytes is no secret.
     #[must_use]
     pub fn with<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut patterns = self.patterns.clone();
+        let mut new = Vec::new();
         for secret in secrets {
             let value = secret.expose();
-            let is_known = patterns.iter().any(|pattern| pattern.is_plain(value));
-            if value.len() >= SHORTEST && !is_known {
+            let mut known = self.patterns.iter().chain(&new);
+            if value.len() >= SHORTEST && !known.any(|pattern| pattern.is_plain(value)) {
                 let all = Pattern::in_base64(value).chain([Pattern::plain(value)]);
-                patterns.extend(all.map(Arc::new));
+                new.extend(all.map(Arc::new));
             }
         }
-        if patterns.len() > self.patterns.len() {
-            patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.characters.len()));
-        }
-        Self { patterns }
+        self.and(&Self {
+            patterns: new.into(),
+        })
     }
 
     /// One for the secrets of both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        let mut patterns = [self.patterns.as_slice(), &other.patterns].concat();
-        patterns.sort_by(|one, other| {
-            let length = |pattern: &Pattern| pattern.characters.len();
-            length(other)
-                .cmp(&length(one))
-                .then_with(|| one.characters.cmp(&other.characters))
-        });
-        patterns.dedup_by(|one, other| one.characters == other.characters);
-        Self { patterns }
+        let is_new = |pattern: &&Arc<Pattern>| !self.patterns.contains(pattern);
+        let mut patterns: Vec<_> = other.patterns.iter().filter(is_new).cloned().collect();
+        if patterns.is_empty() {
+            return self.clone();
+        }
+        patterns.extend(self.patterns.iter().cloned());
+        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.text.len()));
+        Self {
+            patterns: patterns.into(),
+        }
     }
 
     /// Replaces every secret in a text.
@@ -84,11 +86,13 @@ impl Redactor {
     /// A text with every secret replaced; `None` where there is none.
     #[must_use]
     pub fn replaced(&self, text: &str) -> Option<String> {
-        self.patterns.iter().fold(None, |replaced, pattern| {
-            pattern
-                .replace(replaced.as_deref().unwrap_or(text))
-                .or(replaced)
-        })
+        self.patterns
+            .iter()
+            .fold(None, |replaced: Option<String>, pattern| {
+                pattern
+                    .replace(replaced.as_deref().unwrap_or(text))
+                    .or(replaced)
+            })
     }
 
     /// Replaces every secret in the values of header fields.
@@ -130,12 +134,18 @@ impl Redactor {
 
 /// One way in which a secret may be written, character by character.
 struct Pattern {
-    characters: Vec<char>,
-    /// Its longest run of letters and digits, which no encoding changes: where that is missing, so
-    /// is the secret.
-    run: String,
+    text: String,
+    /// Finds its longest run of letters and digits, which no encoding changes: where that is
+    /// missing, so is the secret.
+    run: Finder<'static>,
     /// Whether the characters are base64, of either alphabet.
     is_base64: bool,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text && self.is_base64 == other.is_base64
+    }
 }
 
 impl Pattern {
@@ -157,23 +167,21 @@ impl Pattern {
 
     fn new(text: &str, is_base64: bool) -> Self {
         let runs = text.split(|character: char| !character.is_ascii_alphanumeric());
+        let run = runs.max_by_key(|run| run.len()).unwrap_or_default();
         Self {
-            characters: text.chars().collect(),
-            run: runs
-                .max_by_key(|run| run.len())
-                .unwrap_or_default()
-                .to_owned(),
+            text: text.to_owned(),
+            run: Finder::new(run).into_owned(),
             is_base64,
         }
     }
 
     fn is_plain(&self, value: &str) -> bool {
-        !self.is_base64 && value.chars().eq(self.characters.iter().copied())
+        !self.is_base64 && self.text == value
     }
 
     /// `false` where it certainly is not.
     fn may_be_in(&self, text: &str) -> bool {
-        text.contains(&self.run)
+        text.len() >= self.run.needle().len() && self.run.find(text.as_bytes()).is_some()
     }
 
     fn replace(&self, text: &str) -> Option<String> {
@@ -203,10 +211,10 @@ impl Pattern {
     fn found_at(&self, text: &str, start: usize) -> Option<Range<usize>> {
         let mut ends = vec![start];
         let mut next = Vec::new();
-        for character in &self.characters {
+        for character in self.text.chars() {
             for end in &ends {
                 let rest = text.as_bytes().get(*end..).unwrap_or_default();
-                self.read(*character, rest, |length| {
+                self.read(character, rest, |length| {
                     if !next.contains(&(end + length)) {
                         next.push(end + length);
                     }
@@ -224,12 +232,7 @@ impl Pattern {
             let after = text.get(*end..).and_then(|text| text.chars().next());
             !before.is_some_and(is_word) && !after.is_some_and(is_word)
         };
-        let is_long = self
-            .characters
-            .iter()
-            .map(|one| one.len_utf8())
-            .sum::<usize>()
-            >= LONG;
+        let is_long = self.text.len() >= LONG;
         let end = ends.into_iter().filter(|end| is_long || alone(end)).max()?;
         Some(start..end)
     }

@@ -9,6 +9,9 @@ use crate::encoding::from_base64;
 use crate::error::{Detail, Error, Kind};
 use line_connector_catalog::definition::{Binary, ImageBounds};
 
+/// The largest file where the action sets no bound: more than 1,500,000 user IDs take.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
 /// One piece of bytes with what LINE is told about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -34,12 +37,12 @@ pub fn load(
     at: &str,
     source: &Value,
     rules: &Binary,
-    read_file: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+    read_file: &dyn Fn(&str, u64) -> io::Result<Vec<u8>>,
 ) -> Result<Part, Error> {
     let text = |key: &str| source.get(key).and_then(Value::as_str);
     let bytes = match (text("path"), text("base64")) {
-        (Some(path), None) => read_file(path)
-            .map_err(|error| wrong(&format!("{at}/path"), format!("cannot be read: {error}")))?,
+        (Some(path), None) => read_file(path, rules.max_bytes.unwrap_or(MAX_BYTES))
+            .map_err(|error| unreadable(&format!("{at}/path"), &error))?,
         (None, Some(encoded)) => from_base64(encoded)
             .ok_or_else(|| wrong(&format!("{at}/base64"), "is not base64".to_owned()))?,
         _ => return Err(wrong(at, "needs either `path` or `base64`".to_owned())),
@@ -141,6 +144,15 @@ fn image(at: &str, bytes: &[u8], bounds: &ImageBounds) -> Result<&'static str, E
     Ok(content_type)
 }
 
+fn unreadable(at: &str, error: &io::Error) -> Error {
+    let mut wrong = wrong(at, format!("cannot be read: {error}"));
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let hint = "give the bytes as `base64`, or let the operator open a folder to documents: `--files DIR` or LINE_FILES";
+        wrong.hint = Some(hint.to_owned());
+    }
+    wrong
+}
+
 fn wrong(at: &str, message: String) -> Error {
     Error::new(
         Kind::InvalidInputs,
@@ -223,7 +235,7 @@ mod tests {
             .as_object_mut()
             .unwrap()
             .extend(extra.as_object().unwrap().clone());
-        load("", "/data_body", &source, &rules(), &|_| unreachable!())
+        load("", "/data_body", &source, &rules(), &|_, _| unreachable!())
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind, Output};
-use line_connector_core::documents::AssetParameters;
+use line_connector_core::documents::{AssetParameters, Refused};
 use line_reader::{Content, Lines};
 use output::Answers;
 use queue::{Job, Queue};
@@ -58,7 +58,13 @@ struct Server<O> {
 /// Where it cannot begin.
 pub(super) fn serve(catalog: Catalog, arguments: ServeArguments) -> Result<ExitCode, Error> {
     let mut template = Invocation::default();
-    let connector = host::connector(catalog, &arguments.asset, arguments.sandbox, &mut template)?;
+    let connector = host::connector(
+        catalog,
+        &arguments.asset,
+        &arguments.folders,
+        arguments.sandbox,
+        &mut template,
+    )?;
     let server = Server::new(connector, template.asset, arguments, io::stdout());
     let cannot_start =
         |error| Error::new(Kind::Usage, format!("the calls cannot be started: {error}"));
@@ -214,17 +220,13 @@ where
 
     /// The answer to one line.
     fn answer(&self, job: &Job) -> Output {
-        let document = match document(job) {
-            Ok(document) => document,
-            Err(error) => return Output::from(&error),
+        let mut invocation = match document(job) {
+            Ok(invocation) => invocation,
+            Err(refused) => return refused.into(),
         };
-        let id = document.get("id").cloned();
-        let invocation = Invocation::from_value(document).and_then(|mut invocation| {
-            name_action(&mut invocation, self.arguments.action.clone())?;
-            Ok(invocation)
-        });
-        let error = match invocation {
-            Ok(invocation) => match contain(|| self.call(invocation)) {
+        let id = invocation.id.clone();
+        let error = match name_action(&mut invocation, self.arguments.action.clone()) {
+            Ok(()) => match contain(|| self.call(invocation)) {
                 Ok(output) => return output,
                 Err(bug) => {
                     self.bug.store(true, Ordering::SeqCst);
@@ -254,9 +256,7 @@ where
 
     /// Answers a line that was read and will not be started.
     fn refuse(&self, job: &Job) {
-        let id = document(job)
-            .ok()
-            .and_then(|document| document.get("id").cloned());
+        let id = document(job).map_or_else(|refused| refused.id, |invocation| invocation.id);
         let error = Error::new(
             Kind::ShuttingDown,
             "the process is ending; this call was not started",
@@ -303,29 +303,18 @@ where
     }
 }
 
-/// The JSON value of a line.
-fn document(job: &Job) -> Result<Value, Error> {
+/// The invocation in a line.
+fn document(job: &Job) -> Result<Invocation, Refused> {
     let (_, Content::Text(text)) = &job.line else {
         let error = Error::new(
             Kind::InvalidDocument,
             "it is longer than `--max-line-bytes` allows",
         );
-        return Err(at_line(job, error));
+        return Err(at_line(job, error).into());
     };
-    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    // Of a text whose encoding is known to be right, no string is looked through for it again.
-    let read = match str::from_utf8(text) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(text),
-    };
-    read.map_err(|error| {
-        let what = if error.is_eof() {
-            "it ends too early"
-        } else {
-            "a syntax error"
-        };
-        let message = format!("it is not JSON: {what} at column {}", error.column());
-        at_line(job, Error::new(Kind::InvalidDocument, message))
+    Invocation::from_json(text).map_err(|refused| Refused {
+        error: at_line(job, refused.error),
+        ..refused
     })
 }
 

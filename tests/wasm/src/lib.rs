@@ -53,11 +53,11 @@ impl Random for Nothing {
 }
 
 impl Files for Nothing {
-    fn read(&self, _: &str) -> io::Result<Vec<u8>> {
+    fn read(&self, _: &str, _: u64) -> io::Result<Vec<u8>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn create(&self, _: &str) -> io::Result<Box<dyn NewFile>> {
+    fn create(&self, _: &str, _: bool) -> io::Result<Box<dyn NewFile>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn plan(document: *mut u8, length: usize) -> u64 {
     };
     let output = match Invocation::from_json(&document) {
         Ok(invocation) => Pipeline::new(Catalog::embedded(), host).plan(invocation),
-        Err(error) => Output::from(&error),
+        Err(refused) => Output::from(refused),
     };
     let text = Box::leak(output.render().into_bytes().into_boxed_slice());
     (text.as_ptr() as u64) << 32 | text.len() as u64

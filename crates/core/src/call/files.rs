@@ -2,45 +2,68 @@
 //! arrives. It opens nothing itself; the runtime does.
 
 use std::io;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::Pipeline;
 use super::action::ResolvedAction;
 use crate::digest::{self, Sha256};
-use crate::documents::FileReport;
+use crate::documents::{FileReport, Options};
 use crate::error::{Detail, Error, Kind};
-use crate::host::{Files, NewFile};
+use crate::host::{Host, NewFile};
 use crate::json_text::JsonText;
 use crate::upload::{self, Part};
 use line_connector_catalog::definition::{Action, Binary};
 use line_connector_catalog::sections;
 use line_connector_http::{Receiver, Reply, Request};
 
+/// How slowly content may come, bytes a second, once [`GRACE`] has passed.
+const MIN_RATE: u64 = 1000;
+/// How long content may come as slowly as it likes.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Content on its way into a file.
 pub(super) struct Saving<'a> {
     path: &'a str,
-    files: &'a dyn Files,
-    file: Option<Box<dyn NewFile>>,
+    overwrite: bool,
+    host: &'a Host,
+    most: u64,
+    file: Box<dyn NewFile>,
+    /// When the content began to come.
+    begun: Option<Duration>,
     digest: Sha256,
 }
 
 impl<'a> Saving<'a> {
-    pub(super) fn new(path: &'a str, files: &'a dyn Files) -> Self {
-        Self {
+    /// Begins the file that the options name, of at most so many bytes.
+    pub(super) fn new(
+        path: &'a str,
+        options: &Options,
+        host: &'a Host,
+        most: u64,
+    ) -> Result<Self, Error> {
+        let overwrite = options.overwrite == Some(true);
+        let file = host.files.create(path, overwrite);
+        Ok(Self {
             path,
-            files,
-            file: None,
+            overwrite,
+            host,
+            most,
+            file: file.map_err(|error| unwritable(path, &error))?,
+            begun: None,
             digest: Sha256::default(),
-        }
+        })
     }
 
     /// The file under its name, if content has arrived.
     pub(super) fn finish(self, reply: &Reply) -> Result<Option<FileReport>, Error> {
-        let Some(file) = self.file else {
+        if self.begun.is_none() {
             return Ok(None);
-        };
-        file.keep().map_err(|error| unwritable(self.path, &error))?;
+        }
+        self.file
+            .keep()
+            .map_err(|error| unwritable(self.path, &error))?;
         Ok(Some(FileReport {
             path: Some(self.path.to_owned()),
             size_bytes: self.digest.length(),
@@ -48,35 +71,59 @@ impl<'a> Saving<'a> {
             ..FileReport::of(&reply.headers)
         }))
     }
+
+    /// Whether content that is so long may go on coming.
+    fn check(&self, length: u64) -> io::Result<()> {
+        if length > self.most {
+            let text = format!("it is larger than {} bytes", self.most);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        let now = self.host.clock.monotonic();
+        let took = now.saturating_sub(self.begun.unwrap_or(now));
+        if took > GRACE && length / took.as_secs().max(1) < MIN_RATE {
+            let text = format!("it comes more slowly than {MIN_RATE} bytes a second");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+        Ok(())
+    }
 }
 
 impl Receiver for Saving<'_> {
     fn restart(&mut self) -> io::Result<()> {
-        self.file = None;
+        if self.begun.is_some() {
+            self.file = self.host.files.create(self.path, self.overwrite)?;
+        }
+        self.begun = Some(self.host.clock.monotonic());
         self.digest = Sha256::default();
-        self.file = Some(self.files.create(self.path)?);
         Ok(())
     }
 
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.check(self.digest.length() + bytes.len() as u64)?;
         self.digest.update(bytes);
-        self.file
-            .as_mut()
-            .map_or(Ok(()), |file| file.write_all(bytes))
+        self.file.write_all(bytes)
     }
 }
 
 fn unwritable(path: &str, error: &io::Error) -> Error {
-    Error::new(Kind::FileUnwritable, "the file cannot be written").with_details(vec![Detail::new(
-        "/options/save_to",
-        format!("{path}: {error}"),
-    )])
+    let wrong = Error::new(Kind::FileUnwritable, "the file cannot be written").with_details(vec![
+        Detail::new("/options/save_to", format!("{path}: {error}")),
+    ]);
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => wrong.with_hint(
+            "leave `save_to` out, or let the operator open a folder to documents: `--save-into DIR` or LINE_SAVE_INTO",
+        ),
+        io::ErrorKind::AlreadyExists => {
+            wrong.with_hint("choose another name, or set `options.overwrite` to replace a file")
+        }
+        _ => wrong,
+    }
 }
 
 impl Pipeline {
     /// The bytes that the inputs point to, each held against the action's rules for it.
     pub(super) fn parts(&self, action: &Action, inputs: &Value) -> Result<Vec<Part>, Error> {
-        let read_file = &|path: &str| self.host.files.read(path);
+        let read_file = &|path: &str, most: u64| self.host.files.read(path, most);
         let mut parts = Vec::new();
         if let Some(rules) = sections::section(action, "data_body").and_then(rules)
             && let Some(source) = inputs.get("data_body")

@@ -19,10 +19,12 @@ use crate::asset::{Asset, Credentials};
 use crate::auth::{self, Tokens};
 use crate::catalog::Catalog;
 use crate::documents::{
-    CallReport, ErrorReport, FileReport, Invocation, Options, Output, PlannedRequest,
+    CallReport, ErrorReport, FileReport, Invocation, Options, Output, PlannedRequest, bounded,
+    shortened,
 };
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::host::Host;
+use crate::json_text::JsonText;
 use crate::nearest::nearest;
 use crate::rate_limit::Budgets;
 use crate::redact::Redactor;
@@ -151,7 +153,10 @@ impl Pipeline {
         let started = self.host.clock.monotonic();
         let id = invocation.id.take();
         let mut report = CallReport {
-            action: invocation.action.clone(),
+            action: invocation
+                .action
+                .as_deref()
+                .map(|name| shortened(name).to_owned()),
             ..CallReport::default()
         };
         let action = self.look_up(invocation.action.as_deref());
@@ -174,6 +179,7 @@ impl Pipeline {
             Ok(read) => (read, None),
             Err(failed) => (failed.read, Some(ErrorReport::from(&failed.error))),
         };
+        report.warnings = bounded(&report.warnings);
         let elapsed = self.host.clock.monotonic().saturating_sub(started);
         report.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         secrets.extend(read.tokens);
@@ -204,7 +210,10 @@ impl Pipeline {
         let policy = self.policy(&action, credentials, options);
         let file = gives_file(&action);
         let path = options.save_to.as_deref().filter(|_| file);
-        let mut saving = path.map(|path| Saving::new(path, self.host.files.as_ref()));
+        let most = defaults.max_file_bytes;
+        let mut saving = path
+            .map(|path| Saving::new(path, options, &self.host, most))
+            .transpose()?;
         let context = AttemptContext {
             transport: transport.as_ref(),
             credentials,
@@ -315,7 +324,11 @@ impl Pipeline {
             }])
         })?;
         self.caches.action(&self.catalog, name).ok_or_else(|| {
-            let error = Error::new(Kind::UnknownAction, format!("there is no action `{name}`"));
+            let quoted = shortened(name);
+            let error = Error::new(
+                Kind::UnknownAction,
+                format!("there is no action `{quoted}`"),
+            );
             let entries = self.catalog.entries();
             match nearest(name, entries.iter().map(|entry| entry.name.as_str())) {
                 Some(known) => error.with_hint(format!("did you mean `{known}`?")),
@@ -520,7 +533,7 @@ struct Answer {
 
 impl Answer {
     /// An error before there was an asset or a secret.
-    fn refusal(id: Option<Value>, error: &Error) -> Self {
+    fn refusal(id: Option<JsonText>, error: &Error) -> Self {
         Self {
             output: Output {
                 id,

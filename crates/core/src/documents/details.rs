@@ -21,6 +21,7 @@ pub fn mistyped(path: &str, expected: &str, found: &Value) -> Detail {
 /// A member that is not known, with the nearest one that is.
 #[must_use]
 pub fn unknown(key: &str, parent: &str, names: &[&str]) -> Detail {
+    let key = shortened(key);
     Detail {
         expected: Some(format!("one of {}", names.join(", "))),
         hint: nearest(key, names.iter().copied()).map(|name| format!("did you mean `{name}`?")),
@@ -29,6 +30,15 @@ pub fn unknown(key: &str, parent: &str, names: &[&str]) -> Detail {
             format!("`{key}` is not a key here"),
         )
     }
+}
+
+/// How much of a name is quoted, bytes.
+const MAX_NAME: usize = 100;
+
+/// The beginning of a name that somebody else chose.
+#[must_use]
+pub fn shortened(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME)]
 }
 
 /// A value's JSON type with its article, without the value.

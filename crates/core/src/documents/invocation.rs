@@ -9,16 +9,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Output;
 use super::details::{a_kind_of, mistyped, unknown};
+use super::json::{Document, Unreadable};
 use crate::error::{Detail, Error, Kind};
+use crate::json_text::JsonText;
 
 /// What a platform hands over: one call.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invocation {
-    /// Anything; it comes back in the output.
+    /// Anything; it comes back in the output as it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub id: Option<JsonText>,
     /// The action's name; may be left out where the command line names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
@@ -55,10 +59,14 @@ pub struct Options {
     /// Whether inputs are checked before they are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
-    /// Where downloaded content goes: a file that appears there only when it is whole. Without it
-    /// content comes as base64 in the output, up to the manifest's `max_response_bytes`.
+    /// Where downloaded content goes: a file beneath a folder that the operator opened, which appears
+    /// there only when it is whole. Without it content comes as base64 in the output, up to the
+    /// manifest's `max_response_bytes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub save_to: Option<String>,
+    /// With `save_to`: whether a file that exists under that name is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overwrite: Option<bool>,
     /// How long to wait for work that LINE only accepts, or for content that it still prepares,
     /// milliseconds; 0 does not wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,21 +143,20 @@ impl Invocation {
     ///
     /// # Errors
     ///
-    /// [`Kind::InvalidDocument`] with every place that is wrong. No value of the document is quoted.
-    pub fn from_json(text: &[u8]) -> Result<Self, Error> {
-        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-        let value: Value = serde_json::from_slice(text).map_err(|error| {
-            Error::new(
-                Kind::InvalidDocument,
-                format!(
-                    "standard input is not JSON: {} at line {}, column {}",
-                    syntax(&error),
-                    error.line(),
-                    error.column()
-                ),
-            )
-        })?;
-        Self::from_value(value)
+    /// [`Kind::InvalidDocument`] with every place that is wrong, or [`Kind::InvalidInputs`] where a
+    /// text of the inputs is cut; the `id` beside it, where it can be read. No value of the document
+    /// is quoted.
+    pub fn from_json(text: &[u8]) -> Result<Self, Refused> {
+        match Document::read(text) {
+            Ok(Document { id, members }) => match Self::from_members(members) {
+                Ok(invocation) => Ok(Self { id, ..invocation }),
+                Err(error) => Err(Refused { error, id }),
+            },
+            Err((unreadable, id)) => Err(Refused {
+                error: error_of(&unreadable),
+                id,
+            }),
+        }
     }
 
     /// Takes a parsed invocation document.
@@ -157,16 +164,20 @@ impl Invocation {
     /// # Errors
     ///
     /// As [`Invocation::from_json`].
-    pub fn from_value(value: Value) -> Result<Self, Error> {
-        let Value::Object(members) = value else {
-            return Err(Error::new(
-                Kind::InvalidDocument,
-                format!(
-                    "the document must be a JSON object, not {}",
-                    a_kind_of(&value)
-                ),
-            ));
+    pub fn from_value(value: Value) -> Result<Self, Refused> {
+        let Value::Object(mut members) = value else {
+            let kind = a_kind_of(&value);
+            let message = format!("the document must be a JSON object, not {kind}");
+            return Err(Error::new(Kind::InvalidDocument, message).into());
         };
+        let id = members.shift_remove("id").map(JsonText::from);
+        match Self::from_members(members) {
+            Ok(invocation) => Ok(Self { id, ..invocation }),
+            Err(error) => Err(Refused { error, id }),
+        }
+    }
+
+    fn from_members(members: Map<String, Value>) -> Result<Self, Error> {
         let mut details = Vec::new();
         let mut invocation = Self::default();
         for (key, member) in members {
@@ -184,7 +195,6 @@ impl Invocation {
 
     fn take(&mut self, key: &str, member: Value, details: &mut Vec<Detail>) {
         match (key, member) {
-            ("id", id) => self.id = Some(id),
             ("action" | "asset" | "inputs" | "options", Value::Null) => {}
             ("action", Value::String(name)) => self.action = Some(name),
             ("asset", Value::Object(asset)) => self.asset = asset.into(),
@@ -207,12 +217,13 @@ impl Invocation {
 
 impl Options {
     fn read(members: Map<String, Value>, details: &mut Vec<Detail>) -> Self {
-        const NAMES: [&str; 9] = [
+        const NAMES: [&str; 10] = [
             "timeout_ms",
             "attempts",
             "idempotency_key",
             "validation",
             "save_to",
+            "overwrite",
             "wait_ms",
             "max_wait_ms",
             "all_pages",
@@ -254,8 +265,11 @@ impl Options {
                     Some(time @ 0..=86_400_000) => options.max_wait_ms = Some(time),
                     _ => details.push(mistyped(&path, "milliseconds from 0 to 86400000", &value)),
                 },
+                ("overwrite", Value::Bool(overwrite)) => options.overwrite = Some(overwrite),
                 ("all_pages", Value::Bool(all)) => options.all_pages = Some(all),
-                ("all_pages", value) => details.push(mistyped(&path, "true or false", &value)),
+                ("overwrite" | "all_pages", value) => {
+                    details.push(mistyped(&path, "true or false", &value));
+                }
                 ("max_items", value) => match value.as_u64() {
                     Some(most @ 1..) => options.max_items = Some(most),
                     _ => details.push(mistyped(&path, "a whole number from 1", &value)),
@@ -267,12 +281,52 @@ impl Options {
     }
 }
 
-fn syntax(error: &serde_json::Error) -> &'static str {
-    if error.is_eof() {
-        "it ends too early"
-    } else {
-        "a syntax error"
+/// A document that is no invocation, and its `id`, where that could be read.
+#[derive(Debug)]
+pub struct Refused {
+    /// What is wrong.
+    pub error: Error,
+    /// What comes back in the output.
+    pub id: Option<JsonText>,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { error, id: None }
     }
+}
+
+impl From<Refused> for Output {
+    fn from(refused: Refused) -> Self {
+        Self {
+            id: refused.id,
+            ..Self::from(&refused.error)
+        }
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(formatter)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+fn error_of(unreadable: &Unreadable) -> Error {
+    let inputs = unreadable.path.strip_prefix("/inputs");
+    if let Some(path) = inputs.filter(|_| unreadable.is_cut_text) {
+        let detail = Detail::new(path, unreadable.reason.as_str());
+        return Error::new(Kind::InvalidInputs, "the inputs break a rule; nothing was sent")
+            .with_details(vec![detail])
+            .with_hint(
+                "cut texts between whole characters, as the platform counts them, not between UTF-16 units",
+            );
+    }
+    let message = format!("the document cannot be read: {unreadable}");
+    Error::new(Kind::InvalidDocument, message).with_hint(
+        "give one JSON object such as {\"inputs\": {…}}, written by a JSON library rather than a text template",
+    )
 }
 
 #[cfg(test)]
@@ -282,7 +336,7 @@ mod tests {
     #[test]
     fn every_wrong_place_is_named_at_once_and_no_value_is_quoted() {
         let text = br#"{"input": {}, "asset": "s3cr3t", "options": {"attempts": 99, "time": 1}}"#;
-        let error = Invocation::from_json(text).unwrap_err();
+        let error = Invocation::from_json(text).unwrap_err().error;
         let paths: Vec<&str> = error
             .details
             .iter()

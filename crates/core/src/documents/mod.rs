@@ -4,8 +4,10 @@
 mod details;
 mod headers;
 mod invocation;
+pub mod json;
 mod output;
 
-pub use details::{a_kind_of, mistyped, unknown};
-pub use invocation::{AssetParameters, Invocation, Options};
+pub use details::{a_kind_of, mistyped, shortened, unknown};
+pub use invocation::{AssetParameters, Invocation, Options, Refused};
+pub(crate) use output::bounded;
 pub use output::{CallReport, ErrorReport, FileReport, Output, PlannedRequest};

@@ -20,7 +20,8 @@ const USUAL_BYTES: usize = 1024;
 pub struct Output {
     /// The invocation's `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub id: Option<JsonText>,
     /// LINE's HTTP status code; absent where LINE was never reached or never answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_code: Option<u16>,
@@ -163,18 +164,44 @@ pub struct CallReport {
     pub warnings: Vec<Detail>,
 }
 
+/// How many details an output has.
+const MAX_DETAILS: usize = 100;
+/// How long a text in an error is, bytes: names in it may be somebody else's.
+const MAX_TEXT: usize = 1000;
+
+/// The first details, and how many there are beyond them.
+pub(crate) fn bounded(details: &[Detail]) -> Vec<Detail> {
+    let shown = details.iter().take(MAX_DETAILS).map(|detail| Detail {
+        path: cut(&detail.path),
+        message: cut(&detail.message),
+        expected: detail.expected.as_deref().map(cut),
+        found: detail.found.as_deref().map(cut),
+        hint: detail.hint.as_deref().map(cut),
+    });
+    let more = details.len().saturating_sub(MAX_DETAILS);
+    let more = (more > 0).then(|| Detail::new("", format!("and {more} more")));
+    shown.chain(more).collect()
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(MAX_TEXT)])
+}
+
 impl From<&Error> for ErrorReport {
     fn from(error: &Error) -> Self {
         Self {
             kind: error.kind,
-            message: error.message.clone(),
+            message: cut(&error.message),
             retryable: error.retryable,
             outcome: error.outcome,
             hint: error
                 .hint
                 .clone()
                 .unwrap_or_else(|| error.kind.hint().to_owned()),
-            details: error.details.clone(),
+            details: bounded(&error.details),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::documents::json;
 use crate::error::{Error, Kind};
 use line_connector_catalog::definition::ContentActions;
 
@@ -66,13 +67,12 @@ struct Body<'a> {
 /// [`Kind::InvalidDocument`] where the body is not a webhook at all. An event is never the reason:
 /// what cannot be understood is an event of type `unknown`.
 pub fn read<'a>(body: &'a [u8], terms: &Terms<'a>) -> Result<Delivery<'a>, Error> {
-    let text = std::str::from_utf8(body).map_err(|_| foreign("it is not UTF-8"))?;
+    let text = json::decoded(body).map_err(foreign)?;
     let body: Body<'a> = serde_json::from_str(text).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
         foreign(if error.is_data() {
             "it must be an object with `destination` and an array of `events`".to_owned()
         } else {
-            format!("it is not JSON: line {line}, column {column}")
+            format!("it is not JSON: {}", json::why(text, &error))
         })
     })?;
     let destination = body.destination.filled();
