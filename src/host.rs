@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use line_connector_client::{Catalog, Connector, Error, Invocation, Kind, SystemFiles};
-use line_connector_core::asset::environment_variable;
+use line_connector_core::asset::{Operator, environment_variable};
 use line_connector_core::documents::json;
 use line_connector_core::error::Detail;
 use line_connector_sandbox::{Sandbox, Settings};
 use serde_json::{Map, Value};
 
-use crate::args::{AssetFile, Folders};
+use crate::args::{AssetFile, Permissions};
 use crate::token_store::TokenFiles;
 
 /// A connector over the network, or over a sandbox with the sandbox's own asset.
 pub(crate) fn connector(
     catalog: Catalog,
     asset: &AssetFile,
-    folders: &Folders,
+    permissions: &Permissions,
     sandbox: bool,
     invocation: &mut Invocation,
 ) -> Result<Connector, Error> {
@@ -31,32 +31,45 @@ pub(crate) fn connector(
         return Ok(Connector::builder()
             .catalog(catalog)
             .transport(channel)
-            .files(files(folders))
+            .files(files(permissions))
             .build());
     }
-    if let Some(path) = &asset.asset {
-        let own = std::mem::take(&mut invocation.asset);
-        invocation.asset = own.over(&read_asset(path)?.into());
-    }
+    let file = asset.asset.as_deref().map(read_asset).transpose()?;
+    let operator = Operator {
+        file: file.unwrap_or_default(),
+        environment: environment(&catalog),
+    };
     let mut builder = Connector::builder()
-        .environment(environment(&catalog))
+        .operator(operator)
         .catalog(catalog)
-        .files(files(folders));
+        .files(files(permissions));
     if let Some(folder) = token_cache(asset) {
         builder = builder.token_store(TokenFiles::new(folder));
     }
     Ok(builder.build())
 }
 
-/// The files that documents may name: those of the command line's folders and the environment's.
-fn files(folders: &Folders) -> SystemFiles {
+/// Refuses the asset of a document where the operator allows none.
+pub(crate) fn allow_asset(permissions: &Permissions, invocation: &Invocation) -> Result<(), Error> {
+    if !permissions.fixed_asset || invocation.asset.is_empty() {
+        return Ok(());
+    }
+    let refusal = Error::new(Kind::InvalidAsset, "a document has no asset here");
+    Err(refusal.with_details(vec![Detail {
+        hint: Some("leave `asset` out: the operator's is used".to_owned()),
+        ..Detail::new("/asset", "is fixed by `--fixed-asset`")
+    }]))
+}
+
+/// The files that documents may name: beneath the folders of the command line and the environment.
+fn files(permissions: &Permissions) -> SystemFiles {
     let of = |named: &[PathBuf], variable: &str| -> Vec<PathBuf> {
         let listed = std::env::var_os(variable).unwrap_or_default();
         let listed = std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty());
         named.iter().cloned().chain(listed).collect()
     };
-    let readable = of(&folders.files, "LINE_FILES");
-    let writable = of(&folders.save_into, "LINE_SAVE_INTO");
+    let readable = of(&permissions.files, "LINE_FILES");
+    let writable = of(&permissions.save_into, "LINE_SAVE_INTO");
     let files = readable
         .into_iter()
         .fold(SystemFiles::default(), SystemFiles::reading);

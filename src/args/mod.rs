@@ -108,7 +108,7 @@ pub(crate) struct CallArguments {
     #[command(flatten)]
     pub(crate) asset: AssetFile,
     #[command(flatten)]
-    pub(crate) folders: Folders,
+    pub(crate) permissions: Permissions,
 }
 
 /// Many calls.
@@ -141,7 +141,7 @@ pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) asset: AssetFile,
     #[command(flatten)]
-    pub(crate) folders: Folders,
+    pub(crate) permissions: Permissions,
 }
 
 /// What the sandbox is to be like.
@@ -182,7 +182,7 @@ fn web_address(text: &str) -> Result<String, &'static str> {
 /// Where the asset stands, if not in the document, and where its tokens are kept.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AssetFile {
-    /// A JSON file with the asset's parameters; those of the document come first.
+    /// A JSON file with the asset's parameters. What it lacks comes from the environment.
     #[arg(long, value_name = "FILE")]
     pub(crate) asset: Option<PathBuf>,
     /// Keeps issued tokens in this folder for further processes; also `LINE_CONNECTOR_TOKEN_CACHE`.
@@ -190,15 +190,18 @@ pub(crate) struct AssetFile {
     pub(crate) token_cache: Option<PathBuf>,
 }
 
-/// The folders that documents may name files of.
+/// What documents, whose authors may be anybody, may do.
 #[derive(Debug, Default, clap::Args)]
-pub(crate) struct Folders {
+pub(crate) struct Permissions {
     /// Lets documents read files beneath this folder; may be repeated. Also `LINE_FILES`.
     #[arg(long, value_name = "DIR")]
     pub(crate) files: Vec<PathBuf>,
     /// Lets documents save files beneath this folder; may be repeated. Also `LINE_SAVE_INTO`.
     #[arg(long, value_name = "DIR")]
     pub(crate) save_into: Vec<PathBuf>,
+    /// Refuses documents with an `asset` of their own.
+    #[arg(long)]
+    pub(crate) fixed_asset: bool,
 }
 
 /// What is to be printed instead of running.

@@ -6,7 +6,7 @@ use line_connector_core::describe;
 use serde_json::{Value, json};
 
 use crate::args::AssetFile;
-use crate::args::Folders;
+use crate::args::Permissions;
 use crate::host;
 use crate::terminal::{complain, print};
 
@@ -14,7 +14,13 @@ use crate::terminal::{complain, print};
 pub(crate) fn check(catalog: Catalog, asset: &AssetFile, sandbox: bool) -> Result<ExitCode, Error> {
     let names = catalog.manifest().check.clone();
     let mut template = Invocation::default();
-    let connector = host::connector(catalog, asset, &Folders::default(), sandbox, &mut template)?;
+    let connector = host::connector(
+        catalog,
+        asset,
+        &Permissions::default(),
+        sandbox,
+        &mut template,
+    )?;
     let mut code = ExitCode::Accepted;
     let mut calls = Vec::new();
     for name in names {

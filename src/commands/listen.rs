@@ -15,7 +15,7 @@ use line_connector_client::{
     Catalog, Clock as _, Connector, Error, ExitCode, Invocation, Kind, Output, Random, Secret,
     SystemClock, SystemRandom, Transport,
 };
-use line_connector_core::asset::Asset;
+use line_connector_core::asset::{Asset, Operator};
 use line_connector_core::backoff::bound;
 use line_connector_core::documents::AssetParameters;
 use line_connector_core::documents::json;
@@ -49,13 +49,13 @@ const MAX_PAUSE: Duration = Duration::from_mins(5);
 /// A channel with what is needed to learn its destination.
 struct Configured {
     channel: Channel,
-    asset: Map<String, Value>,
+    operator: Operator,
 }
 
 /// Receives until a signal, or until nobody takes the events any more.
-pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
-    let environment = host::environment(&catalog);
-    let configured = channels(&catalog, arguments, &environment)?;
+pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
+    let environment = host::environment(catalog);
+    let configured = channels(catalog, arguments, &environment)?;
     let unusable = |reason: &dyn Display| queue_error(&arguments.queue, reason);
     // Held until the process ends: two receivers would deliver the same events.
     let _lock = queue::reserve(&arguments.queue).map_err(|error| unusable(&error))?;
@@ -69,7 +69,8 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
     let several = configured.len() > 1;
     for (index, one) in configured.into_iter().enumerate() {
         if several && one.channel.destination.is_none() {
-            unknown.push((index, one.asset));
+            let connector = Connector::builder().catalog(catalog.clone());
+            unknown.push((index, connector.operator(one.operator).build()));
         }
         known.push(one.channel);
     }
@@ -101,11 +102,7 @@ pub(super) fn listen(catalog: Catalog, arguments: &ListenArguments) -> Result<Ex
     let url = format!("http://{}{}", receiver.address(), arguments.path);
     say(&json!({"listening": url}).to_string());
     if !unknown.is_empty() {
-        let connector = Connector::builder()
-            .catalog(catalog)
-            .environment(environment)
-            .build();
-        std::thread::spawn(move || learn(&connector, &intake, unknown));
+        std::thread::spawn(move || learn(&intake, unknown));
     }
     let reason = shutdown.recv().unwrap_or(ShutdownReason::Requested);
     match reason {
@@ -312,12 +309,12 @@ fn channel(
             ));
         }
     };
-    Asset::resolve(
-        catalog.manifest(),
-        &AssetParameters::from(asset.clone()),
-        environment,
-    )
-    .map_err(|error| Error {
+    let operator = Operator {
+        file: asset.clone(),
+        environment: environment.clone(),
+    };
+    let resolved = Asset::resolve(catalog.manifest(), &AssetParameters::default(), &operator);
+    resolved.map_err(|error| Error {
         message: format!("{source}: {error}"),
         ..error
     })?;
@@ -336,19 +333,17 @@ fn channel(
             destination,
             secret: Secret::new(secret),
         },
-        asset,
+        operator,
     })
 }
 
 /// Asks LINE for the bot's user ID of each channel that did not name it, until all are known. Until
 /// then webhooks of unknown destinations are answered 503, so that LINE may send them again.
-fn learn(connector: &Connector, intake: &Intake, mut unknown: Vec<(usize, Map<String, Value>)>) {
-    let action = connector.catalog().manifest().check.first().cloned();
+fn learn(intake: &Intake, mut unknown: Vec<(usize, Connector)>) {
     for failures in 1.. {
-        unknown.retain(|(index, asset)| {
+        unknown.retain(|(index, connector)| {
             let invocation = Invocation {
-                action: action.clone(),
-                asset: asset.clone().into(),
+                action: connector.catalog().manifest().check.first().cloned(),
                 ..Invocation::default()
             };
             let output =

@@ -32,7 +32,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Check { asset, sandbox } => check::check(catalog()?, &asset, sandbox),
         Command::Sandbox(Deferred(arguments)) => sandbox::sandbox(arguments),
         #[cfg(feature = "listen")]
-        Command::Listen(arguments) => listen::listen(catalog()?, &arguments.0),
+        Command::Listen(arguments) => listen::listen(&catalog()?, &arguments.0),
         #[cfg(feature = "listen")]
         Command::Events(Deferred(command)) => events::events(&command),
         Command::Keygen { out } => keygen::keygen(out.as_deref()),

@@ -28,10 +28,11 @@ fn answer(
     invocation: &mut Invocation,
 ) -> Result<Output, Error> {
     name_action(invocation, call.action)?;
+    host::allow_asset(&call.permissions, invocation)?;
     let connector = host::connector(
         catalog,
         &call.asset,
-        &call.folders,
+        &call.permissions,
         call.sandbox,
         invocation,
     )?;

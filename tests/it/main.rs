@@ -16,6 +16,7 @@ mod coverage;
 // What is generated equals what is committed.
 mod connecting;
 mod contracts;
+mod trust;
 // What the README and the manuals show: commands are run, outputs compared, JSON and links checked.
 #[cfg(unix)]
 mod documents;

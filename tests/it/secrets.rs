@@ -432,7 +432,7 @@ fn what_is_derived_from_a_secret_is_not_shown() {
     let jwk = PrivateKey::generate().unwrap().private_jwk();
     for (asset, hidden) in [
         (
-            json!({"client_id": "1", "client_secret": "ab+cd/ef=gh ij"}),
+            json!({"client_id": "1", "client_secret": "ab+cd/ef=gh&ij"}),
             "ab%2Bcd",
         ),
         (

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use line_connector_client::Catalog;
 use line_connector_client::Clock as _;
 use line_connector_client::jwk::PrivateKey;
+use line_connector_core::asset::Operator;
 use line_connector_core::call::exit_code;
 use line_connector_core::error::Kind;
 use line_connector_sandbox::Settings;
@@ -287,7 +288,10 @@ fn credentials_of_the_document_come_before_those_of_the_environment() {
     let world = World::new();
     let environment = [("token".to_owned(), json!("of-another-channel"))];
     let connector = world::builder()
-        .environment(environment.into_iter().collect())
+        .operator(Operator {
+            environment: environment.into_iter().collect(),
+            ..Operator::default()
+        })
         .build();
     let output = call(&connector, push(&world.asset()));
     assert!(output.error.is_none(), "{}", output.render());

@@ -272,10 +272,24 @@ pub struct Manifest {
     pub defaults: Defaults,
     /// The actions that `check` calls to see whether an asset works; they only read.
     pub check: Vec<String>,
+    /// How the channel of a channel access token is learnt.
+    pub channel_of_token: ChannelOfToken,
     /// What LINE sends by itself. It is left out where calls read the manifest, which need none of
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggers: Option<Triggers>,
+}
+
+/// The call that tells which channel a channel access token belongs to.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelOfToken {
+    /// The action.
+    pub action: String,
+    /// The input that takes the token.
+    pub input: String,
+    /// The JSON pointer of the channel ID in the answer's body.
+    pub output: String,
 }
 
 /// What LINE sends by itself, and how it reaches workflows.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use line_connector_core::asset::Operator;
 use line_connector_core::auth::{Store, TokenIssuer};
 use line_connector_core::call::Pipeline;
 use line_connector_core::catalog::Catalog;
 use line_connector_core::documents::{Invocation, Output};
 use line_connector_core::host::{Clock, Connect, Files, Host, Random};
 use line_connector_http::Transport;
-use serde_json::{Map, Value};
 
 use crate::clock::SystemClock;
 use crate::files::SystemFiles;
@@ -47,7 +47,7 @@ pub struct Connector {
 
 impl Connector {
     /// A connector to be fitted out. Without further ado it calls LINE over the network, with
-    /// every embedded action, the system's clock, and no access to files or environment.
+    /// every embedded action, the system's clock, and no access to files or the environment.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -108,7 +108,7 @@ pub struct Builder {
     files: Option<Box<dyn Files>>,
     issuer: Option<Box<dyn TokenIssuer>>,
     token_store: Option<Box<dyn Store>>,
-    environment: Map<String, Value>,
+    operator: Operator,
 }
 
 impl std::fmt::Debug for Builder {
@@ -171,8 +171,8 @@ impl Builder {
     }
 
     /// Asset parameters that hold where a document has none, by parameter name.
-    pub fn environment(mut self, parameters: Map<String, Value>) -> Self {
-        self.environment = parameters;
+    pub fn operator(mut self, parameters: Operator) -> Self {
+        self.operator = parameters;
         self
     }
 
@@ -188,7 +188,7 @@ impl Builder {
                 .unwrap_or_else(|| Box::new(SystemFiles::default())),
             issuer: self.issuer.unwrap_or_else(|| Box::new(LineTokens)),
             token_store: self.token_store,
-            environment: self.environment,
+            operator: self.operator,
         };
         Connector {
             pipeline: Pipeline::new(self.catalog.unwrap_or_default(), host),

@@ -17,6 +17,7 @@ pub mod transport;
 pub use clock::SystemClock;
 pub use connector::{Builder, Connector};
 pub use files::SystemFiles;
+pub use line_connector_core::asset::Operator;
 pub use network::Internet;
 pub use random::SystemRandom;
 pub use tokens::LineTokens;

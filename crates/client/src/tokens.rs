@@ -83,12 +83,17 @@ fn by_secret(
         .set_auth_type(AuthType::RequestBody);
     let call = |request: HttpRequest| endpoint.call(&request);
     match client.exchange_client_credentials().request(&call) {
-        Ok(token) => Ok(IssuedToken {
+        Ok(token) if is_token(token.access_token().secret()) => Ok(IssuedToken {
             value: Secret::new(token.access_token().secret().clone()),
             lifetime: token.expires_in().unwrap_or_default(),
         }),
-        Err(_) => Err(endpoint.refusal()),
+        _ => Err(endpoint.refusal()),
     }
+}
+
+/// Whether a text can be sent as a token.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A token v2.1, or a stateless one: which it is, the URL says. LINE takes exactly these fields;
@@ -110,7 +115,8 @@ fn by_assertion(
         .and_then(|reply| serde_json::from_slice::<Value>(&reply.body).ok());
     let token = body
         .as_ref()
-        .and_then(|body| body.get("access_token")?.as_str());
+        .and_then(|body| body.get("access_token")?.as_str())
+        .filter(|token| is_token(token));
     let lifetime = body
         .as_ref()
         .and_then(|body| body.get("expires_in")?.as_u64());

@@ -27,9 +27,31 @@ pub struct Asset {
     /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
     /// by [`EVERY_ACTION`]; `None` where even LINE's own is left to a gateway.
     pub rate_limits: BTreeMap<String, Option<(u32, u32)>>,
+    /// What is unwise about it, for every call's warnings.
+    pub warnings: Vec<Detail>,
     /// Finds every secret that the asset holds, for the last look over an output.
     pub redactor: Redactor,
 }
+
+/// The operator's parameters, by name. What documents lack comes from here.
+#[derive(Debug, Clone, Default)]
+pub struct Operator {
+    /// Those of a file, which come first.
+    pub file: Map<String, Value>,
+    /// Those of the environment.
+    pub environment: Map<String, Value>,
+}
+
+/// Parameters that decide where credentials go, and who may read them on the way.
+const DESTINATIONS: [&str; 7] = [
+    "url",
+    "data_url",
+    "manager_url",
+    "token_url",
+    "http_proxy",
+    "verify_ssl",
+    "ca_file",
+];
 
 /// The name in `rate_limits` that stands for each action by itself.
 pub const EVERY_ACTION: &str = "*";
@@ -80,23 +102,28 @@ pub struct Network {
 }
 
 impl Asset {
-    /// Sorts the parameters. `environment` holds values by parameter name; the document's come
-    /// first, and which way to authenticate is chosen by what the document itself holds.
+    /// Sorts the parameters: the `document`'s, whose author may be anybody, and beneath them the
+    /// `operator`'s, from files and the environment. Which way to authenticate is chosen by what the
+    /// document itself holds.
     ///
     /// # Errors
     ///
-    /// [`Kind::InvalidAsset`] with every parameter that is wrong, none of them quoted.
+    /// [`Kind::InvalidAsset`] with every parameter that is wrong, none of them quoted: also where the
+    /// document would decide where the operator's credentials go.
     pub fn resolve(
         manifest: &Manifest,
         document: &AssetParameters,
-        environment: &Map<String, Value>,
+        operator: &Operator,
     ) -> Result<Self, Error> {
         let mut details = Vec::new();
         check_names(manifest, document, &mut details);
+        check_names(manifest, &operator.file, &mut details);
         let document = present(document);
-        let environment = present(environment);
+        let file = present(&operator.file);
+        let environment = present(&operator.environment);
         let mut reader = Reader {
             document: &document,
+            file: &file,
             environment: &environment,
             details,
         };
@@ -112,19 +139,62 @@ impl Asset {
         let rate_limits = reader.rate_limits(api.is_none());
         let api = api.as_ref().map(|api| api.given.as_str());
         let (credentials, missing) = reader.credentials(manifest, api);
-        if reader.details.is_empty() {
-            Ok(Self {
-                redactor: Redactor::new(&secrets(network.proxy.as_ref(), credentials.as_ref())),
-                credentials,
-                missing,
-                hosts,
-                network,
-                rate_limits,
-            })
-        } else {
-            Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(reader.details))
+        if !reader.details.is_empty() {
+            let wrong = Error::new(Kind::InvalidAsset, "the asset is wrong");
+            return Err(wrong.with_details(reader.details));
         }
+        let mut secrets = secrets(network.proxy.as_ref(), credentials.as_ref());
+        let token_url = credentials.as_ref().and_then(Credentials::token_url);
+        let urls = hosts.values().map(String::as_str).chain(token_url);
+        secrets.extend(urls.clone().flat_map(secrets_of_query));
+        Ok(Self {
+            redactor: Redactor::new(&secrets),
+            warnings: warnings(&network, urls),
+            credentials,
+            missing,
+            hosts,
+            network,
+            rate_limits,
+        })
     }
+}
+
+/// What lets others read along.
+fn warnings<'u>(network: &Network, urls: impl Iterator<Item = &'u str>) -> Vec<Detail> {
+    let mut warnings = Vec::new();
+    if !network.verify_tls {
+        let message = "whoever answers is taken for LINE: certificates are not verified";
+        warnings.push(Detail {
+            hint: Some("give `ca_file` for a private authority instead".to_owned()),
+            ..Detail::new("/asset/verify_ssl", message)
+        });
+    }
+    let open = urls
+        .filter_map(|url| Url::parse(url).ok())
+        .any(|url| url.scheme() == "http" && !url.host().is_some_and(|host| stays_here(&host)));
+    if open {
+        let message = "the token travels unencrypted: the URL begins with http://";
+        warnings.push(Detail::new("/asset/url", message));
+    }
+    warnings
+}
+
+/// Whether a host is this machine, or none at all.
+fn stays_here(host: &url::Host<&str>) -> bool {
+    match host {
+        url::Host::Domain(name) => {
+            *name == "localhost" || name.ends_with(".localhost") || name.ends_with(".invalid")
+        }
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// Gateways take keys in the query.
+fn secrets_of_query(url: &str) -> Vec<Secret> {
+    let url = Url::parse(url).ok();
+    let pairs = url.iter().flat_map(Url::query_pairs);
+    pairs.map(|(_, value)| Secret::new(value)).collect()
 }
 
 fn secrets(proxy: Option<&Secret>, credentials: Option<&Credentials>) -> Vec<Secret> {
@@ -157,6 +227,15 @@ fn secrets_of_proxy(url: &Secret) -> Vec<Secret> {
 }
 
 impl Credentials {
+    /// Where tokens are issued, if they are.
+    fn token_url(&self) -> Option<&str> {
+        match self {
+            Credentials::Bearer { .. } => None,
+            Credentials::ClientCredentials { token_url, .. }
+            | Credentials::JwtAssertion { token_url, .. } => Some(token_url),
+        }
+    }
+
     /// The channel that these credentials belong to: its ID, or the token where only that is known.
     #[must_use]
     pub fn channel(&self) -> &str {
@@ -179,9 +258,10 @@ struct Address {
     normal: String,
 }
 
-/// Reads parameters: the document's first, the environment's where the document has none.
+/// Reads parameters: the document's first, the operator's where the document has none.
 struct Reader<'a> {
     document: &'a Map<String, Value>,
+    file: &'a Map<String, Value>,
     environment: &'a Map<String, Value>,
     details: Vec<Detail>,
 }
@@ -190,7 +270,84 @@ impl Reader<'_> {
     fn value(&self, name: &str) -> Option<&Value> {
         self.document
             .get(name)
-            .or_else(|| self.environment.get(name))
+            .or_else(|| self.file.get(name).or_else(|| self.environment.get(name)))
+    }
+
+    /// Whether the hand that gives a credential also says where it goes: of the operator's the
+    /// document does not.
+    fn goes_where_it_may(&mut self, name: &str) -> bool {
+        let before = self.details.len();
+        if !self.document.contains_key(name) {
+            let chosen = DESTINATIONS
+                .iter()
+                .filter(|destination| self.document.contains_key(**destination));
+            let refusals = chosen.map(|destination| Detail {
+                hint: Some(
+                    "leave it out, or bring the credentials in the document as well; the operator sets it in `--asset FILE` or the environment"
+                        .to_owned(),
+                ),
+                ..Detail::new(
+                    format!("/asset/{destination}"),
+                    format!("cannot be set here: `{name}` is the operator's, and so is where it goes"),
+                )
+            });
+            self.details.extend(refusals);
+        }
+        self.details.len() == before
+    }
+
+    fn credential(&mut self, name: &str) -> Option<Secret> {
+        let value = self.plain(name)?;
+        self.goes_where_it_may(name).then(|| Secret::new(value))
+    }
+
+    /// A text that is pasted from a console and sent in a header or a form.
+    fn plain(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        match flaw(&text) {
+            None => Some(text),
+            Some(flaw) => {
+                self.details.push(Detail {
+                    hint: Some("copy it again, without anything around it".to_owned()),
+                    ..Detail::new(format!("/asset/{name}"), flaw)
+                });
+                None
+            }
+        }
+    }
+
+    /// The private key, as JSON text.
+    fn private_key(&mut self) -> Option<Secret> {
+        const NAME: &str = "private_key";
+        let text = match self.value(NAME)? {
+            Value::String(text) => text.clone(),
+            object @ Value::Object(_) => object.to_string(),
+            _ => {
+                self.wrong(NAME, "a JWK, as an object or as its JSON text");
+                return None;
+            }
+        };
+        let key: Option<Map<String, Value>> = serde_json::from_str(&text).ok();
+        let has = |name: &str| key.as_ref().is_some_and(|key| key.contains_key(name));
+        let flaw = if text.trim_start().starts_with("-----BEGIN") {
+            "is PEM: the key is wanted as a JWK, such as `line-connector keygen` makes"
+        } else if key.is_none() {
+            "is not JSON: it must be a JWK, as an object or as its JSON text"
+        } else if has("private_key") || has("public_key") {
+            "is the whole output of `keygen`: give its member `private_key` alone"
+        } else if has("n") && !has("d") {
+            "is a public key: the private one has a member `d`"
+        } else if ["kty", "n", "e", "d", "p", "q", "dp", "dq", "qi"]
+            .into_iter()
+            .all(has)
+        {
+            return self.goes_where_it_may(NAME).then(|| Secret::new(text));
+        } else {
+            "is no whole JWK of an RSA key: it has the members kty, n, e, d, p, q, dp, dq and qi"
+        };
+        self.details
+            .push(Detail::new(format!("/asset/{NAME}"), flaw));
+        None
     }
 
     /// Reports a parameter without quoting it: it may be a secret in the wrong place.
@@ -199,7 +356,7 @@ impl Reader<'_> {
         let origin = if self.document.contains_key(name) {
             ""
         } else {
-            " from the environment"
+            " from the operator"
         };
         self.details.push(Detail {
             expected: Some(expected.to_owned()),
@@ -239,6 +396,12 @@ impl Reader<'_> {
             self.wrong(name, "a URL that starts with https:// (or http://)");
             return None;
         };
+        if !url.username().is_empty() || url.password().is_some() {
+            let message = "must have no user and no password: they would not be sent";
+            self.details
+                .push(Detail::new(format!("/asset/{name}"), message));
+            return None;
+        }
         Some(Address {
             given,
             normal: url.into(),
@@ -304,17 +467,22 @@ impl Reader<'_> {
         }
     }
 
-    /// The first way in the manifest that the document completes alone; else the one for which the
-    /// document brings most, completed from the environment.
+    /// The first way in the manifest that the document completes alone, or the file where the document
+    /// holds no credential; else the one for which that brings most, completed from the rest.
     fn choose<'m>(&self, manifest: &'m Manifest) -> Result<&'m AssetDefinition, Vec<Detail>> {
-        let brought = |definition: &AssetDefinition| {
-            definition
-                .inputs
-                .required
-                .iter()
-                .filter(|name| self.document.contains_key(*name))
+        let count = |parameters: &Map<String, Value>, definition: &AssetDefinition| {
+            let required = definition.inputs.required.iter();
+            required
+                .filter(|name| parameters.contains_key(*name))
                 .count()
         };
+        let any = |definition: &AssetDefinition| count(self.document, definition) > 0;
+        let leading = if manifest.assets.iter().any(any) {
+            self.document
+        } else {
+            self.file
+        };
+        let brought = |definition: &AssetDefinition| count(leading, definition);
         let complete = |definition: &&AssetDefinition| {
             definition
                 .inputs
@@ -382,7 +550,7 @@ impl Reader<'_> {
         api: Option<&str>,
     ) -> Option<Credentials> {
         if definition.name == AssetKind::HttpBearer {
-            let token = Secret::new(self.text("token")?);
+            let token = self.credential("token")?;
             return Some(Credentials::Bearer {
                 token,
                 client_id: self.identifier("client_id"),
@@ -391,25 +559,18 @@ impl Reader<'_> {
         let token_url = self.token_url(definition, manifest, api)?;
         let client_id = self.identifier("client_id")?;
         if definition.name == AssetKind::Oauth2ClientCredentials {
-            let client_secret = Secret::new(self.text("client_secret")?);
+            let client_secret = self.credential("client_secret")?;
             return Some(Credentials::ClientCredentials {
                 token_url,
                 client_id,
                 client_secret,
             });
         }
-        let private_key = match self.value("private_key")? {
-            Value::String(text) => Secret::new(text.clone()),
-            object @ Value::Object(_) => Secret::new(object.to_string()),
-            _ => {
-                self.wrong("private_key", "a JWK, as an object or as its JSON text");
-                return None;
-            }
-        };
+        let private_key = self.private_key()?;
         Some(Credentials::JwtAssertion {
             token_url,
             client_id,
-            kid: self.text("kid")?,
+            kid: self.plain("kid")?,
             private_key,
             token_lifetime_seconds: self.lifetime(definition)?,
         })
@@ -434,7 +595,7 @@ impl Reader<'_> {
     fn identifier(&mut self, name: &str) -> Option<String> {
         match self.value(name)? {
             Value::Number(number) if number.is_u64() => Some(number.to_string()),
-            _ => self.text(name),
+            _ => self.plain(name),
         }
     }
 
@@ -451,6 +612,37 @@ impl Reader<'_> {
         }
         lifetime
     }
+}
+
+/// What cannot be in a token, an ID or a secret, without quoting it.
+fn flaw(text: &str) -> Option<String> {
+    let scheme = text
+        .get(..7)
+        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+    if scheme {
+        return Some("begins with the word Bearer: give the token alone".to_owned());
+    }
+    if text.len() > 1 && text.starts_with(['"', '\'']) && text.ends_with(['"', '\'']) {
+        return Some("stands in quotation marks: give what is between them".to_owned());
+    }
+    let (at, character) = text
+        .chars()
+        .enumerate()
+        .find(|(_, character)| !character.is_ascii_graphic())?;
+    let what = match character {
+        '\n' | '\r' => "a line end".to_owned(),
+        ' ' | '\t' => "a blank".to_owned(),
+        other => format!(
+            "a character that cannot be in it (U+{:04X})",
+            u32::from(other)
+        ),
+    };
+    let place = if text.chars().skip(at).all(char::is_whitespace) {
+        "at its end".to_owned()
+    } else {
+        format!("at position {}", at + 1)
+    };
+    Some(format!("has {what} {place}"))
 }
 
 /// Reports parameters that no way to authenticate has.

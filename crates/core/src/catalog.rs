@@ -40,7 +40,7 @@ pub struct Entry {
 }
 
 /// Everything that is declared.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Catalog {
     manifest: Manifest,
     added: BTreeMap<String, (String, Action)>,

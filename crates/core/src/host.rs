@@ -9,9 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use line_connector_catalog::definition::Defaults;
 use line_connector_http::Transport;
-use serde_json::{Map, Value};
 
-use crate::asset::Network;
+use crate::asset::{Network, Operator};
 use crate::auth::{Store, TokenIssuer};
 use crate::error::Error;
 
@@ -29,8 +28,8 @@ pub struct Host {
     pub issuer: Box<dyn TokenIssuer>,
     /// Keeps tokens for other processes; `None` keeps them to this one.
     pub token_store: Option<Box<dyn Store>>,
-    /// Asset parameters from the environment, by parameter name.
-    pub environment: Map<String, Value>,
+    /// The operator's asset parameters.
+    pub operator: Operator,
 }
 
 impl std::fmt::Debug for Host {

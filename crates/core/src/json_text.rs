@@ -24,13 +24,17 @@ impl JsonText {
     /// not: more than 127 levels, a number of more than 1000 characters, half a surrogate pair.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let read: Self = if text.contains(['\n', '\r']) {
+        Self::of(serde_json::from_str(text).ok()?)
+    }
+
+    /// A value that stood in a larger text; `None` as by [`JsonText::read`].
+    pub(crate) fn of(mut value: Box<RawValue>) -> Option<Self> {
+        if value.get().contains(['\n', '\r']) {
             // Outside a string, where alone they may stand, they mean nothing.
-            serde_json::from_str(&text.replace(['\n', '\r'], " ")).ok()?
-        } else {
-            serde_json::from_str(text).ok().map(Self)?
-        };
-        is_moderate(read.text()).then_some(read)
+            let line = value.get().replace(['\n', '\r'], " ");
+            value = RawValue::from_string(line).ok()?;
+        }
+        is_moderate(value.get()).then_some(Self(value))
     }
 
     /// The text, in one line.

@@ -27,8 +27,8 @@ const MIN_BASE64: usize = 7;
 /// Replaces secrets in text. A copy shares what was made of them.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// The longest first, so that none is left over where another is its beginning.
-    patterns: Arc<[Arc<Pattern>]>,
+    /// The forms of each secret.
+    secrets: Vec<Arc<[Pattern]>>,
 }
 
 impl fmt::Debug for Redactor {
@@ -46,34 +46,36 @@ impl Redactor {
 
     /// The same for further values; what is shorter than three bytes is no secret.
     #[must_use]
-    pub fn with<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut new = Vec::new();
+    pub fn with<'a>(mut self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         for secret in secrets {
             let value = secret.expose();
-            let mut known = self.patterns.iter().chain(&new);
-            if value.len() >= SHORTEST && !known.any(|pattern| pattern.is_plain(value)) {
-                let all = Pattern::in_base64(value).chain([Pattern::plain(value)]);
-                new.extend(all.map(Arc::new));
+            if value.len() >= SHORTEST && !self.knows(value) {
+                let forms = Pattern::in_base64(value);
+                self.secrets
+                    .push([Pattern::plain(value)].into_iter().chain(forms).collect());
             }
         }
-        self.and(&Self {
-            patterns: new.into(),
-        })
+        self
     }
 
     /// One for the secrets of both.
     #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
-        let is_new = |pattern: &&Arc<Pattern>| !self.patterns.contains(pattern);
-        let mut patterns: Vec<_> = other.patterns.iter().filter(is_new).cloned().collect();
-        if patterns.is_empty() {
-            return self.clone();
+    pub fn and(mut self, other: &Self) -> Self {
+        for forms in &other.secrets {
+            if !forms.first().is_some_and(|plain| self.knows(&plain.text)) {
+                self.secrets.push(Arc::clone(forms));
+            }
         }
-        patterns.extend(self.patterns.iter().cloned());
-        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.text.len()));
-        Self {
-            patterns: patterns.into(),
-        }
+        self
+    }
+
+    fn knows(&self, value: &str) -> bool {
+        let mut plain = self.secrets.iter().filter_map(|forms| forms.first());
+        plain.any(|plain| plain.text == value)
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.secrets.iter().flat_map(|forms| forms.iter())
     }
 
     /// Replaces every secret in a text.
@@ -86,7 +88,13 @@ impl Redactor {
     /// A text with every secret replaced; `None` where there is none.
     #[must_use]
     pub fn replaced(&self, text: &str) -> Option<String> {
-        self.patterns
+        let mut patterns: Vec<&Pattern> = self
+            .patterns()
+            .filter(|pattern| pattern.may_be_in(text))
+            .collect();
+        // The longest first, so that none is left over where another is its beginning.
+        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.text.len()));
+        patterns
             .iter()
             .fold(None, |replaced: Option<String>, pattern| {
                 pattern
@@ -113,7 +121,7 @@ impl Redactor {
     /// that cannot be decoded, half a surrogate pair in it, goes as a whole.
     #[must_use]
     pub fn json(&self, json: &str) -> Option<String> {
-        if !self.patterns.iter().any(|pattern| pattern.may_be_in(json)) {
+        if !self.patterns().any(|pattern| pattern.may_be_in(json)) {
             return None;
         }
         let mut replaced = String::with_capacity(json.len());
@@ -140,12 +148,6 @@ struct Pattern {
     run: Finder<'static>,
     /// Whether the characters are base64, of either alphabet.
     is_base64: bool,
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text && self.is_base64 == other.is_base64
-    }
 }
 
 impl Pattern {
@@ -175,13 +177,10 @@ impl Pattern {
         }
     }
 
-    fn is_plain(&self, value: &str) -> bool {
-        !self.is_base64 && self.text == value
-    }
-
     /// `false` where it certainly is not.
     fn may_be_in(&self, text: &str) -> bool {
-        text.len() >= self.run.needle().len() && self.run.find(text.as_bytes()).is_some()
+        // No encoding makes a secret shorter.
+        text.len() >= self.text.len() && self.run.find(text.as_bytes()).is_some()
     }
 
     fn replace(&self, text: &str) -> Option<String> {

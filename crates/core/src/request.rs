@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::documents::a_kind_of;
+use crate::documents::{a_kind_of, shortened};
 use crate::error::{Detail, Error, Kind};
 use crate::nearest::nearest;
 use crate::upload::{self, Part};
@@ -24,6 +25,13 @@ const OWN_HEADERS: [&str; 6] = [
     "host",
     "transfer-encoding",
 ];
+
+/// What is percent-encoded in a segment of a path: everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// More than most bodies take, so that few grow.
 const USUAL_BYTES: usize = 512;
@@ -217,11 +225,21 @@ fn url(
             format!("the asset's URL cannot be used: {error}"),
         )
     })?;
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty();
-        for segment in endpoint.split('/') {
-            segments.push(&fill(segment, path_parameters)?);
-        }
+    let mut path = url.path().trim_end_matches('/').to_owned();
+    for segment in endpoint.split('/') {
+        path.push('/');
+        path.extend(utf8_percent_encode(
+            &fill(segment, path_parameters)?,
+            RESERVED,
+        ));
+    }
+    url.set_path(&path);
+    // What stands there is what was meant, or nothing is sent.
+    if url.path() != path {
+        return Err(misplaced(
+            "/path_parameters".to_owned(),
+            "cannot stand in a path",
+        ));
     }
     if !pairs.is_empty() {
         url.query_pairs_mut().extend_pairs(pairs);
@@ -248,7 +266,9 @@ fn fill(segment: &str, path_parameters: Option<&Value>) -> Result<String, Error>
         .and_then(scalar);
     match value {
         // `.` and `..` would be taken for steps along the path.
-        Some(value) if !value.is_empty() && value != "." && value != ".." => {
+        Some(value)
+            if !["", ".", ".."].contains(&value.as_str()) && !value.contains(char::is_control) =>
+        {
             Ok(format!("{before}{value}{after}"))
         }
         _ => Err(misplaced(
@@ -284,6 +304,12 @@ fn pairs(section: Option<&Value>, at: &str) -> Result<Vec<(String, String)>, Err
                     "must be a string, a number or a boolean",
                 )
             })?;
+            if name.contains(char::is_control) || text.contains(char::is_control) {
+                return Err(misplaced(
+                    format!("{at}/{}", shortened(name)),
+                    "holds a control character, such as a line end",
+                ));
+            }
             pairs.push((name.clone(), text));
         }
     }
@@ -306,7 +332,7 @@ fn headers(section: Option<&Value>, retry_key: Option<&str>) -> Result<Headers, 
                 "is set by the connector itself",
             ));
         }
-        if !value.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+        if !is_header_value(&value) {
             return Err(misplaced(
                 format!("/headers/{name}"),
                 "must be printable ASCII in one line",
@@ -320,6 +346,13 @@ fn headers(section: Option<&Value>, retry_key: Option<&str>) -> Result<Headers, 
         headers.push(RETRY_KEY, key);
     }
     Ok(headers)
+}
+
+/// Whether a text can be the value of a header, of a request or of a part: visible ASCII and blanks.
+#[must_use]
+pub(crate) fn is_header_value(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 fn body(

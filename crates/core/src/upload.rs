@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::encoding::from_base64;
 use crate::error::{Detail, Error, Kind};
+use crate::request::is_header_value;
 use line_connector_catalog::definition::{Binary, ImageBounds};
 
 /// The largest file where the action sets no bound: more than 1,500,000 user IDs take.
@@ -89,6 +90,12 @@ fn check(at: &str, bytes: &[u8], stated: Option<&str>, rules: &Binary) -> Result
             ));
         }
         (Some(found), _) => found.to_owned(),
+        (None, Some(stated)) if !is_header_value(stated) => {
+            return Err(wrong(
+                &format!("{at}/content_type"),
+                "must be printable ASCII in one line".to_owned(),
+            ));
+        }
         (None, Some(stated)) => stated.to_owned(),
         (None, None) => rules.content_types.first().cloned().unwrap_or_default(),
     };

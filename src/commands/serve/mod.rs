@@ -61,7 +61,7 @@ pub(super) fn serve(catalog: Catalog, arguments: ServeArguments) -> Result<ExitC
     let connector = host::connector(
         catalog,
         &arguments.asset,
-        &arguments.folders,
+        &arguments.permissions,
         arguments.sandbox,
         &mut template,
     )?;
@@ -225,7 +225,9 @@ where
             Err(refused) => return refused.into(),
         };
         let id = invocation.id.clone();
-        let error = match name_action(&mut invocation, self.arguments.action.clone()) {
+        let allowed = host::allow_asset(&self.arguments.permissions, &invocation)
+            .and_then(|()| name_action(&mut invocation, self.arguments.action.clone()));
+        let error = match allowed {
             Ok(()) => match contain(|| self.call(invocation)) {
                 Ok(output) => return output,
                 Err(bug) => {
@@ -244,8 +246,6 @@ where
     fn call(&self, mut invocation: Invocation) -> Output {
         if self.arguments.sandbox {
             invocation.asset = self.asset.clone();
-        } else {
-            invocation.asset = invocation.asset.over(&self.asset);
         }
         if self.arguments.dry_run {
             self.connector.plan(invocation)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
+use line_connector_core::asset::Operator;
 use line_connector_core::asset::{Credentials, Network};
 use line_connector_core::auth::{IssuedToken, TokenIssuer};
 use line_connector_core::call::Pipeline;
@@ -97,7 +98,7 @@ pub unsafe extern "C" fn plan(document: *mut u8, length: usize) -> u64 {
         files: Box::new(Nothing),
         issuer: Box::new(Nothing),
         token_store: None,
-        environment: serde_json::Map::new(),
+        operator: Operator::default(),
     };
     let output = match Invocation::from_json(&document) {
         Ok(invocation) => Pipeline::new(Catalog::embedded(), host).plan(invocation),

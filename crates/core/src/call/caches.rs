@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use line_connector_catalog::definition::{Action, Manifest};
-use serde_json::{Map, Value};
+use line_connector_http::Secret;
+use serde_json::Value;
 
 use super::action::ResolvedAction;
-use crate::asset::Asset;
+use crate::asset::{Asset, Operator};
 use crate::catalog::Catalog;
 use crate::documents::AssetParameters;
 use crate::error::Error;
+use crate::redact::Redactor;
 use crate::schema::Schema;
 
-/// How many assets are kept.
+/// How many assets are kept, and of how many tokens something.
 const MAX_ASSETS: usize = 64;
 
 #[derive(Default)]
@@ -21,6 +23,10 @@ pub(super) struct Caches {
     assets: RwLock<Vec<(AssetParameters, Arc<Asset>)>>,
     actions: Mutex<HashMap<String, Arc<ResolvedAction>>>,
     schemas: Mutex<HashMap<String, Arc<Schema>>>,
+    /// The channels of tokens that came alone.
+    channels: Mutex<HashMap<Secret, String>>,
+    /// What finds tokens in outputs.
+    redactors: RwLock<HashMap<Secret, Redactor>>,
 }
 
 impl Caches {
@@ -29,14 +35,14 @@ impl Caches {
         &self,
         manifest: &Manifest,
         parameters: &AssetParameters,
-        environment: &Map<String, Value>,
+        operator: &Operator,
     ) -> Result<Arc<Asset>, Error> {
         let assets = self.assets.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, asset)) = assets.iter().find(|(known, _)| known == parameters) {
             return Ok(Arc::clone(asset));
         }
         drop(assets);
-        let asset = Arc::new(Asset::resolve(manifest, parameters, environment)?);
+        let asset = Arc::new(Asset::resolve(manifest, parameters, operator)?);
         let mut assets = self.assets.write().unwrap_or_else(PoisonError::into_inner);
         if assets.len() >= MAX_ASSETS {
             assets.clear();
@@ -54,6 +60,47 @@ impl Caches {
         let action = Arc::new(ResolvedAction::new(catalog, catalog.action(name)?));
         actions.insert(name.to_owned(), Arc::clone(&action));
         Some(action)
+    }
+
+    /// The channel of a token, which is asked for where it is not known.
+    pub(super) fn channel(
+        &self,
+        token: &Secret,
+        ask: impl FnOnce() -> Option<String>,
+    ) -> Option<String> {
+        let channels = || self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = channels().get(token) {
+            return Some(channel.clone());
+        }
+        let channel = ask()?;
+        let mut channels = channels();
+        if channels.len() >= MAX_ASSETS {
+            channels.clear();
+        }
+        channels.insert(token.clone(), channel.clone());
+        Some(channel)
+    }
+
+    /// What finds a token in outputs.
+    pub(super) fn redactor(&self, token: &Secret) -> Redactor {
+        let redactors = self
+            .redactors
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(redactor) = redactors.get(token) {
+            return redactor.clone();
+        }
+        drop(redactors);
+        let redactor = Redactor::new([token]);
+        let mut redactors = self
+            .redactors
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if redactors.len() >= MAX_ASSETS {
+            redactors.clear();
+        }
+        redactors.insert(token.clone(), redactor.clone());
+        redactor
     }
 
     /// The compiled schema of an action's inputs.

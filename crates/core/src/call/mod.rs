@@ -19,8 +19,8 @@ use crate::asset::{Asset, Credentials};
 use crate::auth::{self, Tokens};
 use crate::catalog::Catalog;
 use crate::documents::{
-    CallReport, ErrorReport, FileReport, Invocation, Options, Output, PlannedRequest, bounded,
-    shortened,
+    AssetParameters, CallReport, ErrorReport, FileReport, Idempotency, Invocation, Options, Output,
+    PlannedRequest, bounded, shortened,
 };
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::host::Host;
@@ -62,6 +62,8 @@ struct Call<'a> {
     action: Arc<ResolvedAction>,
     inputs: Map<String, Value>,
     options: &'a Options,
+    /// As the document gave it.
+    parameters: &'a AssetParameters,
     asset: &'a Asset,
 }
 
@@ -160,7 +162,7 @@ impl Pipeline {
             ..CallReport::default()
         };
         let action = self.look_up(invocation.action.as_deref());
-        let mut secrets = match &action {
+        let secrets = match &action {
             Ok(action) => secret_inputs(action, &invocation.inputs),
             Err(_) => Vec::new(),
         };
@@ -171,6 +173,7 @@ impl Pipeline {
                 action: action?,
                 inputs: std::mem::take(&mut invocation.inputs),
                 options: &invocation.options,
+                parameters: &invocation.asset,
                 asset,
             };
             step(self, call, &mut report)
@@ -182,7 +185,7 @@ impl Pipeline {
         report.warnings = bounded(&report.warnings);
         let elapsed = self.host.clock.monotonic().saturating_sub(started);
         report.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        secrets.extend(read.tokens);
+        let tokens = read.tokens;
         Answer {
             output: Output {
                 id,
@@ -191,7 +194,11 @@ impl Pipeline {
                 ..*read.output
             },
             redactor: match asset {
-                Ok(asset) => asset.redactor.with(&secrets),
+                Ok(asset) => tokens
+                    .iter()
+                    .fold(asset.redactor.clone().with(&secrets), |redactor, token| {
+                        redactor.and(&self.caches.redactor(token))
+                    }),
                 Err(_) => Redactor::new(&secrets),
             },
         }
@@ -200,7 +207,8 @@ impl Pipeline {
     fn send(&self, call: Call<'_>, report: &mut CallReport) -> Result<Read, Failed> {
         let Call { asset, options, .. } = call;
         let action = Arc::clone(&call.action);
-        let request = self.prepare(call, report, |_, _| {})?;
+        let channel = self.channel(&call, report);
+        let request = self.prepare(call, channel.as_deref(), report, |_, _| {})?;
         let credentials = match action.meta.auth {
             Authorization::Bearer => Some(credentials(asset)?),
             Authorization::None => None,
@@ -246,9 +254,56 @@ impl Pipeline {
         })
     }
 
+    /// The channel that an idempotency key belongs to. Where only its token is known, LINE is asked
+    /// once, so that the key means the same after the token was replaced.
+    fn channel(&self, call: &Call<'_>, report: &mut CallReport) -> Option<String> {
+        let credentials = call.asset.credentials.as_ref()?;
+        let is_needed =
+            call.action.meta.retry == Repeat::Keyed && call.options.idempotency_key.is_some();
+        let Credentials::Bearer {
+            token,
+            client_id: None,
+        } = credentials
+        else {
+            return Some(credentials.channel().to_owned());
+        };
+        if !is_needed {
+            return None;
+        }
+        let learnt = self.caches.channel(token, || self.learn(token, call));
+        if learnt.is_none() {
+            let message =
+                "the key holds only while the token stays the same: LINE did not tell its channel";
+            report.warnings.push(Detail {
+                hint: Some("give `asset.client_id` beside the token".to_owned()),
+                ..Detail::new("/options/idempotency_key", message)
+            });
+        }
+        learnt.or_else(|| Some(credentials.channel().to_owned()))
+    }
+
+    /// Asks LINE which channel a token belongs to.
+    fn learn(&self, token: &Secret, call: &Call<'_>) -> Option<String> {
+        let question = &self.catalog.manifest().channel_of_token;
+        let inputs = [(question.input.clone(), Value::from(token.expose()))];
+        let invocation = Invocation {
+            action: Some(question.action.clone()),
+            asset: call.parameters.clone(),
+            inputs: inputs.into_iter().collect(),
+            options: Options {
+                timeout_ms: call.options.timeout_ms,
+                ..Options::default()
+            },
+            ..Invocation::default()
+        };
+        let body = self.once(invocation).output.json()?;
+        body.pointer(&question.output)?.as_str().map(str::to_owned)
+    }
+
     fn show(&self, call: Call<'_>, report: &mut CallReport) -> Result<Read, Failed> {
         let auth = call.action.meta.auth;
-        let request = self.prepare(call, report, hide_odd_secrets)?;
+        let known = call.asset.credentials.as_ref().map(Credentials::channel);
+        let request = self.prepare(call, known, report, hide_odd_secrets)?;
         let own = match auth {
             Authorization::Bearer => {
                 Some(("Authorization".to_owned(), format!("Bearer {REDACTED}")))
@@ -280,6 +335,7 @@ impl Pipeline {
     fn prepare(
         &self,
         call: Call<'_>,
+        channel: Option<&str>,
         report: &mut CallReport,
         hide: fn(&ResolvedAction, &mut Value),
     ) -> Result<Request, Error> {
@@ -288,9 +344,14 @@ impl Pipeline {
             inputs,
             options,
             asset,
+            ..
         } = call;
+        report.idempotency = idempotency(&action, options)?;
+        report.warnings.extend_from_slice(&asset.warnings);
         let mut inputs = request::bind(inputs, |section| action.section(section))?;
-        report.warnings = self.validate(&action, &inputs, options)?;
+        report
+            .warnings
+            .extend(self.validate(&action, &inputs, options)?);
         digest(&action, &mut inputs)?;
         hide(&action, &mut inputs);
         let parts = self.parts(&action, &inputs)?;
@@ -299,7 +360,7 @@ impl Pipeline {
             [] => String::new(),
             _ => format!("line-connector-{:032x}", self.host.random.bits()),
         };
-        report.retry_key = self.retry_key(&action, &inputs, asset, options);
+        report.retry_key = self.retry_key(&action, &inputs, channel, options);
         let base = asset.hosts.get(&action.meta.host).ok_or_else(|| {
             Error::new(
                 Kind::InvalidAsset,
@@ -368,17 +429,13 @@ impl Pipeline {
         &self,
         action: &Action,
         inputs: &Value,
-        asset: &Asset,
+        channel: Option<&str>,
         options: &Options,
     ) -> Option<String> {
         if action.meta.retry != Repeat::Keyed {
             return None;
         }
-        let channel = asset
-            .credentials
-            .as_ref()
-            .map(Credentials::channel)
-            .unwrap_or_default();
+        let channel = channel.unwrap_or_default();
         Some(
             match (request::retry_key(inputs), &options.idempotency_key) {
                 (Some(key), _) => key.to_owned(),
@@ -413,6 +470,28 @@ impl Pipeline {
         options
             .validation
             .unwrap_or(self.catalog.manifest().defaults.validation)
+    }
+}
+
+/// What an idempotency key means for an action.
+fn idempotency(action: &Action, options: &Options) -> Result<Option<Idempotency>, Error> {
+    if options.idempotency_key.is_none() {
+        return Ok(None);
+    }
+    match action.meta.retry {
+        Repeat::Keyed => Ok(Some(Idempotency::KeptByLine)),
+        Repeat::Safe => Ok(Some(Idempotency::NotNeeded)),
+        Repeat::Never => Err(Error::new(
+            Kind::InvalidInputs,
+            "the options do not fit the action",
+        )
+        .with_details(vec![Detail {
+            hint: Some("leave it out, and before repeating the call look whether it was carried out".to_owned()),
+            ..Detail::new(
+                "/options/idempotency_key",
+                "cannot be kept: LINE takes no retry key for this action, and repeating it repeats its effect",
+            )
+        }])),
     }
 }
 
@@ -477,6 +556,13 @@ fn read(
     let reading = response::read(reply, file, saved);
     report.request_id = reading.request_id;
     report.already_accepted = reading.already_accepted.then_some(true);
+    // After an attempt of its own it was this request that LINE had accepted.
+    if reading.already_accepted && report.attempts == 1 {
+        report.warnings.push(Detail::new(
+            "",
+            "LINE had accepted this retry key before: what was sent then counts, and if this request differs from it, this one was not carried out",
+        ));
+    }
     let read = Read {
         output: Box::new(reading.output),
         tokens,

@@ -134,7 +134,7 @@ impl Listing {
         let (items, next) = found.unwrap_or_default();
         self.items.extend(items);
         match &mut self.first {
-            Some((first, _)) => first.redactor = first.redactor.and(&answer.redactor),
+            Some((first, _)) => first.redactor = answer.redactor.and(&first.redactor),
             None => self.first = Some((answer, page)),
         }
         let most = self

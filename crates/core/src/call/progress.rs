@@ -162,7 +162,7 @@ fn told(begun: &Answer, answer: Answer) -> Answer {
     output.id.clone_from(&begun.output.id);
     Answer {
         output,
-        redactor: begun.redactor.and(&answer.redactor),
+        redactor: answer.redactor.and(&begun.redactor),
     }
 }
 

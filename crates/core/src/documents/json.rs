@@ -6,6 +6,7 @@ use std::fmt;
 
 use line_connector_catalog::references::escape;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
@@ -191,13 +192,16 @@ impl Reading {
         name: String,
         value: Value,
     ) -> Result<(), E> {
-        let twice = members.contains_key(&name);
-        if twice {
-            let reason = format!("`{}` stands in one object twice", shortened(&name));
-            return self.at(|| name, Err(self.refuse(reason)));
+        match members.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+                Ok(())
+            }
+            Entry::Occupied(entry) => {
+                let reason = format!("`{}` stands in one object twice", shortened(entry.key()));
+                self.at(|| entry.key().clone(), Err(self.refuse(reason)))
+            }
         }
-        members.insert(name, value);
-        Ok(())
     }
 
     fn explain(&self, text: &str, error: &serde_json::Error) -> Unreadable {
@@ -350,14 +354,15 @@ impl<'de> Visitor<'de> for DocumentVisitor<'_> {
                 if document.id.is_some() {
                     return Err(self.0.refuse("`id` stands there twice".to_owned()));
                 }
+                let mut deserializer = serde_json::Deserializer::from_str(id.get());
                 ValueSeed(self.0)
-                    .deserialize(&mut serde_json::Deserializer::from_str(id.get()))
+                    .deserialize(&mut deserializer)
                     .map_err(|_| {
                         self.0.refuse(
                             "`id` has a number that is too large, or too many values".to_owned(),
                         )
                     })?;
-                let id = JsonText::read(id.get());
+                let id = JsonText::of(id);
                 document.id = Some(id.ok_or_else(|| {
                     self.0.refuse(
                         "`id` cannot be repeated: it is nested too deep, or a number too long"

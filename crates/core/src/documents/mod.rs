@@ -10,4 +10,4 @@ mod output;
 pub use details::{a_kind_of, mistyped, shortened, unknown};
 pub use invocation::{AssetParameters, Invocation, Options, Refused};
 pub(crate) use output::bounded;
-pub use output::{CallReport, ErrorReport, FileReport, Output, PlannedRequest};
+pub use output::{CallReport, ErrorReport, FileReport, Idempotency, Output, PlannedRequest};

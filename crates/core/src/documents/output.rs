@@ -134,6 +134,9 @@ pub struct CallReport {
     /// The `X-Line-Retry-Key` that every attempt carried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_key: Option<String>,
+    /// What `options.idempotency_key` means for this action; absent where none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
     /// LINE's id of the request that had the effect: after a 409, of the accepted one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -188,6 +191,16 @@ fn cut(text: &str) -> String {
         return text.to_owned();
     }
     format!("{}…", &text[..text.floor_char_boundary(MAX_TEXT)])
+}
+
+/// What an idempotency key means for an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Idempotency {
+    /// LINE carries out one request with the retry key that is made of it, for 24 hours.
+    KeptByLine,
+    /// Making the call again does no harm, so the key is not used.
+    NotNeeded,
 }
 
 impl From<&Error> for ErrorReport {
