@@ -83,6 +83,11 @@ fn token_cache(asset: &AssetFile) -> Option<PathBuf> {
     (!folder.as_os_str().is_empty()).then_some(folder)
 }
 
+/// Whether a secret has blanks or control characters, which no secret of LINE's has.
+pub(crate) fn has_blanks(secret: &str) -> bool {
+    secret.contains(|character: char| character.is_whitespace() || character.is_control())
+}
+
 pub(crate) fn read_asset(path: &Path) -> Result<Map<String, Value>, Error> {
     let invalid = |reason: String| {
         Error::new(

@@ -4,6 +4,9 @@ mod args;
 mod commands;
 mod host;
 mod panics;
+mod private;
+#[cfg(feature = "listen")]
+mod queue_file;
 mod signals;
 mod terminal;
 mod token_store;

@@ -1,5 +1,5 @@
 //! The signals that a face which keeps running obeys: SIGTERM and SIGINT ask for its end, SIGUSR1
-//! for its figures. What follows from them is the face's matter.
+//! for its figures. A file that reached its limit (SIGXFSZ) ends nothing. What follows from them is the face's matter.
 
 use std::io;
 
@@ -20,16 +20,18 @@ pub(crate) enum Signal {
 /// Where the system takes no handler, or gives no thread.
 #[cfg(unix)]
 pub(crate) fn watch(obey: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGXFSZ])?;
     let thread = std::thread::Builder::new().name("signals".to_owned());
     thread.spawn(move || {
         let mut stopping = false;
         for signal in signals.forever() {
-            if signal == SIGUSR1 {
+            if signal == SIGXFSZ {
+                // A file that may not grow is an error of whoever writes it, and no end.
+            } else if signal == SIGUSR1 {
                 obey(Signal::Report);
             } else if stopping {
                 let _ends_here = emulate_default_handler(signal);

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use line_connector_client::{Error, Hold, Kind, Store};
 
+use crate::private::{Exposure, exposure, no_link, private};
+
 /// More than any token needs; a longer file is none of ours.
 const LONGEST: u64 = 64 * 1024;
 
@@ -66,8 +68,11 @@ impl Store for TokenFiles {
             return Err(unusable(&path, "is not a plain file; remove it"));
         }
         guard(&path, &found, "600")?;
+        let mut options = OpenOptions::new();
+        no_link(options.read(true));
         let mut content = Vec::new();
-        match File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut content)) {
+        let opened = options.open(&path);
+        match opened.and_then(|file| file.take(LONGEST).read_to_end(&mut content)) {
             Ok(_) => Ok(Some(content)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(error)),
@@ -138,18 +143,6 @@ fn unusable(path: &Path, why: &str) -> Error {
     Error::new(Kind::Usage, message).with_hint(hint)
 }
 
-/// Options for a file that its owner alone can read and write.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
-}
-
 fn make(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -163,24 +156,17 @@ fn make(folder: &Path) -> io::Result<()> {
 
 /// Refuses what others can read or write, or what is somebody else's: a token that stands there may
 /// be known to them, or be theirs.
-#[cfg(unix)]
 fn guard(path: &Path, found: &Metadata, mode: &str) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt as _;
-    if found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(unusable(path, "belongs to another user"));
+    let Some(exposure) = exposure(found) else {
+        return Ok(());
+    };
+    let error = unusable(path, exposure.text());
+    if exposure != Exposure::Mode {
+        return Err(error);
     }
-    if found.mode() & 0o077 != 0 {
-        let hint = format!(
-            "whoever can read it can send in the channel's name: run `chmod {mode} {}`, or remove it",
-            path.display()
-        );
-        return Err(unusable(path, "can be used by others").with_hint(hint));
-    }
-    Ok(())
-}
-
-/// Elsewhere the folder's own access rules decide; there is no mode to look at.
-#[cfg(not(unix))]
-fn guard(_: &Path, _: &Metadata, _: &str) -> Result<(), Error> {
-    Ok(())
+    let hint = format!(
+        "whoever can read it can send in the channel's name: run `chmod {mode} {}`, or remove it",
+        path.display()
+    );
+    Err(error.with_hint(hint))
 }

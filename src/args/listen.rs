@@ -19,6 +19,10 @@ pub(crate) struct ListenArguments {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) address: SocketAddr,
+    /// The address that answers `/healthz` and `/metrics`. Without it the address above does, to
+    /// this machine alone.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin_address: Option<SocketAddr>,
     /// The path of the webhook URL.
     #[arg(long, value_name = "PATH", default_value = "/")]
     pub(crate) path: String,
@@ -62,8 +66,8 @@ pub(crate) struct ListenArguments {
     /// The largest body, bytes.
     #[arg(long, value_name = "N", default_value_t = 1_048_576, value_parser = clap::value_parser!(u32).range(1..=67_108_864))]
     pub(crate) max_body_bytes: u32,
-    /// The most connections; over it the one that has been idle for longest is closed. Each needs a
-    /// file descriptor (`ulimit -n`).
+    /// The most connections; over it the one that has waited for its client for longest is closed.
+    /// Each needs a file descriptor (`ulimit -n`).
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_connections: u32,
     /// How long a connection may be idle, or take for a request's head, seconds.

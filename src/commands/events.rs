@@ -1,17 +1,15 @@
 //! `events`: lists the events of a receiver's queue, replays and drops dead letters. The receiver may
 //! run meanwhile, and notices within a second.
 
-use std::fmt::Display;
-use std::path::Path;
-
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use line_connector_client::{Clock, Error, ExitCode, Kind, SystemClock};
+use line_connector_client::{Clock, Error, ExitCode, SystemClock};
 use line_connector_receiver::millis;
-use line_connector_receiver::queue::{Changes, EventState, Listed, Queue, QueueError};
+use line_connector_receiver::queue::{Access, Changes, EventState, Listed, Queue, QueueError};
 
 use crate::args::{Chosen, EventsCommand, QueueFile, Standing};
+use crate::queue_file::{self, queue_error};
 use crate::terminal::{print, say};
 
 /// The most events that one transaction reads or changes, so that a running receiver never waits for
@@ -39,21 +37,9 @@ pub(super) fn events(command: &EventsCommand) -> Result<ExitCode, Error> {
     }
 }
 
-/// An error that is about the queue's file.
-pub(super) fn queue_error(path: &Path, reason: impl Display) -> Error {
-    let path = path.display();
-    Error::new(
-        Kind::Usage,
-        format!("the queue {path} cannot be used: {reason}"),
-    )
-    .with_hint("name the file of a receiver's queue that this user may write, on a disk with room")
-}
-
-fn open(file: &QueueFile) -> Result<Queue, Error> {
-    if !file.path.exists() {
-        return Err(queue_error(&file.path, "there is no such file"));
-    }
-    Queue::open(&file.path).map_err(|error| queue_error(&file.path, error))
+fn open(file: &QueueFile, access: Access) -> Result<Queue, Error> {
+    queue_file::check(&file.path)?;
+    Queue::open_existing(&file.path, access).map_err(|error| queue_error(&file.path, error))
 }
 
 fn list(
@@ -62,7 +48,7 @@ fn list(
     limit: i64,
     with_event: bool,
 ) -> Result<ExitCode, Error> {
-    let queue = open(file)?;
+    let queue = open(file, Access::Read)?;
     let state = match state {
         Standing::Waiting => EventState::Waiting,
         Standing::Dead => EventState::Dead,
@@ -113,7 +99,7 @@ fn change(
     one: impl Fn(&Changes<'_>, i64) -> Result<bool, QueueError>,
 ) -> Result<ExitCode, Error> {
     let path = &chosen.queue.path;
-    let mut queue = open(&chosen.queue)?;
+    let mut queue = open(&chosen.queue, Access::Change)?;
     let (mut count, mut absent, mut after) = (0_u64, Vec::new(), 0);
     let mut named = chosen.sequences.iter().copied();
     loop {

@@ -2,7 +2,8 @@
 //! the command line, files and the environment; what a webhook goes through is `receiver`'s matter.
 
 use std::fmt::Display;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -20,16 +21,16 @@ use line_connector_core::backoff::bound;
 use line_connector_core::documents::AssetParameters;
 use line_connector_core::documents::json;
 use line_connector_core::error::Detail;
-use line_connector_receiver::queue::{self, Queue};
+use line_connector_receiver::queue::Queue;
 use line_connector_receiver::{
     Acknowledgements, Channel, DeliverySettings, Host, Intake, QueueSettings, Receiver,
     RetryLimits, ServerSettings, Settings, ShutdownReason, Signer, Sink, StartError, Target,
 };
 
-use super::events::queue_error;
 use crate::args::ListenArguments;
 use crate::host::{self, variable};
 use crate::panics::contain;
+use crate::queue_file::{self, queue_error};
 use crate::signals::{self, Signal};
 use crate::terminal::say;
 
@@ -58,14 +59,30 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
     let configured = channels(catalog, arguments, &environment)?;
     let unusable = |reason: &dyn Display| queue_error(&arguments.queue, reason);
     // Held until the process ends: two receivers would deliver the same events.
-    let _lock = queue::reserve(&arguments.queue).map_err(|error| unusable(&error))?;
+    let _lock = queue_file::reserve(&arguments.queue)?;
     let queue = Queue::open(&arguments.queue).map_err(|error| unusable(&error))?;
+    // What SQLite has just made beside it, or found there.
+    queue_file::check(&arguments.queue)?;
     let host = Host {
         clock: Arc::new(|| SystemClock.now()),
         random: || SystemRandom.bits(),
+        tell: say,
     };
     let mut unknown = Vec::new();
     let mut known = Vec::new();
+    let mut warnings = Vec::new();
+    if queue_file::is_replaceable(&arguments.queue) {
+        warnings.push("others may change the queue's folder, and so put another file in its place");
+    }
+    if configured
+        .iter()
+        .any(|one| !is_usual_secret(one.channel.secret.expose()))
+    {
+        warnings.push(
+            "a channel secret is not 32 hexadecimal digits, as LINE's are: its webhooks are refused \
+             if it is another text than LINE's",
+        );
+    }
     let several = configured.len() > 1;
     for (index, one) in configured.into_iter().enumerate() {
         if several && one.channel.destination.is_none() {
@@ -97,10 +114,15 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
     let receiver = receiver.map_err(|error| match error {
         StartError::Queue(error) => unusable(&error),
         error => Error::new(Kind::Usage, error.to_string())
-            .with_hint("choose another --address, or end what uses this one"),
+            .with_hint("choose another --address or --admin-address, or end what uses this one"),
     })?;
     let url = format!("http://{}{}", receiver.address(), arguments.path);
-    say(&json!({"listening": url}).to_string());
+    let mut line = json!({"listening": url});
+    if let (Some(address), Some(members)) = (receiver.admin_address(), line.as_object_mut()) {
+        members.insert("admin".to_owned(), format!("http://{address}/").into());
+    }
+    say(&line.to_string());
+    warnings.into_iter().for_each(say);
     if !unknown.is_empty() {
         std::thread::spawn(move || learn(&intake, unknown));
     }
@@ -109,6 +131,9 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
         ShutdownReason::OutputClosed => {
             say("nobody reads standard output any more; the events wait in the queue");
         }
+        ShutdownReason::OutputFailed(kind) => say(&format!(
+            "standard output cannot be written: {kind}; the events wait in the queue"
+        )),
         ShutdownReason::Panicked => say("a bug ends the receiver; the events wait in the queue"),
         ShutdownReason::Requested | ShutdownReason::InputEnded => {}
     }
@@ -120,7 +145,12 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
 fn grace(reason: ShutdownReason, arguments: &ListenArguments) -> Duration {
     match (reason, &arguments.forward) {
         // Nobody is left who could settle anything.
-        (ShutdownReason::InputEnded | ShutdownReason::OutputClosed, _) => Duration::ZERO,
+        (
+            ShutdownReason::InputEnded
+            | ShutdownReason::OutputClosed
+            | ShutdownReason::OutputFailed(_),
+            _,
+        ) => Duration::ZERO,
         (_, Some(_)) => timeout(arguments) + SHUTDOWN_MARGIN,
         (_, None) => SHUTDOWN_GRACE,
     }
@@ -131,7 +161,7 @@ fn exit_code(reason: ShutdownReason, panics: u64) -> ExitCode {
     match reason {
         ShutdownReason::Panicked => ExitCode::Bug,
         _ if panics > 0 => ExitCode::Bug,
-        ShutdownReason::OutputClosed => ExitCode::NoAnswer,
+        ShutdownReason::OutputClosed | ShutdownReason::OutputFailed(_) => ExitCode::NoAnswer,
         ShutdownReason::Requested | ShutdownReason::InputEnded => ExitCode::Accepted,
     }
 }
@@ -141,6 +171,7 @@ fn settings(arguments: &ListenArguments) -> Settings {
     Settings {
         server: ServerSettings {
             address: arguments.address,
+            admin_address: arguments.admin_address,
             path: format!("/{}", arguments.path.trim_start_matches('/')),
             max_body_bytes: usize::try_from(arguments.max_body_bytes).unwrap_or(usize::MAX),
             max_connections: usize::try_from(arguments.max_connections).unwrap_or(usize::MAX),
@@ -172,7 +203,7 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
     }
     let Some(url) = &arguments.forward else {
         return Ok(Sink::Stdio {
-            output: Box::new(io::stdout()),
+            output: standard_output(),
             acknowledgements: arguments.ack.then(|| Acknowledgements {
                 input: Box::new(io::BufReader::new(io::stdin())),
                 timeout: timeout(arguments),
@@ -180,11 +211,9 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
             }),
         });
     };
-    let host = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
-    if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
-        let message = "--forward must be a URL that starts with https:// (or http://)";
+    if !transport::is_usable(url) {
+        let message =
+            "--forward must be a URL that starts with https:// (or http://), without a user";
         return Err(Error::new(Kind::Usage, message));
     }
     let authorities = arguments
@@ -210,6 +239,42 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
         timeout: timeout(arguments),
         transport,
     }))
+}
+
+/// Standard output for lines.
+#[cfg(unix)]
+fn standard_output() -> Box<dyn Write + Send> {
+    use std::os::fd::AsFd as _;
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(output) => Box::new(WholeLines(File::from(output))),
+        Err(_) => Box::new(io::stdout()),
+    }
+}
+
+/// Elsewhere it is written as it comes.
+#[cfg(not(unix))]
+fn standard_output() -> Box<dyn Write + Send> {
+    Box::new(io::stdout())
+}
+
+/// An output that takes all lines or none: where a disk takes a part of them only, the file is cut
+/// back, so that the next line begins at the start of one.
+#[cfg_attr(not(unix), expect(dead_code, reason = "see above"))]
+struct WholeLines(File);
+
+impl Write for WholeLines {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let found = self.0.metadata().ok().filter(std::fs::Metadata::is_file);
+        let written = self.0.write_all(lines);
+        if let (Err(_), Some(found)) = (&written, found) {
+            self.0.set_len(found.len())?;
+        }
+        written.map(|()| lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What signs the POSTs: the file's secret, or the environment's.
@@ -324,6 +389,10 @@ fn channel(
     let secret = secret
         .and_then(Value::as_str)
         .filter(|secret| !secret.is_empty());
+    if secret.is_some_and(host::has_blanks) {
+        let message = "the channel secret must have no blanks";
+        return Err(invalid_asset(source, "/client_secret", message));
+    }
     let secret = secret.ok_or_else(|| {
         let error = invalid_asset(source, "/client_secret", "the channel secret is missing");
         error.with_hint("give `client_secret` in an --asset file, or set LINE_CLIENT_SECRET")
@@ -335,6 +404,11 @@ fn channel(
         },
         operator,
     })
+}
+
+/// Whether a channel secret looks like LINE's: 32 hexadecimal digits.
+fn is_usual_secret(secret: &str) -> bool {
+    secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Asks LINE for the bot's user ID of each channel that did not name it, until all are known. Until
@@ -388,6 +462,11 @@ mod tests {
             (ShutdownReason::Requested, 0, ExitCode::Accepted),
             (ShutdownReason::InputEnded, 0, ExitCode::Accepted),
             (ShutdownReason::OutputClosed, 0, ExitCode::NoAnswer),
+            (
+                ShutdownReason::OutputFailed(io::ErrorKind::StorageFull),
+                0,
+                ExitCode::NoAnswer,
+            ),
             (ShutdownReason::Requested, 1, ExitCode::Bug),
             (ShutdownReason::OutputClosed, 1, ExitCode::Bug),
             (ShutdownReason::Panicked, 1, ExitCode::Bug),

@@ -185,6 +185,11 @@ impl Received {
             .filter_map(|parameters| parameters.get(SECRET))
             .find(|value| !value.is_null() && value.as_str() != Some(""));
         match given {
+            Some(Value::String(secret)) if host::has_blanks(secret) => {
+                let message = "the channel secret must have no blanks";
+                let detail = Detail::new("/asset/client_secret", message);
+                Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(vec![detail]))
+            }
             Some(Value::String(secret)) => Ok(Secret::new(secret.as_str())),
             Some(other) => {
                 let detail = mistyped("/asset/client_secret", "a string", other);

@@ -19,26 +19,33 @@ use serde_json::{Value, json};
 use crate::world;
 
 pub(crate) const SECRET: &str = "the-secret-of-the-first-channel";
-const OTHER_SECRET: &str = "the-secret-of-the-second-channel";
+pub(crate) const OTHER_SECRET: &str = "the-secret-of-the-second-channel";
 pub(crate) const BOT: &str = "Uaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-const OTHER_BOT: &str = "Ubbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+pub(crate) const OTHER_BOT: &str = "Ubbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 /// More than any step takes, even on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 /// LINE takes no answer after this.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// A running `listen`.
-struct Listening {
-    child: Child,
-    address: SocketAddr,
+pub(crate) struct Listening {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: Option<SocketAddr>,
     input: Option<ChildStdin>,
     lines: mpsc::Receiver<String>,
-    errors: Arc<Mutex<String>>,
+    pub(crate) errors: Arc<Mutex<String>>,
+}
+
+/// The address of a URL.
+fn address_of(url: &str) -> SocketAddr {
+    let host = url.strip_prefix("http://").unwrap();
+    host.split('/').next().unwrap().parse().unwrap()
 }
 
 impl Listening {
     /// One channel, its secret from the environment, and the queue in this file.
-    fn start(queue: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(queue: &Path, arguments: &[&str]) -> Self {
         let environment = [
             ("LINE_CLIENT_ID", "1234567890"),
             ("LINE_CLIENT_SECRET", SECRET),
@@ -46,7 +53,7 @@ impl Listening {
         Self::with(queue, arguments, &environment)
     }
 
-    fn with(queue: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(queue: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let queue = queue.to_str().unwrap();
         let listen = ["listen", "--address", "127.0.0.1:0", "--queue", queue];
         let mut child = world::start(&[&listen, arguments].concat(), environment);
@@ -68,18 +75,18 @@ impl Listening {
                 let _ = line.send(text);
             }
         });
-        let address = loop {
+        let (address, admin) = loop {
             let line = ready.recv_timeout(LONG);
             let line = line.unwrap_or_else(|_| panic!("no address: {}", errors.lock().unwrap()));
             let document: Value = serde_json::from_str(&line).unwrap_or_default();
             if let Some(url) = document["listening"].as_str() {
-                let host = url.strip_prefix("http://").unwrap();
-                break host.split('/').next().unwrap().parse().unwrap();
+                break (address_of(url), document["admin"].as_str().map(address_of));
             }
         };
         Self {
             child,
             address,
+            admin,
             input,
             lines,
             errors,
@@ -87,19 +94,19 @@ impl Listening {
     }
 
     /// What the platform reads next.
-    fn line(&self) -> Value {
+    pub(crate) fn line(&self) -> Value {
         let line = self.lines.recv_timeout(LONG).expect("a line");
         serde_json::from_str(&line).unwrap()
     }
 
     /// The ids on the next lines.
-    fn ids(&self, count: usize) -> Vec<String> {
+    pub(crate) fn ids(&self, count: usize) -> Vec<String> {
         let ids = (0..count).map(|_| self.line()["id"].as_str().unwrap().to_owned());
         ids.collect()
     }
 
     /// What it counts under this name.
-    fn metric(&self, name: &str) -> u64 {
+    pub(crate) fn metric(&self, name: &str) -> u64 {
         let text = get(self.address, "/metrics").1;
         let line = text.lines().find(|line| {
             line.strip_prefix(name)
@@ -109,7 +116,7 @@ impl Listening {
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
-    fn waits_for(&self, name: &str, value: u64) {
+    pub(crate) fn waits_for(&self, name: &str, value: u64) {
         let end = Instant::now() + LONG;
         while self.metric(name) != value {
             assert!(Instant::now() < end, "{name} is {}", self.metric(name));
@@ -118,7 +125,7 @@ impl Listening {
     }
 
     /// Asks it to end and waits until it has: the exit code, and the lines that nobody read yet.
-    fn terminate(mut self) -> (i32, Vec<String>) {
+    pub(crate) fn terminate(mut self) -> (i32, Vec<String>) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert!(sent.success());
@@ -131,7 +138,7 @@ impl Listening {
         (code, self.lines.iter().collect())
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -157,7 +164,7 @@ pub(crate) fn place() -> (tempfile::TempDir, PathBuf) {
     (folder, queue)
 }
 
-fn sign(secret: &str, body: &str) -> String {
+pub(crate) fn sign(secret: &str, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     base64(hmac::sign(&key, body.as_bytes()).as_ref())
 }
@@ -172,7 +179,7 @@ pub(crate) fn text(id: &str, user: u32, time: u64) -> Value {
     })
 }
 
-fn webhook(destination: &str, events: &[Value]) -> String {
+pub(crate) fn webhook(destination: &str, events: &[Value]) -> String {
     json!({"destination": destination, "events": events}).to_string()
 }
 
@@ -200,7 +207,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// One request on a connection of its own, and its answer, if one came.
-fn exchange(address: SocketAddr, request: &[u8]) -> Option<(u16, String)> {
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(LONG)).unwrap();
     // Whoever refuses a body need not read it.
@@ -208,7 +215,7 @@ fn exchange(address: SocketAddr, request: &[u8]) -> Option<(u16, String)> {
     answer(&mut stream)
 }
 
-fn answer(stream: &mut TcpStream) -> Option<(u16, String)> {
+pub(crate) fn answer(stream: &mut TcpStream) -> Option<(u16, String)> {
     let mut text = Vec::new();
     let _ = stream.read_to_end(&mut text);
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -218,7 +225,7 @@ fn answer(stream: &mut TcpStream) -> Option<(u16, String)> {
 }
 
 /// `events …` on a queue: its exit code and the lines it prints.
-fn events(command: &str, queue: &Path, arguments: &[&str]) -> (i32, Vec<Value>) {
+pub(crate) fn events(command: &str, queue: &Path, arguments: &[&str]) -> (i32, Vec<Value>) {
     let queue = queue.to_str().unwrap();
     let arguments = [&["events", command, "--queue", queue], arguments].concat();
     let ended = world::run(&arguments, b"", &[]);
@@ -310,11 +317,11 @@ fn only_what_line_signed_is_taken() {
 
 /// What the platform got with one POST.
 #[derive(Debug, Clone)]
-struct Got {
-    id: String,
+pub(crate) struct Got {
+    pub(crate) id: String,
     chat: String,
-    attempt: i64,
-    key: String,
+    pub(crate) attempt: i64,
+    pub(crate) key: String,
     signature: String,
     at: Instant,
 }
@@ -323,17 +330,19 @@ struct Got {
 type Decide = dyn Fn(&Got) -> (u16, &'static str) + Send + Sync;
 
 /// The platform: a listener that answers as it is told and notes what it got.
-struct Platform {
-    address: SocketAddr,
+pub(crate) struct Platform {
+    pub(crate) address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
 }
 
 impl Platform {
-    fn new(decide: impl Fn(&Got) -> (u16, &'static str) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        decide: impl Fn(&Got) -> (u16, &'static str) + Send + Sync + 'static,
+    ) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), decide)
     }
 
-    fn on(
+    pub(crate) fn on(
         listener: TcpListener,
         decide: impl Fn(&Got) -> (u16, &'static str) + Send + Sync + 'static,
     ) -> Self {
@@ -349,20 +358,20 @@ impl Platform {
         Self { address, got }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/events", self.address)
     }
 
-    fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 
-    fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.got().into_iter().map(|got| got.id).collect()
     }
 
     /// Waits until it got this many POSTs.
-    fn waits_for(&self, count: usize) {
+    pub(crate) fn waits_for(&self, count: usize) {
         let end = Instant::now() + LONG;
         while self.got.lock().unwrap().len() < count {
             assert!(Instant::now() < end, "the platform got {:?}", self.ids());
@@ -893,7 +902,9 @@ fn each_channel_is_verified_with_its_own_secret_only() {
         2
     );
     let errors = listening.errors.lock().unwrap().clone();
-    assert!(!errors.contains("secret"), "{errors}");
+    for secret in [SECRET, OTHER_SECRET] {
+        assert!(!errors.contains(secret), "{errors}");
+    }
     assert_eq!(listening.terminate(), (0, Vec::new()));
 }
 
@@ -983,7 +994,11 @@ fn what_does_not_fit_is_refused_and_the_rest_goes_on() {
     let limits = ["--max-body-bytes", "20000", "--max-waiting", "2", "--hold"];
     let listening = Listening::start(&queue, &limits);
     let address = listening.address;
-    let head = |length: &str| format!("POST / HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n");
+    let signature = sign(OTHER_SECRET, "");
+    let head = |length: &str| {
+        let signed = format!("X-Line-Signature: {signature}");
+        format!("POST / HTTP/1.1\r\nHost: x\r\n{signed}\r\n{length}\r\n\r\n")
+    };
     // Announced: refused before a byte of it is read.
     let announced = exchange(address, head("Content-Length: 100000000").as_bytes());
     assert_eq!(announced.unwrap().0, 413);

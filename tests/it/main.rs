@@ -57,6 +57,9 @@ mod round_trip;
 // `listen` and `events`: webhooks from LINE to the platform, whatever breaks in between.
 #[cfg(feature = "listen")]
 mod listen;
+// `listen` and `events` among hostile clients, full disks, other users' files and wrong clocks.
+#[cfg(feature = "listen")]
+mod listen_hostile;
 // The receiver as a library, where parts of it panic: what that costs, and what goes on.
 #[cfg(feature = "listen")]
 mod receiver_panics;

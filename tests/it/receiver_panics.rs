@@ -20,18 +20,32 @@ use serde_json::Value;
 use crate::listen::{BOT, LONG, SECRET, get, pause, place, send, text};
 
 /// A receiver in this process.
-struct Running {
-    receiver: Receiver,
-    address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) receiver: Receiver,
+    pub(crate) address: SocketAddr,
     shutdown: mpsc::Receiver<ShutdownReason>,
     queue: PathBuf,
-    _folder: tempfile::TempDir,
 }
 
 impl Running {
     /// One channel, its webhooks read by `intake_clock`; everything else goes by `clock`.
-    fn start(intake_clock: Clock, clock: Clock, sink: Sink) -> Self {
-        let (folder, queue) = place();
+    fn start(queue: &Path, intake_clock: Clock, clock: Clock, sink: Sink) -> Self {
+        let host = Host {
+            clock,
+            random: || 0,
+            tell: |_| {},
+        };
+        Self::of(queue, intake_clock, &host, sink, 2)
+    }
+
+    /// The same, of any host.
+    pub(crate) fn of(
+        queue: &Path,
+        intake_clock: Clock,
+        host: &Host,
+        sink: Sink,
+        max_in_flight: usize,
+    ) -> Self {
         let channel = Channel {
             destination: Some(BOT.to_owned()),
             secret: Secret::new(SECRET),
@@ -41,6 +55,7 @@ impl Running {
         let settings = Settings {
             server: ServerSettings {
                 address: "127.0.0.1:0".parse().unwrap(),
+                admin_address: None,
                 path: "/".to_owned(),
                 max_body_bytes: 1 << 20,
                 max_connections: 64,
@@ -52,7 +67,7 @@ impl Running {
                 remember: Duration::from_hours(24),
             },
             delivery: DeliverySettings {
-                max_in_flight: 2,
+                max_in_flight,
                 retry: RetryLimits {
                     max_failures: 3,
                     max_age: Duration::from_hours(24),
@@ -60,30 +75,25 @@ impl Running {
             },
         };
         let (shutdown_tx, shutdown) = mpsc::channel();
-        let host = Host {
-            clock,
-            random: || 0,
-        };
-        let opened = Queue::open(&queue).unwrap();
-        let receiver = Receiver::start(settings, opened, intake, sink, &host, shutdown_tx);
+        let opened = Queue::open(queue).unwrap();
+        let receiver = Receiver::start(settings, opened, intake, sink, host, shutdown_tx);
         let receiver = receiver.unwrap();
         Self {
             address: receiver.address(),
             receiver,
             shutdown,
-            queue,
-            _folder: folder,
+            queue: queue.to_owned(),
         }
     }
 
-    fn metric(&self, name: &str) -> String {
+    pub(crate) fn metric(&self, name: &str) -> String {
         let text = get(self.address, "/metrics").1;
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("{name}")).to_owned()
     }
 
-    fn waits_for(&self, name: &str, value: &str) {
+    pub(crate) fn waits_for(&self, name: &str, value: &str) {
         let end = Instant::now() + LONG;
         while self.metric(name) != value {
             assert!(Instant::now() < end, "{name} is {}", self.metric(name));
@@ -91,12 +101,12 @@ impl Running {
         }
     }
 
-    fn listed(queue: &Path, state: EventState) -> Vec<Listed> {
+    pub(crate) fn listed(queue: &Path, state: EventState) -> Vec<Listed> {
         Queue::open(queue).unwrap().list(state, 0, 1_000).unwrap()
     }
 }
 
-fn time() -> SystemTime {
+pub(crate) fn time() -> SystemTime {
     SystemClock.now()
 }
 
@@ -114,7 +124,8 @@ fn fragile_clock() -> (Clock, Arc<AtomicBool>) {
 #[test]
 fn a_webhook_that_panics_is_answered_500_and_may_come_again() {
     let (clock, armed) = fragile_clock();
-    let running = Running::start(clock, Arc::new(time), Sink::Hold);
+    let (_folder, queue) = place();
+    let running = Running::start(&queue, clock, Arc::new(time), Sink::Hold);
     let address = running.address;
     let unlucky = [text("02A", 2, 1), text("02B", 2, 2)];
     assert_eq!(send(address, &[text("01A", 1, 1)]), Some(200));
@@ -144,7 +155,8 @@ fn a_webhook_that_panics_is_answered_500_and_may_come_again() {
 #[test]
 fn webhooks_around_one_that_panics_are_taken() {
     let (clock, armed) = fragile_clock();
-    let running = Running::start(clock, Arc::new(time), Sink::Hold);
+    let (_folder, queue) = place();
+    let running = Running::start(&queue, clock, Arc::new(time), Sink::Hold);
     let address = running.address;
     armed.store(true, Ordering::SeqCst);
     let senders: Vec<_> = (0..8)
@@ -199,7 +211,9 @@ fn a_delivery_that_panics_is_a_failure_of_its_event() {
         timeout: LONG,
         transport: Arc::clone(&transport) as Arc<dyn Transport>,
     };
-    let running = Running::start(Arc::new(time), Arc::new(time), Sink::Forward(target));
+    let (_folder, queue) = place();
+    let sink = Sink::Forward(target);
+    let running = Running::start(&queue, Arc::new(time), Arc::new(time), sink);
     let sent = [
         text("always", 1, 1),
         text("after", 1, 2),
@@ -228,10 +242,18 @@ fn a_delivery_that_panics_is_a_failure_of_its_event() {
 
 #[test]
 fn a_panic_of_the_coordinator_ends_the_receiver_and_loses_nothing() {
-    let (clock, armed) = fragile_clock();
-    let running = Running::start(Arc::new(time), clock, Sink::Hold);
+    let (_folder, queue) = place();
+    let host = Host {
+        clock: Arc::new(time),
+        random: || 0,
+        tell: |_| panic!("telling panics"),
+    };
+    let running = Running::of(&queue, Arc::new(time), &host, Sink::Hold, 2);
     assert_eq!(send(running.address, &[text("01A", 1, 1)]), Some(200));
-    armed.store(true, Ordering::SeqCst);
+    // What cannot be written is told.
+    let mut other = Queue::open(&queue).unwrap();
+    let refused = other.write(|_| Ok(send(running.address, &[text("01B", 1, 2)])));
+    assert_eq!(refused.unwrap(), Some(503));
     let reason = running.shutdown.recv_timeout(LONG).unwrap();
     assert_eq!(reason, ShutdownReason::Panicked);
     assert_eq!(

@@ -4,11 +4,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use super::host::{Host, whole_millis};
+use super::host::{Host, SteadyClock, whole_millis};
 use super::metrics::{DeliveryOutcome, Metrics};
 use super::policy::{self, Decision, DeliveryResult, History, Outage};
 use super::queue::{Changes, NewEvent, Queue, QueueError, QueuedEvent};
@@ -20,6 +20,74 @@ const MAX_BATCH: usize = 512;
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// The wait for a message while something must be written again or the end is near.
 const SHORT_WAIT: Duration = Duration::from_millis(50);
+
+/// How long results may wait for others, so that one commit serves them all, while there is enough
+/// else to deliver.
+const GATHER_TIME: Duration = Duration::from_millis(2);
+/// How much the disk must take to be called healthy, bytes: more than LINE's webhooks usually have.
+const TRIAL_BYTES: usize = 64 * 1024;
+/// The most of what could not be stored that it must take beside that.
+const MAX_TRIAL_BYTES: usize = 1024 * 1024;
+
+/// An event that is handed out.
+pub(crate) struct Turn {
+    pub(crate) event: QueuedEvent,
+    /// Whether it is older than ids are remembered: it may have come before.
+    pub(crate) stale: bool,
+    /// Which recall would cover it.
+    pub(crate) round: u64,
+}
+
+/// Calls events back that were handed out and whose turn has not come.
+#[derive(Clone, Default)]
+pub(crate) struct Recall(Arc<AtomicU64>);
+
+impl Recall {
+    /// Whether this event must not be tried any more.
+    pub(crate) fn covers(&self, turn: &Turn) -> bool {
+        turn.round < self.0.load(Ordering::Relaxed)
+    }
+
+    /// Calls back what was handed out so far.
+    pub(crate) fn all(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn round(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where events are handed out.
+pub(crate) struct Outlet {
+    /// Has room for a whole window.
+    pub(crate) deliveries: SyncSender<Turn>,
+    /// How many may be out at once.
+    pub(crate) window: usize,
+    /// Calls them back.
+    pub(crate) recall: Recall,
+}
+
+/// Whether the disk takes what is written.
+#[derive(Default)]
+struct Disk {
+    /// How many bytes it must take to be good again, where it failed.
+    failing: Option<usize>,
+    /// When it last took a trial.
+    proven: Option<Instant>,
+}
+
+impl Disk {
+    fn trial_bytes(&self) -> i64 {
+        i64::try_from(self.failing.unwrap_or(TRIAL_BYTES)).unwrap_or(i64::MAX)
+    }
+
+    /// It took a trial lately, and nothing failed since.
+    fn is_proven(&self) -> bool {
+        let lately = |at: Instant| at.elapsed() < MAINTENANCE_INTERVAL;
+        self.failing.is_none() && self.proven.is_some_and(lately)
+    }
+}
 
 /// What the coordinator is told.
 pub(crate) enum Message {
@@ -48,6 +116,12 @@ pub(crate) struct Arrival {
     pub(crate) channel: String,
     pub(crate) events: Vec<NewEvent>,
     pub(crate) answer: Box<dyn FnOnce(Stored) + Send>,
+}
+
+impl Arrival {
+    fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.body.len()).sum()
+    }
 }
 
 /// What became of an arrival.
@@ -86,12 +160,16 @@ pub(crate) struct Coordinator {
     delivery_settings: DeliverySettings,
     inbox: Receiver<Message>,
     /// Where events are handed out; none where they are only held.
-    deliveries: Option<SyncSender<QueuedEvent>>,
+    outlet: Option<Outlet>,
     metrics: Arc<Metrics>,
     host: Host,
+    clock: SteadyClock,
+    disk: Disk,
     in_flight: HashMap<i64, InFlight>,
     /// Decisions that are not on the disk yet, by sequence number.
     decisions: Vec<(i64, Decision)>,
+    /// When the first of them was made.
+    decided: Instant,
     outage: Outage,
     data_version: i64,
     maintained: Instant,
@@ -100,7 +178,7 @@ pub(crate) struct Coordinator {
 }
 
 impl Coordinator {
-    /// A coordinator over an open queue. `deliveries` must have room for `max_in_flight` events.
+    /// A coordinator over an open queue.
     ///
     /// # Errors
     ///
@@ -109,28 +187,40 @@ impl Coordinator {
         mut queue: Queue,
         (queue_settings, delivery_settings): (QueueSettings, DeliverySettings),
         inbox: Receiver<Message>,
-        deliveries: Option<SyncSender<QueuedEvent>>,
+        outlet: Option<Outlet>,
         metrics: Arc<Metrics>,
         host: Host,
     ) -> Result<Self, QueueError> {
         queue.requeue_in_flight()?;
-        let coordinator = Self {
+        // A disk that is full has no room for the note either, and is told of with the first event.
+        if queue.begin().unwrap_or(false) {
+            (host.tell)(
+                "the queue's journal (its file with -wal) is gone: events that came shortly before \
+                 the last receiver ended may be lost",
+            );
+        }
+        let clock = SteadyClock::new(&host.clock);
+        let mut coordinator = Self {
             data_version: queue.data_version()?,
             queue,
             queue_settings,
             delivery_settings,
             inbox,
-            deliveries,
+            outlet,
             metrics,
             host,
+            clock,
+            disk: Disk::default(),
             in_flight: HashMap::new(),
             decisions: Vec::new(),
+            decided: Instant::now(),
             outage: Outage::default(),
             maintained: Instant::now(),
             stop_deadline: None,
             last_commit_failed: false,
         };
         coordinator.count()?;
+        coordinator.clamp_due();
         Ok(coordinator)
     }
 
@@ -168,7 +258,10 @@ impl Coordinator {
                         event.acknowledgement_deadline = Some(deadline);
                     }
                 }
-                Message::Stop(grace) => self.stop_deadline = Some(Instant::now() + grace),
+                Message::Stop(grace) => {
+                    self.stop_deadline = Some(Instant::now() + grace);
+                    self.call_back();
+                }
             }
             match self.inbox.try_recv() {
                 Ok(next) => message = next,
@@ -181,10 +274,13 @@ impl Coordinator {
     /// How long to wait for a message: until an event is due, if one may be handed out.
     fn wait(&self) -> Duration {
         // What is due stays due while it cannot be written: trying again at once would only spin.
-        if self.stop_deadline.is_some() || self.last_commit_failed || !self.decisions.is_empty() {
+        if self.stop_deadline.is_some() || self.last_commit_failed {
             return SHORT_WAIT;
         }
-        let now = self.host.millis();
+        if !self.decisions.is_empty() {
+            return GATHER_TIME.saturating_sub(self.decided.elapsed());
+        }
+        let now = self.clock.millis();
         let next = match self.queue.next_due() {
             _ if self.free_slots(self.outage.until.max(now)) == 0 => None,
             Ok(due) => due.map(|due| due.max(self.outage.until)),
@@ -203,24 +299,47 @@ impl Coordinator {
             .iter()
             .filter(|(sequence, _)| self.in_flight.contains_key(sequence));
         let in_flight = self.in_flight.len() - settled.count();
-        let held = self.deliveries.is_none() || self.stop_deadline.is_some();
-        if held || now < self.outage.until {
+        let Some(outlet) = &self.outlet else {
+            return 0;
+        };
+        if self.stop_deadline.is_some() || now < self.outage.until {
             0
         } else if self.outage.failures > 0 {
             usize::from(in_flight == 0)
         } else {
-            self.delivery_settings
-                .max_in_flight
-                .saturating_sub(in_flight)
+            outlet.window.saturating_sub(in_flight)
+        }
+    }
+
+    /// Whether the decisions may wait for more of them: others are still at work, and there is enough
+    /// for them to go on with.
+    fn gathers(&self) -> bool {
+        let Some(outlet) = &self.outlet else {
+            return false;
+        };
+        self.stop_deadline.is_none()
+            && self.outage.failures == 0
+            && self.decisions.len() < self.in_flight.len()
+            && self.decisions.len() < outlet.window / 2
+            && self.decided.elapsed() < GATHER_TIME
+    }
+
+    /// Calls back what is handed out and not yet tried.
+    fn call_back(&self) {
+        if let Some(outlet) = &self.outlet {
+            outlet.recall.all();
         }
     }
 
     /// Takes note of a result. One that is late, about an event that is no longer in flight, counts
     /// only if it acknowledges.
     fn settle(&mut self, sequence: i64, result: &DeliveryResult) {
-        let now = self.host.millis();
+        let now = self.clock.millis();
         if self.decisions.iter().any(|(known, _)| *known == sequence) {
             return;
+        }
+        if self.decisions.is_empty() {
+            self.decided = Instant::now();
         }
         let Some(event) = self.in_flight.get(&sequence) else {
             if *result == DeliveryResult::Acknowledged {
@@ -232,17 +351,24 @@ impl Coordinator {
         let limits = self.delivery_settings.retry;
         let decision = policy::decide(limits, event.history, result, now, random);
         let outcome = match (&decision, result) {
-            (Decision::Acknowledge, _) => DeliveryOutcome::Acknowledged,
-            (Decision::DeadLetter { .. }, _) => DeliveryOutcome::Dead,
-            (_, DeliveryResult::Unreachable { .. }) => DeliveryOutcome::Unreachable,
-            _ => DeliveryOutcome::Failed,
+            (Decision::GiveBack, _) => None,
+            (Decision::Acknowledge, _) => Some(DeliveryOutcome::Acknowledged),
+            (Decision::DeadLetter { .. }, _) => Some(DeliveryOutcome::Dead),
+            (_, DeliveryResult::Unreachable { .. }) => Some(DeliveryOutcome::Unreachable),
+            _ => Some(DeliveryOutcome::Failed),
         };
-        self.metrics.count_delivery(outcome, event.since.elapsed());
-        if outcome == DeliveryOutcome::Acknowledged {
+        if let Some(outcome) = outcome {
+            self.metrics.count_delivery(outcome, event.since.elapsed());
+        }
+        if decision == Decision::Acknowledge {
             let age = u64::try_from(now - event.history.accepted).unwrap_or(0);
             self.metrics.observe_delay(Duration::from_millis(age));
         }
+        let there = self.outage.failures == 0;
         self.outage.observe(result, now, random);
+        if there && self.outage.failures > 0 {
+            self.call_back();
+        }
         self.decisions.push((sequence, decision));
     }
 
@@ -266,17 +392,27 @@ impl Coordinator {
 
     /// One transaction, and what follows from it.
     fn commit(&mut self, arrivals: &mut Vec<Arrival>) {
-        let now = self.host.millis();
+        let now = self.clock.millis();
         let slots = self.free_slots(now);
         let due = || matches!(self.queue.next_due(), Ok(Some(due)) if due <= now);
-        if arrivals.is_empty() && self.decisions.is_empty() && (slots == 0 || !due()) {
+        let idle = if self.decisions.is_empty() {
+            slots == 0 || !due()
+        } else {
+            self.gathers()
+        };
+        if arrivals.is_empty() && idle {
             return;
         }
         let waiting = self.metrics.waiting.load(Ordering::Relaxed);
         let (settings, decisions) = (self.queue_settings, &self.decisions);
+        let asked = arrivals.iter().any(|arrival| arrival.events.is_empty());
+        let trial = (asked && !self.disk.is_proven()).then(|| self.disk.trial_bytes());
+        let bytes = trial.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
+            + arrivals.iter().map(Arrival::bytes).sum::<usize>();
         let committed = self.queue.write(|changes| {
             let mut committed = Committed::default();
             write_decisions(changes, decisions, &mut committed)?;
+            trial.map_or(Ok(()), |bytes| changes.trial(bytes))?;
             for arrival in arrivals.iter() {
                 let stored = store(changes, arrival, settings, now, waiting, &mut committed)?;
                 committed.stored.push(stored);
@@ -288,13 +424,41 @@ impl Coordinator {
             Ok(committed)
         });
         self.last_commit_failed = committed.is_err();
-        if let Ok(committed) = committed {
-            self.publish(committed, arrivals);
-            return;
+        match committed {
+            Ok(committed) => {
+                self.publish(committed, arrivals);
+                self.disk_took(bytes, trial.is_some());
+            }
+            Err(error) => {
+                self.metrics.failed_commits.fetch_add(1, Ordering::Relaxed);
+                for arrival in arrivals.drain(..) {
+                    (arrival.answer)(Stored::Failed);
+                }
+                self.disk_failed(bytes, &error);
+            }
         }
-        self.metrics.failed_commits.fetch_add(1, Ordering::Relaxed);
-        for arrival in arrivals.drain(..) {
-            (arrival.answer)(Stored::Failed);
+    }
+
+    /// Notes that so many bytes could be written, and tells operators where that is news.
+    fn disk_took(&mut self, bytes: usize, trial: bool) {
+        if trial {
+            self.disk.proven = Some(Instant::now());
+        }
+        if self.disk.failing.is_some_and(|needed| bytes >= needed) {
+            self.disk.failing = None;
+            (self.host.tell)("the queue can be written again");
+        }
+    }
+
+    /// Notes that so many bytes could not be written, and tells operators where that is news.
+    fn disk_failed(&mut self, bytes: usize, error: &QueueError) {
+        // A trial of as many bytes takes less room than events with their indexes.
+        let needed = bytes.min(MAX_TRIAL_BYTES) + TRIAL_BYTES;
+        let before = self.disk.failing.replace(needed);
+        if before.is_none() {
+            (self.host.tell)(&format!(
+                "the queue cannot be written, and LINE is answered 503: {error}"
+            ));
         }
     }
 
@@ -321,19 +485,27 @@ impl Coordinator {
         for (sequence, _) in self.decisions.drain(..) {
             self.in_flight.remove(&sequence);
         }
+        let limits = self.delivery_settings.retry;
+        let oldest = policy::oldest(limits, self.clock.start());
+        let remember = whole_millis(self.queue_settings.remember);
         for event in committed.handed_out {
             let in_flight = InFlight {
                 history: History {
                     failures: event.failures,
-                    accepted: event.accepted,
+                    accepted: event.accepted.max(oldest),
                 },
                 since: Instant::now(),
                 acknowledgement_deadline: None,
             };
             self.in_flight.insert(event.sequence, in_flight);
             // Deliveries that have ended say so by themselves; the event stays in the queue.
-            if let Some(deliveries) = &self.deliveries {
-                let _ = deliveries.send(event);
+            if let Some(outlet) = &self.outlet {
+                let _ = outlet.deliveries.send(Turn {
+                    stale: event.time > 0
+                        && event.time.saturating_add(remember) < event.first_accepted,
+                    round: outlet.recall.round(),
+                    event,
+                });
             }
         }
         let in_flight = i64::try_from(self.in_flight.len()).unwrap_or(0);
@@ -347,13 +519,32 @@ impl Coordinator {
             return;
         }
         self.maintained = Instant::now();
-        let forget_before = self.host.millis() - whole_millis(self.queue_settings.remember);
+        let forget_before = self.clock.millis() - whole_millis(self.queue_settings.remember);
         let _ = self.queue.forget(forget_before);
+        self.clamp_due();
+        if self.disk.failing.is_some() {
+            self.try_disk();
+        }
         if let Ok(version) = self.queue.data_version()
             && version != self.data_version
         {
             self.data_version = version;
             let _ = self.count();
+        }
+    }
+
+    /// What another clock has written must not wait for this one to catch up.
+    fn clamp_due(&mut self) {
+        let pause = policy::MAX_RETRY_AFTER.max(self.queue_settings.reorder_delay);
+        let now = self.clock.millis();
+        let _ = self.queue.clamp_due(now, now + whole_millis(pause));
+    }
+
+    /// Sees whether a disk that failed works again, also where no event comes.
+    fn try_disk(&mut self) {
+        let bytes = self.disk.trial_bytes();
+        if self.queue.write(|changes| changes.trial(bytes)).is_ok() {
+            self.disk_took(usize::try_from(bytes).unwrap_or(0), true);
         }
     }
 
@@ -383,6 +574,7 @@ fn write_decisions(
                 failures,
                 reason,
             } => changes.postpone(*sequence, *due, *failures, reason)?,
+            Decision::GiveBack => changes.give_back(*sequence)?,
             Decision::DeadLetter { failures, reason } => {
                 let died = i64::from(changes.dead_letter(*sequence, *failures, reason)?);
                 committed.left += died;
@@ -394,7 +586,7 @@ fn write_decisions(
 }
 
 /// Stores one arrival, unless the queue is full. One without events only asks whether the disk
-/// takes anything.
+/// takes anything, which is tried once for all that ask.
 fn store(
     changes: &Changes<'_>,
     arrival: &Arrival,
@@ -404,7 +596,7 @@ fn store(
     committed: &mut Committed,
 ) -> Result<Stored, QueueError> {
     if arrival.events.is_empty() {
-        return changes.touch().map(|()| Stored::Safe);
+        return Ok(Stored::Safe);
     }
     let new = i64::try_from(committed.new_events).unwrap_or(i64::MAX);
     if waiting.saturating_add(new) >= settings.max_waiting {
@@ -468,10 +660,16 @@ mod tests {
         let host = Host {
             clock: Arc::new(|| std::time::UNIX_EPOCH + Duration::from_secs(1)),
             random: || 0,
+            tell: |_| {},
+        };
+        let outlet = Outlet {
+            deliveries,
+            window: 4,
+            recall: Recall::default(),
         };
         let counted = Arc::clone(&metrics);
         let coordinator =
-            Coordinator::new(queue, SETTINGS, inbox, Some(deliveries), counted, host).unwrap();
+            Coordinator::new(queue, SETTINGS, inbox, Some(outlet), counted, host).unwrap();
         let coordinator = std::thread::spawn(move || coordinator.run());
         let nothing = events.recv_timeout(Duration::from_millis(400));
         assert!(
@@ -482,7 +680,7 @@ mod tests {
         assert!((1..50).contains(&failed), "{failed} transactions failed");
         disk.execute_batch("DROP TRIGGER full").unwrap();
         let handed = events.recv_timeout(Duration::from_secs(20)).unwrap();
-        assert_eq!((handed.id.as_str(), handed.attempt), ("a", 1));
+        assert_eq!((handed.event.id.as_str(), handed.event.attempt), ("a", 1));
         drop(coordinator_tx);
         coordinator.join().unwrap();
     }

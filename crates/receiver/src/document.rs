@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::queue::QueuedEvent;
+use super::coordinator::Turn;
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {
@@ -12,11 +12,26 @@ struct Document<'a> {
     destination: &'a str,
     chat: &'a str,
     attempt: i64,
+    #[serde(skip_serializing_if = "is_false")]
+    stale: bool,
     event: &'a RawValue,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Why an event has no document. The queue holds only what was serialised before, but disks fail.
+const DAMAGED: &str = "what the queue holds of it is damaged";
+
 /// An event as one line of JSON, without its end.
-pub(crate) fn document(event: &QueuedEvent) -> String {
+///
+/// # Errors
+///
+/// Why it can never be delivered.
+pub(crate) fn document(turn: &Turn) -> Result<String, String> {
+    let event = &turn.event;
     let body: Result<&RawValue, _> = serde_json::from_str(&event.body);
     let document = body.and_then(|body| {
         serde_json::to_string(&Document {
@@ -25,9 +40,9 @@ pub(crate) fn document(event: &QueuedEvent) -> String {
             destination: &event.channel,
             chat: &event.chat,
             attempt: event.attempt,
+            stale: turn.stale,
             event: body,
         })
     });
-    // The queue holds only what was serialised before.
-    document.unwrap_or_default()
+    document.map_err(|_| DAMAGED.to_owned())
 }

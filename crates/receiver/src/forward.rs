@@ -7,18 +7,21 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use ring::hmac;
 
+use line_connector_core::digest::sha256;
 use line_connector_core::{backoff, encoding};
 use line_connector_http::{
     Failure, FailureKind, Headers, Method, Reply, Request, Secret, Transport,
 };
 
-use super::coordinator::Message;
+use super::coordinator::{Message, Recall, Turn};
 use super::document::document;
 use super::host::Clock;
 use super::policy::DeliveryResult;
 use super::queue::QueuedEvent;
 use super::supervisor::Supervisor;
 
+/// The longest id that is sent as it is, bytes.
+const MAX_ID_BYTES: usize = 256;
 /// What one attempt needs of its thread's stack at most.
 const STACK_BYTES: usize = 512 * 1024;
 
@@ -74,30 +77,29 @@ impl Signer {
 pub(crate) fn start(
     target: Target,
     threads: usize,
-    events: Receiver<QueuedEvent>,
+    turns: Receiver<Turn>,
+    recall: &Recall,
     coordinator_tx: &SyncSender<Message>,
     clock: &Clock,
     supervisor: &Supervisor,
 ) -> std::io::Result<()> {
     let target = Arc::new(target);
-    let events = Arc::new(Mutex::new(events));
+    let turns = Arc::new(Mutex::new(turns));
     for _ in 0..threads {
-        let (target, events) = (Arc::clone(&target), Arc::clone(&events));
+        let (target, turns) = (Arc::clone(&target), Arc::clone(&turns));
+        let recall = recall.clone();
         let (coordinator_tx, clock) = (coordinator_tx.clone(), Arc::clone(clock));
         let containing = supervisor.clone();
         supervisor.spawn("forward", Some(STACK_BYTES), move || {
             loop {
-                let next = events.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok(event) = next else {
+                let next = turns.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(turn) = next else {
                     return;
                 };
                 // A bug costs this attempt. The thread goes on to the next event.
-                let result = containing.contain(|| {
-                    let request = request(&target, &event, &clock);
-                    result_of(&target.transport.send(&request))
-                });
+                let result = containing.contain(|| attempt(&target, &turn, &recall, &clock));
                 let _ = coordinator_tx.send(Message::Settled {
-                    sequence: event.sequence,
+                    sequence: turn.event.sequence,
                     result: result.unwrap_or_else(DeliveryResult::panicked),
                 });
             }
@@ -106,11 +108,33 @@ pub(crate) fn start(
     Ok(())
 }
 
-/// One attempt. The id is the same for each attempt of an event, and no other event's: it is the
-/// platform's key for telling whether it has the event already.
-fn request(target: &Target, event: &QueuedEvent, clock: &Clock) -> Request {
-    let body = document(event);
+/// One attempt, and how it ended.
+fn attempt(target: &Target, turn: &Turn, recall: &Recall, clock: &Clock) -> DeliveryResult {
+    if recall.covers(turn) {
+        return DeliveryResult::NotTried;
+    }
+    match document(turn) {
+        Ok(body) => result_of(
+            &target
+                .transport
+                .send(&request(target, &turn.event, body, clock)),
+        ),
+        Err(reason) => DeliveryResult::Undeliverable { reason },
+    }
+}
+
+/// The same for each attempt of an event, and no other event's: the platform's key for telling
+/// whether it has the event already. What cannot stand in a header is replaced by its digest.
+fn delivery_id(event: &QueuedEvent) -> String {
     let id = format!("{}-{}", event.channel, event.id);
+    if id.len() <= MAX_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return id;
+    }
+    format!("sha256-{}", sha256(id.as_bytes()))
+}
+
+fn request(target: &Target, event: &QueuedEvent, body: String, clock: &Clock) -> Request {
+    let id = delivery_id(event);
     let seconds = clock()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -140,6 +164,10 @@ fn result_of(reply: &Result<Reply, Failure>) -> DeliveryResult {
         Err(failure) => {
             let reason = failure.message.clone();
             let retry_after = None;
+            // The URL was found good at the start; so it is about this event.
+            if failure.kind == FailureKind::Invalid {
+                return DeliveryResult::Undeliverable { reason };
+            }
             let connected = !matches!(failure.kind, FailureKind::Connect | FailureKind::Tls);
             return if connected && failure.maybe_sent {
                 DeliveryResult::Failed {
@@ -188,6 +216,65 @@ mod tests {
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert!(Signer::new(&Secret::new("")).is_none());
         assert!(Signer::new(&Secret::new("whsec_***")).is_none());
+    }
+
+    /// A network that nothing may reach.
+    struct Untouched;
+
+    impl Transport for Untouched {
+        fn send(&self, _: &Request) -> Result<Reply, Failure> {
+            panic!("nothing is sent")
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_or_called_back_is_not_sent() {
+        let target = Target {
+            url: "http://platform.test/".to_owned(),
+            signer: None,
+            timeout: Duration::from_secs(1),
+            transport: Arc::new(Untouched),
+        };
+        let clock: Clock = Arc::new(|| UNIX_EPOCH);
+        let turn = |body: &str| Turn {
+            event: QueuedEvent {
+                sequence: 1,
+                channel: "U1".to_owned(),
+                id: "a".to_owned(),
+                chat: "c".to_owned(),
+                attempt: 1,
+                failures: 0,
+                accepted: 0,
+                first_accepted: 0,
+                time: 0,
+                body: body.to_owned(),
+            },
+            stale: false,
+            round: 0,
+        };
+        let recall = Recall::default();
+        let damaged = attempt(&target, &turn("{\"a"), &recall, &clock);
+        assert!(matches!(damaged, DeliveryResult::Undeliverable { .. }));
+        recall.all();
+        let called_back = attempt(&target, &turn("{}"), &recall, &clock);
+        assert_eq!(called_back, DeliveryResult::NotTried);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_about_its_event() {
+        let failure = |kind, maybe_sent| {
+            result_of(&Err(Failure {
+                kind,
+                maybe_sent,
+                message: "it failed".to_owned(),
+            }))
+        };
+        let invalid = failure(FailureKind::Invalid, false);
+        assert!(matches!(invalid, DeliveryResult::Undeliverable { .. }));
+        let refused = failure(FailureKind::Connect, false);
+        assert!(matches!(refused, DeliveryResult::Unreachable { .. }));
+        let broken = failure(FailureKind::Broken, true);
+        assert!(matches!(broken, DeliveryResult::Failed { .. }));
     }
 
     fn answer(status: u16) -> DeliveryResult {

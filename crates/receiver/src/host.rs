@@ -1,7 +1,8 @@
-//! What the receiver needs of its host: the time and randomness.
+//! What the receiver needs of its host: the time, randomness, and somebody to tell. It also makes a
+//! steady time of the calendar's, which people and servers set.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The calendar's time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -13,6 +14,8 @@ pub struct Host {
     pub clock: Clock,
     /// 128 random bits, different each time: they spread retries.
     pub random: fn() -> u128,
+    /// Tells operators, in one line, what they should know. Nothing of an event is in it.
+    pub tell: fn(&str),
 }
 
 impl std::fmt::Debug for Host {
@@ -22,11 +25,6 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    /// The time, milliseconds since 1970.
-    pub(crate) fn millis(&self) -> i64 {
-        millis((self.clock)())
-    }
-
     /// Random bits for the jitter of a pause.
     #[expect(
         clippy::cast_possible_truncation,
@@ -37,7 +35,35 @@ impl Host {
     }
 }
 
-/// A time as milliseconds since 1970, as the queue keeps it.
+/// The calendar's time as it was at the start, and as much later as has passed since: whoever sets
+/// the clock neither stops deliveries nor ages events.
+pub(crate) struct SteadyClock {
+    started: Instant,
+    start: i64,
+}
+
+impl SteadyClock {
+    /// Starts at what the calendar says now.
+    pub(crate) fn new(clock: &Clock) -> Self {
+        Self {
+            started: Instant::now(),
+            start: millis(clock()),
+        }
+    }
+
+    /// When it was started, milliseconds since 1970.
+    pub(crate) fn start(&self) -> i64 {
+        self.start
+    }
+
+    /// The time, milliseconds since 1970.
+    pub(crate) fn millis(&self) -> i64 {
+        self.start
+            .saturating_add(whole_millis(self.started.elapsed()))
+    }
+}
+
+/// A time as milliseconds since 1970, as the queue keeps it; what is before that counts as 1970.
 #[must_use]
 pub fn millis(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -19,7 +19,7 @@ use super::metrics::WebhookOutcome;
 use super::queue::NewEvent;
 
 /// The largest body that is looked at without a signature, to see that it has no events.
-const MAX_PROBE_BYTES: usize = 1024;
+pub(crate) const MAX_PROBE_BYTES: usize = 1024;
 
 /// A channel that webhooks may be for.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Intake {
                 WebhookOutcome::Unsigned
             });
         }
-        let verifier = self.verifier(body)?;
+        let verifier = self.verifier(body, signature)?;
         verifier
             .verify(body, signature)
             .map_err(|refusal| match refusal {
@@ -123,8 +123,9 @@ impl Intake {
         Ok((delivery.destination.into_owned(), events))
     }
 
-    /// The secret that the body must be signed with.
-    fn verifier(&self, body: &[u8]) -> Result<&Verifier, WebhookOutcome> {
+    /// The secret that the body must be signed with. Where no channel has its destination, that is
+    /// told neither by the answer nor by the time that it takes.
+    fn verifier(&self, body: &[u8], signature: Option<&str>) -> Result<&Verifier, WebhookOutcome> {
         let known = self
             .destinations
             .read()
@@ -134,13 +135,22 @@ impl Intake {
         }
         let destination = webhook::destination(body);
         let index = destination.and_then(|destination| known.get(&*destination).copied());
-        match index.and_then(|index| self.verifiers.get(index)) {
-            Some(verifier) => Ok(verifier),
-            // Perhaps it is for a channel whose destination is still being learnt: LINE may come
-            // again.
-            None if known.len() < self.verifiers.len() => Err(WebhookOutcome::NotStored),
-            None => Err(WebhookOutcome::UnknownDestination),
+        if let Some(verifier) = index.and_then(|index| self.verifiers.get(index)) {
+            return Ok(verifier);
         }
+        // Perhaps it is for a channel whose destination is still being learnt: LINE may come again.
+        let learning = known.len() < self.verifiers.len();
+        let looked_at = if learning { self.verifiers.len() } else { 1 };
+        let mut signed = false;
+        for (index, verifier) in self.verifiers.iter().enumerate().take(looked_at) {
+            let is_learnt = known.values().any(|known| *known == index);
+            signed |= verifier.verify(body, signature).is_ok() && !is_learnt;
+        }
+        Err(if signed {
+            WebhookOutcome::NotStored
+        } else {
+            WebhookOutcome::UnknownDestination
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The webhook receiver: `server` takes requests, `intake` verifies them, `coordinator` makes their
+//! The webhook receiver: `server` takes requests as `admission` lets it, `intake` verifies them, `coordinator` makes their
 //! events safe in the `queue` and hands them out, `stdio` or `forward` deliver them to the platform.
 //! It reads no configuration and prints nothing; what it needs of the world is handed in.
 //!
@@ -7,6 +7,7 @@
 //! in flight, its acknowledgement not yet on the disk, comes again with the same id and a higher
 //! `attempt`; an event with attempt 1 surely never came before.
 
+mod admission;
 mod coordinator;
 mod document;
 mod forward;
@@ -29,9 +30,9 @@ use std::sync::mpsc::{Receiver as Inbox, Sender, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use coordinator::{Coordinator, Message};
+use coordinator::{Coordinator, Message, Outlet, Recall, Turn};
 use metrics::Metrics;
-use queue::{Queue, QueueError, QueuedEvent};
+use queue::{Queue, QueueError};
 use server::Server;
 use supervisor::Supervisor;
 
@@ -44,6 +45,9 @@ pub use supervisor::ShutdownReason;
 
 /// Backpressure: how many messages may wait for the coordinator. Past it webhooks are answered 503.
 const MAX_WAITING_MESSAGES: usize = 1024;
+
+/// How many events are handed out for each one that may be in flight.
+const LOOKAHEAD: usize = 4;
 
 /// Where events go.
 pub enum Sink {
@@ -133,17 +137,23 @@ impl Receiver {
         let metrics = Arc::new(Metrics::default());
         let supervisor = Supervisor::new(shutdown_tx, Arc::clone(&metrics));
         let (coordinator_tx, inbox) = sync_channel(MAX_WAITING_MESSAGES);
-        let (deliveries, events) = sync_channel(delivery.max_in_flight.max(1));
+        let window = window(&sink, delivery.max_in_flight);
+        let (deliveries, turns) = sync_channel(window);
+        let recall = Recall::default();
+        let outlet = Outlet {
+            deliveries,
+            window,
+            recall: recall.clone(),
+        };
         let coordinator = Coordinator::new(
             queue,
             (queue_settings, delivery),
             inbox,
-            (!matches!(sink, Sink::Hold)).then_some(deliveries),
+            (!matches!(sink, Sink::Hold)).then_some(outlet),
             Arc::clone(&metrics),
             host.clone(),
         )
         .map_err(StartError::Queue)?;
-        let address = server.address;
         let server = Server::start(
             server,
             intake,
@@ -151,9 +161,10 @@ impl Receiver {
             Arc::clone(&metrics),
             &supervisor,
         )
-        .map_err(|error| StartError::Address(address, error))?;
+        .map_err(|(address, error)| StartError::Address(address, error))?;
         let threads = delivery.max_in_flight;
-        start_sink(sink, threads, events, &coordinator_tx, host, &supervisor)
+        let turns = (turns, recall);
+        start_sink(sink, threads, turns, &coordinator_tx, host, &supervisor)
             .map_err(StartError::Thread)?;
         let coordinator = supervisor
             .spawn("coordinator", None, move || coordinator.run())
@@ -172,6 +183,12 @@ impl Receiver {
         self.server.address()
     }
 
+    /// Where it answers `/healthz` and `/metrics`, the port as taken, where that is another address.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.server.admin_address()
+    }
+
     /// Graceful shutdown: takes no further request, answers those that are open, lets what is in
     /// flight be settled within `grace`, and closes the queue. What was said about events before is
     /// written in any case. The answer is how many panics there were since the start: bugs.
@@ -185,10 +202,24 @@ impl Receiver {
     }
 }
 
+/// How many events are handed out at once. Where the platform acknowledges each line it is as many as
+/// it wants to hold. Elsewhere some wait for a thread, so that one commit serves many turns.
+fn window(sink: &Sink, max_in_flight: usize) -> usize {
+    let acknowledged = matches!(
+        sink,
+        Sink::Stdio {
+            acknowledgements: Some(_),
+            ..
+        }
+    );
+    let most = max_in_flight.max(1);
+    if acknowledged { most } else { most * LOOKAHEAD }
+}
+
 fn start_sink(
     sink: Sink,
     threads: usize,
-    events: Inbox<QueuedEvent>,
+    (turns, recall): (Inbox<Turn>, Recall),
     coordinator_tx: &SyncSender<Message>,
     host: &Host,
     supervisor: &Supervisor,
@@ -199,11 +230,12 @@ fn start_sink(
         Sink::Stdio {
             output,
             acknowledgements,
-        } => stdio::start(output, acknowledgements, events, coordinator_tx, supervisor),
+        } => stdio::start(output, acknowledgements, turns, coordinator_tx, supervisor),
         Sink::Forward(target) => forward::start(
             target,
             threads,
-            events,
+            turns,
+            &recall,
             coordinator_tx,
             &host.clock,
             supervisor,

@@ -227,7 +227,7 @@ impl Metrics {
             ),
             (
                 "forward",
-                "How long a delivery attempt took.",
+                "From an event's handing out to the end of its attempt.",
                 &self.attempt_seconds,
             ),
             (

@@ -14,8 +14,12 @@ const MIN_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_mins(5);
 /// The longest pause during an outage.
 const MAX_OUTAGE_PAUSE: Duration = Duration::from_secs(15);
-/// The longest pause that the platform may ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
+/// The longest pause that the platform may ask for, and the longest of all.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// How long an event that has waited since before the start is delivered at least, however old the
+/// clock says it is.
+const MIN_AGE_AFTER_START: Duration = Duration::from_hours(1);
 
 /// How the delivery of one event ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,13 @@ pub(crate) enum DeliveryResult {
         /// Why.
         reason: String,
     },
+    /// Nothing was sent, and nothing of it can ever be.
+    Undeliverable {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing was sent: it was called back before its turn came.
+    NotTried,
     /// The platform failed at it.
     Failed {
         /// Why.
@@ -65,6 +76,8 @@ pub(crate) enum Decision {
         failures: i64,
         reason: String,
     },
+    /// It waits as before.
+    GiveBack,
     /// It becomes a dead letter: kept, and not delivered until somebody replays it.
     DeadLetter { failures: i64, reason: String },
 }
@@ -76,6 +89,13 @@ pub(crate) struct History {
     pub(crate) failures: i64,
     /// When it was accepted, milliseconds since 1970.
     pub(crate) accepted: i64,
+}
+
+/// The time from which the age of an event counts, at least: the clock may have been set while
+/// nobody ran. `started` is the receiver's start; both are milliseconds since 1970.
+pub(crate) fn oldest(limits: RetryLimits, started: i64) -> i64 {
+    let left = limits.max_age.min(MIN_AGE_AFTER_START);
+    started.saturating_sub(whole_millis(limits.max_age.saturating_sub(left)))
 }
 
 /// Whether the platform is there. While it is not, only one event at a time tries it.
@@ -90,9 +110,14 @@ pub(crate) struct Outage {
 impl Outage {
     /// Takes note of the latest result. `random` is uniform over its type.
     pub(crate) fn observe(&mut self, result: &DeliveryResult, now: i64, random: u64) {
-        let DeliveryResult::Unreachable { retry_after, .. } = result else {
-            *self = Self::default();
-            return;
+        let retry_after = match result {
+            DeliveryResult::Unreachable { retry_after, .. } => retry_after,
+            // These say nothing about the platform.
+            DeliveryResult::Undeliverable { .. } | DeliveryResult::NotTried => return,
+            _ => {
+                *self = Self::default();
+                return;
+            }
         };
         // Deliveries that were under way when it began say nothing new.
         if now < self.until {
@@ -116,10 +141,13 @@ pub(crate) fn decide(
     let too_old = now - accepted > whole_millis(limits.max_age);
     match result {
         DeliveryResult::Acknowledged => Decision::Acknowledge,
-        DeliveryResult::Refused { reason } => Decision::DeadLetter {
-            failures: failures + 1,
-            reason: reason.clone(),
-        },
+        DeliveryResult::NotTried => Decision::GiveBack,
+        DeliveryResult::Refused { reason } | DeliveryResult::Undeliverable { reason } => {
+            Decision::DeadLetter {
+                failures: failures + 1,
+                reason: reason.clone(),
+            }
+        }
         DeliveryResult::Failed {
             reason,
             retry_after,
@@ -208,6 +236,37 @@ mod tests {
         );
         assert!(is_dead(0, &unreachable(), 25 * HOUR));
         assert!(is_dead(0, &failed(None), 25 * HOUR));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_says_nothing_about_the_platform() {
+        let reason = "it cannot be sent".to_owned();
+        let undeliverable = DeliveryResult::Undeliverable { reason };
+        assert!(matches!(
+            after(0, &undeliverable, 0, 0),
+            Decision::DeadLetter { .. }
+        ));
+        assert_eq!(
+            after(0, &DeliveryResult::NotTried, 25 * HOUR, 0),
+            Decision::GiveBack
+        );
+        let mut outage = Outage::default();
+        outage.observe(&unreachable(), 0, 0);
+        for result in [undeliverable, DeliveryResult::NotTried] {
+            outage.observe(&result, 300, 0);
+            assert_eq!((outage.failures, outage.until), (1, 250));
+        }
+    }
+
+    #[test]
+    fn what_waited_before_the_start_is_not_too_old_at_once() {
+        let started = 1_000 * HOUR;
+        assert_eq!(oldest(LIMITS, started), started - 23 * HOUR);
+        let short = RetryLimits {
+            max_age: Duration::from_mins(10),
+            ..LIMITS
+        };
+        assert_eq!(oldest(short, started), started);
     }
 
     #[test]

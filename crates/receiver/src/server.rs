@@ -1,11 +1,10 @@
 //! HTTP/1.1 for the receiver: many connections on one thread, each with its deadlines. It answers
-//! LINE only when the coordinator says that events are safe, and in time in any case. It knows
-//! neither signatures nor events.
+//! LINE only when the coordinator says that events are safe, and in time in any case. Who may stay
+//! where there is no room is `admission`'s matter. It knows neither signatures nor events.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, HeaderValue, RETRY_AFTER, VIA,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -24,11 +25,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use line_connector_core::webhook::signature;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
-use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use super::admission::{Connections, Phase, Refused};
 use super::coordinator::{Arrival, Message, Stored};
-use super::intake::Intake;
+use super::intake::{Intake, MAX_PROBE_BYTES};
 use super::metrics::{Metrics, WebhookOutcome};
 use super::queue::NewEvent;
 use super::settings::ServerSettings;
@@ -44,16 +46,27 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long open requests may take to end when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// The most bytes of bodies that are held in memory at once.
-const MAX_BUFFERED_BYTES: usize = 64 * 1024 * 1024;
+/// The most connections to the administrator's address.
+const MAX_ADMIN_CONNECTIONS: usize = 64;
 /// The most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// A server at work.
 pub(crate) struct Server {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     stop: Arc<Notify>,
     thread: JoinHandle<()>,
+}
+
+/// A socket that listens, and its address.
+type Bound = (TcpListener, SocketAddr);
+
+async fn bind(address: SocketAddr) -> Result<Bound, (SocketAddr, String)> {
+    let failed = |error: std::io::Error| (address, error.to_string());
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 impl Server {
@@ -61,14 +74,16 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Why it cannot listen.
+    /// Where it cannot listen, and why.
     pub(crate) fn start(
         settings: ServerSettings,
         intake: Arc<Intake>,
         coordinator_tx: SyncSender<Message>,
         metrics: Arc<Metrics>,
         supervisor: &Supervisor,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, (SocketAddr, String)> {
+        let (address, admin_address) = (settings.address, settings.admin_address);
+        let failed = |error: &dyn std::fmt::Display| (address, error.to_string());
         let stop = Arc::new(Notify::new());
         let (ready, started) = sync_channel(1);
         let (stopped, watched) = (Arc::clone(&stop), supervisor.clone());
@@ -76,36 +91,46 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
-            let listening = runtime.and_then(|runtime| {
-                let listener = runtime.block_on(TcpListener::bind(settings.address))?;
-                let address = listener.local_addr()?;
-                Ok((runtime, listener, address))
-            });
-            let (runtime, listener, address) = match listening {
-                Ok(listening) => listening,
-                Err(error) => {
-                    let _ = ready.send(Err(error.to_string()));
-                    return;
-                }
+            let listening = match &runtime {
+                Ok(runtime) => runtime.block_on(async {
+                    let webhooks = bind(address).await?;
+                    match admin_address {
+                        Some(address) => Ok((webhooks, Some(bind(address).await?))),
+                        None => Ok((webhooks, None)),
+                    }
+                }),
+                Err(error) => Err((address, error.to_string())),
             };
-            let _ = ready.send(Ok(address));
+            let (Ok(runtime), Ok((webhooks, admin))) = (runtime, &listening) else {
+                let _ = ready.send(listening.map(|_| (address, None)));
+                return;
+            };
+            let addresses = (webhooks.1, admin.as_ref().map(|(_, address)| *address));
+            let _ = ready.send(Ok(addresses));
+            let Ok(((webhooks, _), admin)) = listening else {
+                return;
+            };
+            let room = settings.max_connections;
             let shared = Rc::new(Shared {
                 settings,
                 intake,
                 coordinator_tx,
                 metrics,
                 supervisor: watched,
-                connections: RefCell::default(),
-                buffered_bytes: Cell::new(0),
+                connections: RefCell::new(Connections::new(room)),
+                admin_connections: RefCell::new(Connections::new(MAX_ADMIN_CONNECTIONS)),
                 stopping: Cell::new(false),
             });
-            LocalSet::new().block_on(&runtime, serve(shared, listener, stopped));
+            let admin = admin.map(|(listener, _)| listener);
+            LocalSet::new().block_on(&runtime, serve(shared, webhooks, admin, stopped));
         };
-        let thread = supervisor.spawn("server", None, work);
-        let thread = thread.map_err(|error| error.to_string())?;
-        let address = started.recv().map_err(|error| error.to_string())??;
+        let thread = supervisor
+            .spawn("server", None, work)
+            .map_err(|error| failed(&error))?;
+        let (address, admin_address) = started.recv().map_err(|error| failed(&error))??;
         Ok(Self {
             address,
+            admin_address,
             stop,
             thread,
         })
@@ -114,6 +139,11 @@ impl Server {
     /// Where it listens, the port as taken.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers `/healthz` and `/metrics`, where that is another address.
+    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Takes no further connection, lets open requests end, and ends.
@@ -130,78 +160,47 @@ struct Shared {
     coordinator_tx: SyncSender<Message>,
     metrics: Arc<Metrics>,
     supervisor: Supervisor,
+    /// Those to the address of webhooks.
     connections: RefCell<Connections>,
-    /// Bytes of bodies in memory.
-    buffered_bytes: Cell<usize>,
+    /// Those to the administrator's address.
+    admin_connections: RefCell<Connections>,
     stopping: Cell<bool>,
 }
 
-/// The open connections.
-#[derive(Default)]
-struct Connections {
-    ticks: u64,
-    open: HashMap<u64, Connection>,
+/// Which address a connection came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// The one of webhooks.
+    Public,
+    /// The administrator's.
+    Admin,
 }
 
-struct Connection {
-    phase: Phase,
-    /// The tick at which the phase began.
-    since: u64,
-    task: Option<AbortHandle>,
-}
-
-/// What a connection is about, in the order in which it may be closed for another one.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    /// It has no request, or only a part of a head.
-    Idle,
-    /// Its request's body is still coming.
-    ReadingBody,
-    /// Its request is complete and waits for its answer.
-    Answering,
-}
-
-impl Connections {
-    fn tick(&mut self) -> u64 {
-        self.ticks += 1;
-        self.ticks
-    }
-
-    fn enter(&mut self, id: u64, phase: Phase) {
-        let since = self.tick();
-        if let Some(connection) = self.open.get_mut(&id) {
-            connection.phase = phase;
-            connection.since = since;
-        }
-    }
-
-    /// Closes the connection that is needed least: idle for longest, else reading for longest.
-    /// `false` where every one has a complete request.
-    fn evict(&mut self) -> bool {
-        let closable = self
-            .open
-            .iter()
-            .filter(|(_, connection)| connection.phase != Phase::Answering);
-        let least = closable.min_by_key(|(_, connection)| (connection.phase, connection.since));
-        let Some(id) = least.map(|(id, _)| *id) else {
-            return false;
-        };
-        let connection = self.open.remove(&id);
-        if let Some(task) = connection.and_then(|connection| connection.task) {
-            task.abort();
-        }
-        true
-    }
+/// A connection, as its requests see it.
+#[derive(Clone, Copy)]
+struct Peer {
+    door: Door,
+    id: u64,
+    address: SocketAddr,
 }
 
 /// Accepts until it is told to stop, then lets open requests end: a graceful shutdown.
-async fn serve(shared: Rc<Shared>, listener: TcpListener, stop: Arc<Notify>) {
-    let accepting = spawn_local(accept(Rc::clone(&shared), listener));
+async fn serve(
+    shared: Rc<Shared>,
+    webhooks: TcpListener,
+    admin: Option<TcpListener>,
+    stop: Arc<Notify>,
+) {
+    let accepting = spawn_local(accept(Rc::clone(&shared), Door::Public, webhooks));
     let stopper = accepting.abort_handle();
     spawn_local(async move {
         stop.notified().await;
         stopper.abort();
     });
+    // It ends with this thread's work: the administrator may look until then.
+    if let Some(listener) = admin {
+        spawn_local(accept(Rc::clone(&shared), Door::Admin, listener));
+    }
     // It ends by being stopped, or by a bug, which is this thread's end too.
     if let Some(panic) = accepting
         .await
@@ -213,8 +212,7 @@ async fn serve(shared: Rc<Shared>, listener: TcpListener, stop: Arc<Notify>) {
     shared.stopping.set(true);
     let end = Instant::now() + DRAIN_TIMEOUT;
     loop {
-        let busy = |connection: &Connection| connection.phase != Phase::Idle;
-        if !shared.connections.borrow().open.values().any(busy) || Instant::now() >= end {
+        if !shared.connections.borrow().are_busy() || Instant::now() >= end {
             break;
         }
         sleep(Duration::from_millis(10)).await;
@@ -223,61 +221,52 @@ async fn serve(shared: Rc<Shared>, listener: TcpListener, stop: Arc<Notify>) {
     sleep(Duration::from_millis(20)).await;
 }
 
-async fn accept(shared: Rc<Shared>, listener: TcpListener) {
+async fn accept(shared: Rc<Shared>, door: Door, listener: TcpListener) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, address)) = listener.accept().await else {
             // Most likely there are no more file descriptors: make room.
-            shared.evict();
+            shared.evict(door);
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let full = shared.connections.borrow().open.len() >= shared.settings.max_connections;
-        if full && !shared.evict() {
+        let full = shared.connections(door).borrow().are_full();
+        if full && !shared.evict(door) {
             continue;
         }
         let _ = stream.set_nodelay(true);
-        let id = {
-            let mut connections = shared.connections.borrow_mut();
-            let since = connections.tick();
-            let connection = Connection {
-                phase: Phase::Idle,
-                since,
-                task: None,
-            };
-            connections.open.insert(since, connection);
-            since
-        };
+        let id = shared.connections(door).borrow_mut().open(address.ip());
+        let peer = Peer { door, id, address };
         let serving = Rc::clone(&shared);
         let task = spawn_local(async move {
             // A bug beside webhooks costs its connection.
-            let connection = serve_connection(Rc::clone(&serving), stream, id);
+            let connection = serve_connection(Rc::clone(&serving), stream, peer);
             serving.supervisor.contain_async(connection).await
         });
-        if let Some(connection) = shared.connections.borrow_mut().open.get_mut(&id) {
-            connection.task = Some(task.abort_handle());
-        }
+        let handle = task.abort_handle();
+        shared.connections(door).borrow_mut().run_by(id, handle);
         shared.gauge_connections();
     }
 }
 
 /// Takes a connection out of the count when it ends, however it ends.
-struct ConnectionGuard(Rc<Shared>, u64);
+struct ConnectionGuard(Rc<Shared>, Peer);
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.0.connections.borrow_mut().open.remove(&self.1);
+        let connections = self.0.connections(self.1.door);
+        connections.borrow_mut().close(self.1.id);
         self.0.gauge_connections();
     }
 }
 
-async fn serve_connection(shared: Rc<Shared>, stream: TcpStream, id: u64) {
-    let _guard = ConnectionGuard(Rc::clone(&shared), id);
+async fn serve_connection(shared: Rc<Shared>, stream: TcpStream, peer: Peer) {
+    let _guard = ConnectionGuard(Rc::clone(&shared), peer);
     let idle_timeout = shared.settings.idle_timeout;
     let service = service_fn(move |request| {
         let shared = Rc::clone(&shared);
         async move {
-            let mut response = answer(&shared, id, request).await;
-            shared.connections.borrow_mut().enter(id, Phase::Idle);
+            let mut response = answer(&shared, peer, request).await;
+            shared.enter(peer, Phase::Idle);
             if shared.stopping.get() {
                 close(&mut response);
             }
@@ -288,6 +277,8 @@ async fn serve_connection(shared: Rc<Shared>, stream: TcpStream, id: u64) {
         .timer(TokioTimer::new())
         .header_read_timeout(idle_timeout)
         .max_header_size(MAX_HEAD_BYTES)
+        // Nobody needs the date, and making it of a clock before 1970 panics.
+        .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service);
     // What breaks a connection is the peer's matter: nothing was acknowledged that is not safe.
     let _ = connection.await;
@@ -311,27 +302,34 @@ fn close(response: &mut Reply) {
 }
 
 /// Answers one request.
-async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Reply {
+async fn answer(shared: &Rc<Shared>, peer: Peer, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    if path == shared.settings.path && request.method() == Method::POST {
+    let public = peer.door == Door::Public;
+    if public && path == shared.settings.path && request.method() == Method::POST {
         let started = Instant::now();
         // A bug costs this webhook. Its events are handed to the coordinator together or not at all,
         // and whatever was stored is recognised when LINE sends it again.
-        let receiving = receive(shared, id, request, started);
+        let receiving = receive(shared, peer, request, started);
         let outcome = shared.supervisor.contain_async(receiving).await;
         let outcome = outcome.unwrap_or(WebhookOutcome::Panicked);
         shared.metrics.count_webhook(outcome, started.elapsed());
         return reply_to_webhook(outcome);
     }
+    let administrates = match shared.settings.admin_address {
+        Some(_) => !public,
+        None => is_local(peer.address, request.headers()),
+    };
     match path {
-        "/healthz" if reading => shared.health().await,
-        "/metrics" if reading => reply(StatusCode::OK, &shared.metrics.render()),
+        "/healthz" if reading && administrates => shared.health().await,
+        "/metrics" if reading && administrates => reply(StatusCode::OK, &shared.metrics.render()),
         _ => {
-            shared
-                .metrics
-                .count_webhook(WebhookOutcome::NotFound, Duration::ZERO);
-            if path != shared.settings.path {
+            if public {
+                shared
+                    .metrics
+                    .count_webhook(WebhookOutcome::NotFound, Duration::ZERO);
+            }
+            if !public || path != shared.settings.path {
                 return reply(StatusCode::NOT_FOUND, "there is nothing here\n");
             }
             let mut response = reply(StatusCode::METHOD_NOT_ALLOWED, "webhooks are posted\n");
@@ -343,21 +341,42 @@ async fn answer(shared: &Rc<Shared>, id: u64, request: Request<Incoming>) -> Rep
     }
 }
 
+/// Whether a request comes from this machine itself: over loopback, for a loopback name, and not
+/// passed on by a proxy that says so.
+fn is_local(peer: SocketAddr, headers: &HeaderMap) -> bool {
+    let passed_on = [
+        FORWARDED.as_str(),
+        VIA.as_str(),
+        "x-forwarded-for",
+        "x-real-ip",
+    ];
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let name = host.map(|host| match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    });
+    let loopback_name = name.is_none_or(|name| {
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost")
+            || address
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.to_canonical().is_loopback())
+    });
+    peer.ip().to_canonical().is_loopback()
+        && loopback_name
+        && !passed_on.iter().any(|name| headers.contains_key(*name))
+}
+
 /// The reply to a webhook. LINE reads the status only; the text is for whoever tries by hand.
 fn reply_to_webhook(outcome: WebhookOutcome) -> Reply {
     let (status, text) = match outcome {
         WebhookOutcome::Accepted | WebhookOutcome::Probe => (StatusCode::OK, ""),
-        WebhookOutcome::Unsigned => (
+        // One text for all: it must not tell which channels are here.
+        WebhookOutcome::Unsigned
+        | WebhookOutcome::BadSignature
+        | WebhookOutcome::UnknownDestination => (
             StatusCode::UNAUTHORIZED,
-            "there is no x-line-signature header\n",
-        ),
-        WebhookOutcome::BadSignature => (
-            StatusCode::UNAUTHORIZED,
-            "the signature does not belong to this body and its channel's secret\n",
-        ),
-        WebhookOutcome::UnknownDestination => (
-            StatusCode::UNAUTHORIZED,
-            "no channel here has this destination\n",
+            "this is not signed by LINE for a channel that is here\n",
         ),
         WebhookOutcome::Malformed => (
             StatusCode::BAD_REQUEST,
@@ -387,7 +406,12 @@ fn reply_to_webhook(outcome: WebhookOutcome) -> Reply {
     }
     if matches!(
         outcome,
-        WebhookOutcome::TooLarge | WebhookOutcome::TooSlow | WebhookOutcome::Panicked
+        WebhookOutcome::Unsigned
+            | WebhookOutcome::BadSignature
+            | WebhookOutcome::TooLarge
+            | WebhookOutcome::TooSlow
+            | WebhookOutcome::Overloaded
+            | WebhookOutcome::Panicked
     ) {
         // The rest of the body would be taken for the next request.
         close(&mut response);
@@ -398,23 +422,34 @@ fn reply_to_webhook(outcome: WebhookOutcome) -> Reply {
 /// Takes one webhook in: reads its body, verifies it, and waits until its events are safe.
 async fn receive(
     shared: &Rc<Shared>,
-    id: u64,
+    peer: Peer,
     request: Request<Incoming>,
     started: Instant,
 ) -> WebhookOutcome {
-    let enter = |phase| shared.connections.borrow_mut().enter(id, phase);
-    enter(Phase::ReadingBody);
+    shared.enter(peer, Phase::ReadingBody);
     let signature = request.headers().get(signature::HEADER).map(|value| {
         // What is not ASCII is no signature either.
         value.to_str().unwrap_or("?").to_owned()
     });
-    let reading = read_body(shared, request.into_body());
+    // What cannot be signed is refused before it is read, but for LINE's probes.
+    let (most, over) = match signature.as_deref() {
+        None => (
+            MAX_PROBE_BYTES.min(shared.settings.max_body_bytes),
+            WebhookOutcome::Unsigned,
+        ),
+        Some(signature) if signature::is_well_formed(signature) => {
+            (shared.settings.max_body_bytes, WebhookOutcome::TooLarge)
+        }
+        Some(_) => return WebhookOutcome::BadSignature,
+    };
+    let reading = read_body(shared, peer, request.into_body(), most);
     let body = match timeout(BODY_TIMEOUT, reading).await {
         Ok(Ok(body)) => body,
+        Ok(Err(WebhookOutcome::TooLarge)) => return over,
         Ok(Err(outcome)) => return outcome,
         Err(_) => return WebhookOutcome::TooSlow,
     };
-    enter(Phase::Answering);
+    shared.enter(peer, Phase::Answering);
     let (channel, events) = match shared.intake.take(&body.bytes, signature.as_deref()) {
         Ok(taken) => taken,
         Err(outcome) => return outcome,
@@ -431,19 +466,22 @@ async fn receive(
 /// A body, and its part in the bytes that are held in memory.
 struct Body {
     shared: Rc<Shared>,
+    peer: Peer,
     bytes: Vec<u8>,
 }
 
 impl Body {
-    fn take(&mut self, piece: &[u8]) -> Result<(), WebhookOutcome> {
-        let buffered = self.shared.buffered_bytes.get() + piece.len();
-        if self.bytes.len() + piece.len() > self.shared.settings.max_body_bytes {
+    fn take(&mut self, piece: &[u8], most: usize) -> Result<(), WebhookOutcome> {
+        if self.bytes.len() + piece.len() > most {
             return Err(WebhookOutcome::TooLarge);
         }
-        if buffered > MAX_BUFFERED_BYTES {
-            return Err(WebhookOutcome::Overloaded);
-        }
-        self.shared.buffered_bytes.set(buffered);
+        let mut connections = self.shared.connections.borrow_mut();
+        let closed = connections
+            .buffer(self.peer.id, piece.len())
+            .map_err(|Refused| WebhookOutcome::Overloaded)?;
+        drop(connections);
+        let evicted = &self.shared.metrics.evicted;
+        evicted.fetch_add(closed, Ordering::Relaxed);
         self.bytes.extend_from_slice(piece);
         Ok(())
     }
@@ -451,33 +489,52 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        let buffered = self.shared.buffered_bytes.get();
-        self.shared.buffered_bytes.set(buffered - self.bytes.len());
+        let mut connections = self.shared.connections.borrow_mut();
+        connections.release(self.peer.id);
     }
 }
 
-async fn read_body(shared: &Rc<Shared>, mut incoming: Incoming) -> Result<Body, WebhookOutcome> {
+async fn read_body(
+    shared: &Rc<Shared>,
+    peer: Peer,
+    mut incoming: Incoming,
+    most: usize,
+) -> Result<Body, WebhookOutcome> {
     let announced = incoming.size_hint().lower();
-    if announced > shared.settings.max_body_bytes as u64 {
+    if announced > most as u64 {
         return Err(WebhookOutcome::TooLarge);
     }
     let mut body = Body {
         shared: Rc::clone(shared),
+        peer,
         bytes: Vec::new(),
     };
     while let Some(frame) = incoming.frame().await {
         // A body that breaks off never comes whole, and nobody is there to be answered.
         let frame = frame.map_err(|_| WebhookOutcome::TooSlow)?;
         if let Some(piece) = frame.data_ref() {
-            body.take(piece)?;
+            body.take(piece, most)?;
         }
     }
     Ok(body)
 }
 
 impl Shared {
-    fn evict(&self) -> bool {
-        let evicted = self.connections.borrow_mut().evict();
+    fn connections(&self, door: Door) -> &RefCell<Connections> {
+        match door {
+            Door::Public => &self.connections,
+            Door::Admin => &self.admin_connections,
+        }
+    }
+
+    fn enter(&self, peer: Peer, phase: Phase) {
+        self.connections(peer.door)
+            .borrow_mut()
+            .enter(peer.id, phase);
+    }
+
+    fn evict(&self, door: Door) -> bool {
+        let evicted = self.connections(door).borrow_mut().evict();
         self.metrics
             .evicted
             .fetch_add(u64::from(evicted), Ordering::Relaxed);
@@ -485,7 +542,7 @@ impl Shared {
     }
 
     fn gauge_connections(&self) {
-        let open = i64::try_from(self.connections.borrow().open.len()).unwrap_or(i64::MAX);
+        let open = i64::try_from(self.connections.borrow().count()).unwrap_or(i64::MAX);
         self.metrics.connections.store(open, Ordering::Relaxed);
     }
 

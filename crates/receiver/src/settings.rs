@@ -19,11 +19,15 @@ pub struct Settings {
 pub struct ServerSettings {
     /// Where it listens; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Where it answers `/healthz` and `/metrics`. Without it they are for this machine alone, at
+    /// the address above.
+    pub admin_address: Option<SocketAddr>,
     /// The path of webhooks; it starts with `/`.
     pub path: String,
     /// The largest body, bytes.
     pub max_body_bytes: usize,
-    /// The most connections at once. Over it the one that has been idle for longest is closed.
+    /// The most connections at once. Over it the one that has waited for its client for longest is
+    /// closed, of a peer that has more than its share first.
     pub max_connections: usize,
     /// How long a connection may take for a request's head, and be idle between requests.
     pub idle_timeout: Duration,

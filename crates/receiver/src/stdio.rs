@@ -2,20 +2,21 @@
 //! the platform says so by a line of its own. Where the lines come from and go to is the program's
 //! matter.
 
-use std::io::{BufRead, BufWriter, Read as _, Write};
+use std::io::{self, BufRead, Read as _, Write};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::coordinator::Message;
+use super::coordinator::{Message, Turn};
 use super::document::document;
 use super::policy::DeliveryResult;
-use super::queue::QueuedEvent;
 use super::supervisor::{ShutdownReason, Supervisor};
 
 /// The longest line that is taken from the platform, bytes.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
+/// How many bytes of lines are collected before they are written.
+const MAX_BATCH_BYTES: usize = 64 * 1024;
 
 /// The platform's acknowledgements.
 pub struct Acknowledgements {
@@ -40,10 +41,10 @@ impl std::fmt::Debug for Acknowledgements {
 pub(crate) fn start(
     output: Box<dyn Write + Send>,
     acknowledgements: Option<Acknowledgements>,
-    events: Receiver<QueuedEvent>,
+    turns: Receiver<Turn>,
     coordinator_tx: &SyncSender<Message>,
     supervisor: &Supervisor,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let timeout = acknowledgements.as_ref().map(|expected| expected.timeout);
     if let Some(acknowledgements) = acknowledgements {
         let (tx, watched) = (coordinator_tx.clone(), supervisor.clone());
@@ -53,7 +54,7 @@ pub(crate) fn start(
     }
     let (tx, watched) = (coordinator_tx.clone(), supervisor.clone());
     supervisor.spawn("lines", None, move || {
-        write_events(output, document, timeout, &events, &tx, &watched);
+        write_events(output, document, timeout, &turns, &tx, &watched);
     })?;
     Ok(())
 }
@@ -116,36 +117,46 @@ fn parse_answer(line: &str) -> Result<(Vec<i64>, DeliveryResult), String> {
     }
 }
 
-/// Writes events, as `render` makes documents of them, until there are no more or nobody reads them.
+/// Writes events, as `render` makes documents of them, until there are no more or nobody takes them.
+/// Only whole lines are written at once.
 fn write_events(
-    output: Box<dyn Write + Send>,
-    render: fn(&QueuedEvent) -> String,
+    mut output: Box<dyn Write + Send>,
+    render: fn(&Turn) -> Result<String, String>,
     acknowledgement_timeout: Option<Duration>,
-    events: &Receiver<QueuedEvent>,
+    turns: &Receiver<Turn>,
     coordinator_tx: &SyncSender<Message>,
     supervisor: &Supervisor,
 ) {
-    let mut output = BufWriter::with_capacity(64 * 1024, output);
-    while let Ok(first) = events.recv() {
+    let mut lines = String::new();
+    while let Ok(first) = turns.recv() {
+        lines.clear();
         let mut written = Vec::new();
         let mut next = Some(first);
-        while let Some(event) = next {
-            let sequence = event.sequence;
-            let mut open = true;
+        while let Some(turn) = next {
+            let sequence = turn.event.sequence;
             // A bug costs this document. The lines around it are written.
-            if let Some(line) = supervisor.contain(|| render(&event)) {
-                open = writeln!(output, "{line}").is_ok();
-                written.extend(open.then_some(sequence));
-            } else {
-                let result = DeliveryResult::panicked();
+            let failed = match supervisor.contain(|| render(&turn)) {
+                Some(Ok(line)) => {
+                    lines.push_str(&line);
+                    lines.push('\n');
+                    written.push(sequence);
+                    None
+                }
+                Some(Err(reason)) => Some(DeliveryResult::Undeliverable { reason }),
+                None => Some(DeliveryResult::panicked()),
+            };
+            if let Some(result) = failed {
                 let _ = coordinator_tx.send(Message::Settled { sequence, result });
             }
-            next = events.try_recv().ok().filter(|_| open);
+            let room = lines.len() < MAX_BATCH_BYTES;
+            next = if room { turns.try_recv().ok() } else { None };
         }
-        if output.flush().is_err() {
-            supervisor.shut_down(ShutdownReason::OutputClosed);
-            // What is left in the buffer has nowhere to go; dropping it must not try again.
-            let _ = output.into_parts();
+        let wrote = output.write_all(lines.as_bytes());
+        if let Err(error) = wrote.and_then(|()| output.flush()) {
+            supervisor.shut_down(match error.kind() {
+                io::ErrorKind::BrokenPipe => ShutdownReason::OutputClosed,
+                kind => ShutdownReason::OutputFailed(kind),
+            });
             return;
         }
         for sequence in written {
@@ -216,6 +227,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::super::metrics::Metrics;
+    use super::super::queue::QueuedEvent;
     use super::*;
 
     /// An output that several may look at.
@@ -234,23 +246,29 @@ mod tests {
 
     #[test]
     fn a_panic_costs_one_document() {
-        let event = |sequence| QueuedEvent {
-            sequence,
-            channel: "U1".to_owned(),
-            id: format!("e{sequence}"),
-            chat: format!("c{sequence}"),
-            attempt: 1,
-            failures: 0,
-            accepted: 0,
-            body: "{}".to_owned(),
+        let turn = |sequence| Turn {
+            event: QueuedEvent {
+                sequence,
+                channel: "U1".to_owned(),
+                id: format!("e{sequence}"),
+                chat: format!("c{sequence}"),
+                attempt: 1,
+                failures: 0,
+                accepted: 0,
+                first_accepted: 0,
+                time: 0,
+                body: "{}".to_owned(),
+            },
+            stale: false,
+            round: 0,
         };
-        let render = |event: &QueuedEvent| {
-            assert_ne!(event.sequence, 2, "this document panics");
-            event.id.clone()
+        let render = |turn: &Turn| {
+            assert_ne!(turn.event.sequence, 2, "this document panics");
+            Ok(turn.event.id.clone())
         };
         let (deliveries, events) = sync_channel(3);
         for sequence in 1..=3 {
-            deliveries.send(event(sequence)).unwrap();
+            deliveries.send(turn(sequence)).unwrap();
         }
         drop(deliveries);
         let (coordinator_tx, inbox) = sync_channel(3);

@@ -20,6 +20,8 @@ pub enum ShutdownReason {
     Requested,
     /// Nobody reads its lines any more.
     OutputClosed,
+    /// Its lines cannot be written.
+    OutputFailed(io::ErrorKind),
     /// Nobody will acknowledge anything any more.
     InputEnded,
     /// A bug: one of its threads has panicked.

@@ -105,6 +105,23 @@ impl fmt::Display for UnusableSetting {
     }
 }
 
+/// Whether requests can be sent to a URL: over HTTP, to a host, and without a user and password,
+/// which would not be sent.
+#[must_use]
+pub fn is_usable(url: &str) -> bool {
+    let Ok(uri) = url.parse::<ureq::http::Uri>() else {
+        return false;
+    };
+    let Some(authority) = uri.authority() else {
+        return false;
+    };
+    let no_port = authority.as_str().len() == authority.host().len();
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && !authority.host().is_empty()
+        && (no_port || authority.port_u16().is_some())
+        && !authority.as_str().contains('@')
+}
+
 fn proxy(url: &Secret) -> Result<ureq::Proxy, UnusableSetting> {
     let proxy = ureq::Proxy::new(url.expose())
         .map_err(|_| UnusableSetting::Proxy("is not the URL of a proxy"))?;

@@ -40,6 +40,12 @@ impl From<Refusal> for Error {
     }
 }
 
+/// Whether a value can be a signature at all.
+#[must_use]
+pub fn is_well_formed(signature: &str) -> bool {
+    signature.len() == LENGTH && encoding::from_base64(signature).is_some()
+}
+
 /// A channel's secret, prepared for many bodies.
 pub struct Verifier(Hmac<Sha256>);
 

@@ -4,7 +4,7 @@
 
 use rusqlite::{CachedStatement, OptionalExtension as _, params};
 
-use super::{NewEvent, QueueError, QueuedEvent, VERSION, place, queued_event};
+use super::{COLUMNS, NewEvent, QueueError, QueuedEvent, place, queued_event};
 
 /// The changes of one transaction.
 #[derive(Debug)]
@@ -15,13 +15,20 @@ impl Changes<'_> {
         Ok(self.0.prepare_cached(text)?)
     }
 
-    /// Writes what is there already, to see whether the disk takes anything.
+    /// Writes as many bytes as a webhook may have, over those of the last trial, to see whether the
+    /// disk takes them.
     ///
     /// # Errors
     ///
     /// Where it does not.
-    pub(crate) fn touch(&self) -> Result<(), QueueError> {
-        Ok(self.0.pragma_update(None, "user_version", VERSION)?)
+    pub(crate) fn trial(&self, bytes: i64) -> Result<(), QueueError> {
+        // SQLite writes nothing where nothing differs.
+        self.statement(
+            "INSERT INTO state (name, value) VALUES ('trial', randomblob(?1))
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute([bytes])?;
+        Ok(())
     }
 
     /// Takes an event in, `due` to be handed out from then on. `false` where it came before.
@@ -95,17 +102,41 @@ impl Changes<'_> {
     ///
     /// Where it cannot be written.
     pub(crate) fn hand_out(&self, now: i64, limit: i64) -> Result<Vec<QueuedEvent>, QueueError> {
-        let mut statement = self.statement(
-            "SELECT seq, channel, id, chat, attempts + 1, failures, accepted, body FROM event
-             WHERE place BETWEEN 1 AND 2 AND place = 1 AND due <= ?1 ORDER BY due LIMIT ?2",
-        )?;
+        let mut statement = self.statement(&format!(
+            "SELECT {COLUMNS} FROM event
+             WHERE place BETWEEN 1 AND 2 AND place = 1 AND due <= ?1 ORDER BY due LIMIT ?2"
+        ))?;
         let rows = statement.query_map(params![now, limit], queued_event)?;
-        let events: Vec<QueuedEvent> = rows.collect::<Result<_, _>>()?;
-        for event in &events {
-            self.statement("UPDATE event SET place = ?2, attempts = ?3 WHERE seq = ?1")?
-                .execute(params![event.sequence, place::IN_FLIGHT, event.attempt])?;
+        let mut events: Vec<QueuedEvent> = rows.collect::<Result<_, _>>()?;
+        for event in &mut events {
+            event.attempt += 1;
+            // Where the clock has gone back, its age counts from now.
+            event.accepted = event.accepted.min(now);
+            self.statement(
+                "UPDATE event SET place = ?2, attempts = ?3, accepted = ?4 WHERE seq = ?1",
+            )?
+            .execute(params![
+                event.sequence,
+                place::IN_FLIGHT,
+                event.attempt,
+                event.accepted
+            ])?;
         }
         Ok(events)
+    }
+
+    /// An event that was handed out was not tried, and waits as before.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn give_back(&self, sequence: i64) -> Result<(), QueueError> {
+        self.statement(
+            "UPDATE event SET place = 1, attempts = attempts - 1
+             WHERE seq = ?1 AND place BETWEEN 1 AND 2 AND place = 2",
+        )?
+        .execute([sequence])?;
+        Ok(())
     }
 
     /// An event was acknowledged: it goes, and its chat's next one may follow. `false` where it was

@@ -4,12 +4,13 @@
 
 mod changes;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 pub use changes::Changes;
 
@@ -34,6 +35,7 @@ mod place {
 }
 
 /// `seen` remembers ids; its `seq` numbers the events in the order in which they were accepted.
+/// `state` holds what is about the file as a whole.
 /// The partial indexes keep the unbounded part of the queue out of every question but "which event
 /// of this chat follows".
 const TABLES: &str = "
@@ -46,6 +48,7 @@ CREATE TABLE IF NOT EXISTS event (
     time INTEGER NOT NULL, accepted INTEGER NOT NULL, place INTEGER NOT NULL, due INTEGER NOT NULL,
     attempts INTEGER NOT NULL, failures INTEGER NOT NULL, reason TEXT, body TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS front ON event (channel, chat) WHERE place BETWEEN 1 AND 2;
 CREATE INDEX IF NOT EXISTS turn ON event (place, due) WHERE place BETWEEN 1 AND 2;
 CREATE INDEX IF NOT EXISTS behind ON event (channel, chat, time, seq) WHERE place = 0;
@@ -98,10 +101,23 @@ pub struct QueuedEvent {
     pub attempt: i64,
     /// How many of those attempts count against it.
     pub failures: i64,
-    /// When it was accepted, milliseconds since 1970.
+    /// When it was accepted, or replayed, milliseconds since 1970.
     pub accepted: i64,
+    /// When it first came, milliseconds since 1970.
+    pub first_accepted: i64,
+    /// LINE's timestamp, milliseconds since 1970; 0 where there was none.
+    pub time: i64,
     /// The normalised event, JSON.
     pub body: String,
+}
+
+/// What a process wants of a queue that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read it.
+    Read,
+    /// To change its dead letters.
+    Change,
 }
 
 /// Which events a listing is about.
@@ -139,38 +155,84 @@ pub struct Queue {
     connection: Connection,
     /// Up to where forgetting has come.
     forgotten: i64,
+    /// Whether the journal was there when the file was opened.
+    had_journal: bool,
+    /// Whether this is the receiver's, between its start and its end.
+    in_use: bool,
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // A journal that is deleted in order is not missed. Where that cannot be noted it stays.
+        if self.in_use && self.note_use(false).is_err() {
+            let _ = keep_journal(&self.connection);
+        }
+    }
+}
+
+/// The path with every link in its folders followed, but not one in its last place.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")))?;
+    Ok(path
+        .file_name()
+        .map_or(folder.clone(), |name| folder.join(name)))
+}
+
+/// Opens the file, and does not follow a link.
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, QueueError> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(1))?;
+    Ok(connection)
+}
+
+/// Leaves the journal where it is when the connection is closed.
+fn keep_journal(connection: &Connection) -> Result<(), QueueError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(())
+}
+
+/// Whether the file is a queue: `false` where it is empty.
+fn is_queue(connection: &Connection) -> Result<bool, QueueError> {
+    let number = |name: &str| {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+    };
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION && tables > 0 {
+        return Err(QueueError("it is a database of another program".to_owned()));
+    }
+    if version > VERSION {
+        return Err(QueueError(
+            "a newer version of the connector made it".to_owned(),
+        ));
+    }
+    Ok(application == APPLICATION)
 }
 
 impl Queue {
-    /// Opens the file and makes its tables where there are none.
+    /// Opens a receiver's queue, or makes one where there is none.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be opened, is not a queue, or was made by a newer version.
+    /// Where the file cannot be opened, is a link, is not a queue, or was made by a newer version.
     pub fn open(path: &Path) -> Result<Self, QueueError> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(1))?;
-        let number = |name: &str| {
-            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
-        };
-        let (application, version) = (number("application_id")?, number("user_version")?);
-        let tables: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if application != APPLICATION && tables > 0 {
-            return Err(QueueError("it is a database of another program".to_owned()));
-        }
-        if version > VERSION {
-            return Err(QueueError(
-                "a newer version of the connector made it".to_owned(),
-            ));
-        }
+        let path = resolved(path).map_err(|error| QueueError(error.to_string()))?;
+        let had_journal = journal(&path).exists();
+        let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = connect(&path, access)?;
+        let known = is_queue(&connection)?;
         // FULL: a commit returns when its bytes are on the disk, which is what the answer to LINE
         // promises.
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;
              PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
         )?;
-        if application != APPLICATION {
+        if !known {
             connection.pragma_update(None, "application_id", APPLICATION)?;
             connection.pragma_update(None, "user_version", VERSION)?;
         }
@@ -179,7 +241,66 @@ impl Queue {
         Ok(Self {
             connection,
             forgotten: 0,
+            had_journal,
+            in_use: false,
         })
+    }
+
+    /// Opens a queue beside its receiver. It makes none, and leaves the journal alone.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be opened, is a link, is not a queue, or was made by a newer version.
+    pub fn open_existing(path: &Path, access: Access) -> Result<Self, QueueError> {
+        let path = resolved(path).map_err(|error| QueueError(error.to_string()))?;
+        let connection = connect(
+            &path,
+            match access {
+                Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+                Access::Change => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            },
+        )?;
+        if !is_queue(&connection)? {
+            return Err(QueueError("it is empty, and not a queue".to_owned()));
+        }
+        keep_journal(&connection)?;
+        Ok(Self {
+            connection,
+            forgotten: 0,
+            had_journal: true,
+            in_use: false,
+        })
+    }
+
+    /// Notes in the file itself that a receiver begins. The answer is whether the one before it
+    /// ended without a word and its journal is gone since: what only stood there is lost.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub(crate) fn begin(&mut self) -> Result<bool, QueueError> {
+        let was_in_use = self
+            .connection
+            .query_row("SELECT value FROM state WHERE name = 'in_use'", [], |row| {
+                row.get(0)
+            })
+            .optional()?
+            .unwrap_or(false);
+        self.note_use(true)?;
+        self.in_use = true;
+        // From the journal to the file: it must outlast the journal.
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))?;
+        Ok(was_in_use && !self.had_journal)
+    }
+
+    fn note_use(&self, in_use: bool) -> Result<(), QueueError> {
+        self.connection.execute(
+            "INSERT INTO state (name, value) VALUES ('in_use', ?1)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [in_use],
+        )?;
+        Ok(())
     }
 
     /// One transaction: several changes of which all are kept, durably, or none, also where `work`
@@ -220,6 +341,21 @@ impl Queue {
         let due = "SELECT min(due) FROM event WHERE place BETWEEN 1 AND 2 AND place = 1";
         let mut statement = self.connection.prepare_cached(due)?;
         Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Events whose turn is due later than `latest` got that from another clock, which was ahead:
+    /// their turn is now.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub(crate) fn clamp_due(&mut self, now: i64, latest: i64) -> Result<(), QueueError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE event SET due = ?1 WHERE place BETWEEN 1 AND 2 AND place = 1 AND due > ?2",
+            )?
+            .execute(params![now, latest])?;
+        Ok(())
     }
 
     /// How many events the queue holds, counted.
@@ -300,19 +436,23 @@ impl Queue {
             EventState::Dead => "place = 3",
         };
         let mut statement = self.connection.prepare(&format!(
-            "SELECT seq, channel, id, chat, attempts, failures, accepted, body, reason
-             FROM event WHERE {condition} AND seq > ?1 ORDER BY seq LIMIT ?2"
+            "SELECT {COLUMNS}, reason FROM event
+             WHERE {condition} AND seq > ?1 ORDER BY seq LIMIT ?2"
         ))?;
         let rows = statement.query_map(params![after, limit], |row| {
             Ok(Listed {
                 event: queued_event(row)?,
                 state,
-                reason: row.get(8)?,
+                reason: row.get(10)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
+
+/// The columns that [`queued_event`] reads.
+const COLUMNS: &str = "seq, channel, id, chat, attempts, failures, accepted, time,
+     coalesce((SELECT at FROM seen WHERE seen.seq = event.seq), accepted), body";
 
 fn queued_event(row: &rusqlite::Row<'_>) -> rusqlite::Result<QueuedEvent> {
     Ok(QueuedEvent {
@@ -323,33 +463,17 @@ fn queued_event(row: &rusqlite::Row<'_>) -> rusqlite::Result<QueuedEvent> {
         attempt: row.get(4)?,
         failures: row.get(5)?,
         accepted: row.get(6)?,
-        body: row.get(7)?,
+        time: row.get(7)?,
+        first_accepted: row.get(8)?,
+        body: row.get(9)?,
     })
 }
 
-/// Makes a file for its owner alone where there is none, and reserves it for this process by a lock
-/// on a file beside it, for as long as the answer is kept.
-///
-/// # Errors
-///
-/// Where it cannot be made, or another process has it.
-pub fn reserve(path: &Path) -> io::Result<File> {
+/// The journal that `SQLite` keeps beside a file.
+fn journal(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let lock = options.open(beside)?;
-    lock.try_lock().map_err(|error| match error {
-        fs::TryLockError::Error(error) => error,
-        fs::TryLockError::WouldBlock => io::Error::other("another receiver uses it at this moment"),
-    })?;
-    options.open(path)?;
-    Ok(lock)
+    beside.push("-wal");
+    PathBuf::from(beside)
 }
 
 #[cfg(test)]
@@ -508,16 +632,66 @@ mod tests {
     }
 
     #[test]
-    fn a_touch_really_writes() {
+    fn a_trial_really_writes() {
         let (folder, mut queue) = queue();
         let other = Queue::open(&folder.path().join("queue")).unwrap();
-        let before = other.data_version().unwrap();
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "the method is of one lifetime, the closure of any"
-        )]
-        queue.write(|changes| changes.touch()).unwrap();
-        assert_ne!(other.data_version().unwrap(), before);
+        for _ in 0..2 {
+            let before = other.data_version().unwrap();
+            queue.write(|changes| changes.trial(100)).unwrap();
+            assert_ne!(other.data_version().unwrap(), before);
+        }
+    }
+
+    #[test]
+    fn a_journal_that_is_gone_is_missed_unless_it_was_closed_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue");
+        let open = || Queue::open(&path).unwrap();
+        let mut first = open();
+        assert!(!first.begin().unwrap(), "it is new");
+        drop(first);
+        let mut second = open();
+        assert!(!second.begin().unwrap(), "it was closed in order");
+        add(&mut second, &[("a", "c", 1)]);
+        // What a kill leaves, without its journal.
+        let left = folder.path().join("left");
+        fs::copy(&path, &left).unwrap();
+        assert!(Queue::open(&left).unwrap().begin().unwrap());
+        // And with it, also after somebody else has used it.
+        let whole = folder.path().join("whole");
+        fs::copy(&path, &whole).unwrap();
+        fs::copy(journal(&path), journal(&whole)).unwrap();
+        let beside = Queue::open_existing(&whole, Access::Change).unwrap();
+        assert_eq!(beside.list(EventState::Waiting, 0, 9).unwrap().len(), 1);
+        drop(beside);
+        assert!(!Queue::open(&whole).unwrap().begin().unwrap());
+    }
+
+    #[test]
+    fn what_is_due_beyond_any_pause_is_due_now() {
+        let (_folder, mut queue) = queue();
+        queue
+            .write(|changes| {
+                changes.add("U1", &event("far", "c", 1), 9_000, 9_000)?;
+                changes.add("U1", &event("soon", "d", 1), 9_000, 60)
+            })
+            .unwrap();
+        queue.clamp_due(10, 100).unwrap();
+        let out = hand_out(&mut queue, 9).remove(0);
+        assert_eq!(out.id, "far");
+        assert_eq!(out.accepted, 10, "nothing was accepted in the future");
+        assert_eq!(queue.next_due().unwrap(), Some(60));
+    }
+
+    #[test]
+    fn what_was_not_tried_goes_back_as_if_it_had_not_been_out() {
+        let (_folder, mut queue) = queue();
+        add(&mut queue, &[("a", "c", 1)]);
+        let out = hand_out(&mut queue, 1).remove(0);
+        queue
+            .write(|changes| changes.give_back(out.sequence))
+            .unwrap();
+        assert_eq!(hand_out(&mut queue, 1)[0].attempt, 1);
     }
 
     #[test]
@@ -540,6 +714,7 @@ mod tests {
             "SELECT seq FROM event WHERE channel = ?1 AND chat = ?2 AND place = 0 ORDER BY time, seq LIMIT 1",
             "SELECT min(due) FROM event WHERE place BETWEEN 1 AND 2 AND place = 1",
             "UPDATE event SET place = 1 WHERE place BETWEEN 1 AND 2 AND place = 2",
+            "UPDATE event SET due = ?1 WHERE place BETWEEN 1 AND 2 AND place = 1 AND due > ?2",
         ] {
             let plan = format!("EXPLAIN QUERY PLAN {question}");
             let mut statement = queue.connection.prepare(&plan).unwrap();

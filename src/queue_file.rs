@@ -1,0 +1,144 @@
+//! The queue's files on the disk: that they are this user's alone, and that one receiver at a time
+//! has them. What stands in them is the receiver's matter.
+
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use line_connector_client::{Error, Kind};
+
+use crate::private::{Exposure, exposure, no_link, private};
+
+/// An error that is about the queue's file.
+pub(crate) fn queue_error(path: &Path, reason: impl std::fmt::Display) -> Error {
+    let path = path.display();
+    Error::new(
+        Kind::Usage,
+        format!("the queue {path} cannot be used: {reason}"),
+    )
+    .with_hint("name the file of a receiver's queue that this user may write, on a disk with room")
+}
+
+/// Makes the queue's file where there is none, and reserves it for this process for as long as the
+/// answer is kept. It is the file itself that is locked: no other name of it, and no file that
+/// somebody removes, lets a second process in.
+///
+/// # Errors
+///
+/// Where the file cannot be made, is not this user's alone, or another process has it.
+pub(crate) fn reserve(path: &Path) -> Result<File, Error> {
+    let unusable = |error: io::Error| queue_error(path, error);
+    if let Ok(found) = fs::symlink_metadata(path) {
+        guard(path, path, &found)?;
+    }
+    let mut options = private();
+    no_link(&mut options);
+    let file = options
+        .read(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(unusable)?;
+    guard(path, path, &file.metadata().map_err(unusable)?)?;
+    guard_beside(path)?;
+    let lock = lockable(path, file).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
+        Err(TryLockError::WouldBlock) => {
+            Err(queue_error(path, "another receiver uses it at this moment"))
+        }
+    }
+}
+
+/// The file that is locked. On Linux such a lock has nothing to do with those of `SQLite`.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+fn lockable(_: &Path, file: File) -> io::Result<File> {
+    Ok(file)
+}
+
+/// Elsewhere it would keep SQLite out, so that a file beside it is locked.
+#[cfg(not(target_os = "linux"))]
+fn lockable(path: &Path, _: File) -> io::Result<File> {
+    let mut options = private();
+    no_link(&mut options);
+    options
+        .create(true)
+        .truncate(false)
+        .open(beside(path, "-lock"))
+}
+
+/// Refuses a queue that is not there, or whose files are not this user's alone.
+///
+/// # Errors
+///
+/// Why it is refused.
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => guard(path, path, &found)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(queue_error(path, "there is no such file"));
+        }
+        Err(error) => return Err(queue_error(path, error)),
+    }
+    guard_beside(path)
+}
+
+/// Whether others could put other files in place of the queue's: they may change its folder.
+#[cfg(unix)]
+pub(crate) fn is_replaceable(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let found = fs::metadata(folder.unwrap_or(Path::new(".")));
+    found.is_ok_and(|found| {
+        let owner = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
+        !owner || (found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0)
+    })
+}
+
+/// Elsewhere that is not known.
+#[cfg(not(unix))]
+pub(crate) fn is_replaceable(_: &Path) -> bool {
+    false
+}
+
+/// The files that `SQLite` keeps beside the queue hold events too.
+fn guard_beside(path: &Path) -> Result<(), Error> {
+    for ending in ["-wal", "-shm", "-journal"] {
+        let file = beside(path, ending);
+        if let Ok(found) = fs::symlink_metadata(&file) {
+            guard(path, &file, &found)?;
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(ending);
+    PathBuf::from(beside)
+}
+
+/// Refuses a file that others can read or write: events may stand there that LINE did not send, and
+/// what people wrote may be read.
+fn guard(queue: &Path, file: &Path, found: &Metadata) -> Result<(), Error> {
+    let name = file.display();
+    if !found.is_file() {
+        let reason = format!("{name} is not a plain file, and a link does not count");
+        return Err(queue_error(queue, reason));
+    }
+    let Some(exposure) = exposure(found) else {
+        return Ok(());
+    };
+    let error = queue_error(queue, format!("{name} {}", exposure.text()));
+    Err(match exposure {
+        Exposure::Mode => error.with_hint(format!(
+            "whoever can write it can make up events: see that its events are yours, and run `chmod 600 {name}`"
+        )),
+        Exposure::Owner => error.with_hint("run this as the user whose queue it is"),
+        Exposure::Linked => error.with_hint(format!("remove the other name of {name}")),
+    })
+}
