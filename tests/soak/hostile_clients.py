@@ -1,5 +1,5 @@
 """`listen` among hostile clients: thousands of idle connections, requests that come a byte at a time,
-bodies of 100 MB. Valid webhooks must still be answered in LINE's two seconds.
+bodies of 100 MB, bodies that are held before their end. Valid webhooks must still be answered in LINE's two seconds.
 """
 
 import socket
@@ -11,11 +11,14 @@ from collections import deque
 from dataclasses import dataclass
 
 from support.process import memory_mib
-from support.receiver import Receiver, event, post, webhook
+from support.receiver import Receiver, event, post, sign, webhook
 
 # LINE waits for an answer this long.
 LINE_WAITS_SECONDS = 2
 SLOW_CLIENTS = 200
+# Bodies that look signed and never end, more than there is memory for.
+HELD_BODIES = 80
+HELD_BYTES = 1 << 20
 BODY_BYTES = 100_000_000
 DELIVERIES = 400
 EVERY_SECONDS = 0.02
@@ -124,7 +127,8 @@ class HostileClients:
         self.stopped = threading.Event()
         self.held = deque()
         self.slow = []
-        work = (self.open_idle, self.send_slowly, self.send_oversized)
+        self.bodies_held = []
+        work = (self.open_idle, self.send_slowly, self.send_oversized, self.hold_bodies)
         self.threads = [threading.Thread(target=one) for one in work]
 
     def start(self):
@@ -143,7 +147,7 @@ class HostileClients:
 
     def close(self):
         """Closes what they hold."""
-        for peer in [*self.held, *self.slow]:
+        for peer in [*self.held, *self.slow, *self.bodies_held]:
             peer.close()
 
     def connect(self):
@@ -181,6 +185,17 @@ class HostileClients:
                     attempt_to_send(peer, starts[number % 2])
                     kept.append(peer)
             self.slow = kept
+
+    def hold_bodies(self):
+        """Keeps bodies of 1 MiB before their last byte, and replaces those that are given up."""
+        head = post(b"", sign(b"another body")).replace(b"content-length: 0", b"content-length: %d" % HELD_BYTES)
+        while not self.stopped.wait(0.01):
+            if len(self.bodies_held) >= HELD_BODIES:
+                self.bodies_held.pop(0).close()
+            peer = self.connect()
+            if peer is not None:
+                attempt_to_send(peer, head + bytes(HELD_BYTES - 1))
+                self.bodies_held.append(peer)
 
     def send_oversized(self):
         """Bodies of 100 MB, announced or in chunks, one after another."""

@@ -13,6 +13,9 @@ from support.receiver import Platform, Receiver, event, event_id, post, webhook
 
 CONNECTIONS = 24
 CONCURRENCY = 32
+# So many events are handed out for each that may be in flight; those of them that were answered just
+# before a kill come again.
+LOOKAHEAD = 4
 # The share of posts for which the platform takes up to two seconds.
 SLOW = 0.02
 # So long after something was on its way, it has surely arrived or been written down.
@@ -64,7 +67,7 @@ class Kills:
 
     def bound(self):
         """How many posts kills may cause at most to come again."""
-        return CONCURRENCY * self.kills
+        return CONCURRENCY * LOOKAHEAD * self.kills
 
     def text(self):
         """All of it on one line."""

@@ -21,6 +21,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "benches"))
 
+import full_disk
 import hostile_clients
 import listen_kills
 import rates
@@ -32,6 +33,7 @@ TESTS = {
     "serve_kills": serve_kills,
     "listen_kills": listen_kills,
     "hostile_clients": hostile_clients,
+    "full_disk": full_disk,
     "rates": rates,
 }
 # A test that takes longer is stuck.
