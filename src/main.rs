@@ -58,7 +58,10 @@ fn misused(line: &[OsString], text: &str) -> ExitCode {
             .unwrap_or_default()
             .trim_start_matches("error: ");
         let error = Error::new(Kind::Usage, reason.to_owned());
-        print(&format!("{}\n", Output::from(&error).render()));
+        let document = format!("{}\n", Output::from(&error).render());
+        if print(&document) == ExitCode::Unwritten {
+            return ExitCode::Unwritten;
+        }
     }
     ExitCode::Usage
 }

@@ -1,6 +1,6 @@
 //! Standard input, output and error: documents on one side, lines for people on the other.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 
 use line_connector_client::{Error, ExitCode, Kind, Output};
 use line_connector_core::call::exit_code;
@@ -25,8 +25,10 @@ pub(crate) fn input() -> Result<Vec<u8>, Error> {
 /// Writes an output document, and to people what went wrong.
 pub(crate) fn report(output: &Output) -> ExitCode {
     complain(output);
-    print(&format!("{}\n", output.render()));
-    exit_code(output)
+    match print(&format!("{}\n", output.render())) {
+        ExitCode::Accepted => exit_code(output),
+        unwritten => unwritten,
+    }
 }
 
 /// Tells people what may be wrong and what went wrong, from the rendered document, in which no
@@ -72,13 +74,29 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Writes to standard output. A reader that has gone away wants nothing more, which is no error.
+/// Writes to standard output. A reader that has gone away wants nothing more, which is no error. For
+/// any other the text goes to standard error, so that it is not lost.
 pub(crate) fn print(text: &str) -> ExitCode {
     let mut output = io::stdout().lock();
-    let _ = output
+    let written = output
         .write_all(text.as_bytes())
         .and_then(|()| output.flush());
-    ExitCode::Accepted
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            say_unwritten(&error, text);
+            ExitCode::Unwritten
+        }
+        _ => ExitCode::Accepted,
+    }
+}
+
+/// Tells people what standard output did not take.
+pub(crate) fn say_unwritten(error: &io::Error, text: &str) {
+    say(&format!(
+        "error: standard output cannot be written: {error}"
+    ));
+    say("what was to be written:");
+    say(text.trim_end());
 }
 
 /// Writes a line for people to standard error.

@@ -28,7 +28,7 @@ use line_connector_sandbox::RateLimit;
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 LINE accepted it · 1 LINE refused it · 2 the command line or the \
 document is wrong · 3 the inputs break the schema · 4 no token could be had · 5 no answer · \
-6 a webhook that is not provably LINE's · 70 a bug"
+6 a webhook that is not provably LINE's · 70 a bug · 74 the answer could not be written"
 )]
 pub(crate) struct Arguments {
     /// Adds the action files of this folder, or replaces actions of the same name.
@@ -129,9 +129,12 @@ pub(crate) struct ServeArguments {
     /// Writes a JSON summary to standard error at the end; on SIGUSR1 it comes in any case.
     #[arg(long)]
     pub(crate) stats: bool,
-    /// The longest line that is taken, bytes.
+    /// The longest line that is taken, bytes; all lines under way together take no more.
     #[arg(long, value_name = "N", default_value_t = 32 * 1024 * 1024)]
     pub(crate) max_line_bytes: usize,
+    /// How long calls under way may take after SIGTERM or SIGINT.
+    #[arg(long, value_name = "SECONDS", default_value_t = 25)]
+    pub(crate) shutdown_seconds: u64,
     /// Shows each request instead of sending it; needs neither network nor credentials.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -37,6 +37,10 @@ pub(crate) fn check(catalog: Catalog, asset: &AssetFile, sandbox: bool) -> Resul
         calls.push(json!({"action": name, "ok": output.error.is_none(), "output": rendered}));
     }
     let ok = code == ExitCode::Accepted;
-    print(&describe::pretty(&json!({"ok": ok, "calls": calls})));
-    Ok(code)
+    let written = print(&describe::pretty(&json!({"ok": ok, "calls": calls})));
+    Ok(if written == ExitCode::Accepted {
+        code
+    } else {
+        written
+    })
 }

@@ -63,7 +63,10 @@ fn list(
         after = last.event.sequence;
         left -= i64::try_from(page.len()).unwrap_or(i64::MAX);
         let lines = page.iter().map(|listed| line(listed, with_event));
-        print(&lines.collect::<String>());
+        let written = print(&lines.collect::<String>());
+        if written != ExitCode::Accepted {
+            return Ok(written);
+        }
     }
     Ok(ExitCode::Accepted)
 }

@@ -161,7 +161,8 @@ fn exit_code(reason: ShutdownReason, panics: u64) -> ExitCode {
     match reason {
         ShutdownReason::Panicked => ExitCode::Bug,
         _ if panics > 0 => ExitCode::Bug,
-        ShutdownReason::OutputClosed | ShutdownReason::OutputFailed(_) => ExitCode::NoAnswer,
+        ShutdownReason::OutputClosed => ExitCode::NoAnswer,
+        ShutdownReason::OutputFailed(_) => ExitCode::Unwritten,
         ShutdownReason::Requested | ShutdownReason::InputEnded => ExitCode::Accepted,
     }
 }

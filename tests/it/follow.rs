@@ -2,11 +2,12 @@
 //! is not ready yet.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use line_connector_client::Connector;
 use line_connector_core::error::Kind;
+use line_connector_http::{Failure, Reply, Request, Transport};
 use line_connector_sandbox::{Pace, Settings};
 use serde_json::{Value, json};
 
@@ -258,4 +259,48 @@ fn content_in_preparation_is_waited_for_or_reported_as_pending() {
         .unwrap_or_else(|| panic!("{}", output.render()));
     assert_eq!(file.size_bytes, 100_000);
     assert_eq!(file.content_type.as_deref(), Some("video/mp4"));
+}
+
+/// Leads from page to page in a circle, or on without an end.
+struct Endless {
+    circle: usize,
+    asked: AtomicUsize,
+}
+
+impl Transport for Endless {
+    fn send(&self, _: &Request) -> Result<Reply, Failure> {
+        let page = self.asked.fetch_add(1, Ordering::SeqCst) % self.circle;
+        let body = json!({"userIds": [], "next": format!("token-{page}")}).to_string();
+        Ok(Reply {
+            status: 200,
+            body: body.into_bytes(),
+            ..Reply::default()
+        })
+    }
+}
+
+#[test]
+fn a_listing_that_goes_in_a_circle_or_on_for_ever_ends() {
+    for (circle, most) in [(1, 3), (2, 4), (7, 9), (1000, 1002), (usize::MAX, 10_001)] {
+        let endless = Arc::new(Endless {
+            circle,
+            asked: AtomicUsize::new(0),
+        });
+        let transport: Arc<dyn Transport> = Arc::<Endless>::clone(&endless);
+        let connector = world::builder().transport(transport).build();
+        let document = json!({
+            "action": "get_a_list_of_users_who_added_your_line_official_account_as_a_friend",
+            "asset": {"token": "t", "rate_limits": {"*": "off"}, "url": "http://127.0.0.1:9"},
+            "options": {"all_pages": true},
+        });
+        let output = world::call(&connector, document);
+        assert_eq!(
+            output.error.as_ref().unwrap().kind,
+            Kind::UnexpectedStatus,
+            "{}",
+            output.render()
+        );
+        assert!(endless.asked.load(Ordering::SeqCst) < most, "{circle}");
+        assert!(output.meta.unwrap().pages.unwrap() > 0);
+    }
 }

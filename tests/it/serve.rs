@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -488,4 +488,141 @@ fn killed_at_any_moment_and_started_again_it_sends_every_message_once() {
         .iter()
         .filter(|one| one["meta"]["already_accepted"] == true);
     assert!(again.count() > 0, "no message was tried twice");
+}
+
+#[test]
+fn no_call_holds_the_end_up() {
+    let world = world();
+    world.fault(json!({"kind": "delay", "ms": 60_000, "path": PUSH, "times": 2}));
+    let arguments = ["--concurrency", "2", "--shutdown-seconds", "1"];
+    let mut serving = Serving::of(&world, &arguments);
+    for line in pushes(2).lines() {
+        let mut document: Value = serde_json::from_str(line).unwrap();
+        document["options"] = json!({"timeout_ms": 600_000});
+        serving.write(format!("{document}\n"));
+    }
+    wait_until("two requests", || world.count(PUSH) == 2);
+    serving.signal("-TERM");
+    let mut answers = Vec::new();
+    while let Some(answer) = serving.answer() {
+        answers.push(answer);
+    }
+    assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+    let mut ids: Vec<i64> = answers.iter().map(id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [0, 1]);
+    for answer in answers {
+        assert_eq!(answer["error"]["outcome"], "unknown", "{answer}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_told_and_not_lost() {
+    let world = world();
+    let document = world::push(&world.bearer()).to_string();
+    for arguments in [&["run"][..], &["serve"], &["serve", "--ordered"]] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_line-connector"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(document.as_bytes()).unwrap();
+        drop(input);
+        let ended = child.wait_with_output().unwrap();
+        let errors = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(74), "{arguments:?}: {errors}");
+        assert!(errors.contains("cannot be written"), "{errors}");
+        assert!(
+            errors.contains("\"status_code\":200"),
+            "the answer is there: {errors}"
+        );
+        assert!(!errors.contains("sandbox-token"));
+    }
+    for arguments in [
+        &["list"][..],
+        &["describe"],
+        &["check", "--sandbox"],
+        &["keygen", "--help"],
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_line-connector"));
+        let ended = command.args(arguments).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(74), "{arguments:?}");
+    }
+}
+
+/// Lines that cost far more than their bytes, if anything keeps them.
+fn hostile(bytes: usize) -> Vec<String> {
+    let many = |value: &str| vec![value; bytes / (value.len() + 1)].join(",");
+    vec![
+        format!("{{\"id\":[{}]}}", many("1")),
+        format!("{{\"id\":[{}]}}", many("{\"\":0}")),
+        format!(
+            "{{\"inputs\":{{\"to\":[{}]}},\"action\":\"send_multicast_message\"}}",
+            many("1")
+        ),
+        format!(
+            "{{\"inputs\":{{\"messages\":[{}]}},\"action\":\"send_push_message\"}}",
+            many("{}")
+        ),
+        format!("{{\"action\":\"{}\"}}", "s".repeat(bytes)),
+        format!("{{\"{}\":1}}", "k".repeat(bytes)),
+        format!(
+            "{{\"inputs\":{{\"{}\":1}},\"action\":\"send_push_message\"}}",
+            "k".repeat(bytes)
+        ),
+        "[".repeat(bytes),
+    ]
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn hostile_lines_cost_neither_the_others_nor_the_memory() {
+    const MOST_KIB: u64 = 256 * 1024;
+    let world = world();
+    let mut serving = Serving::of(&world, &[]);
+    let status = format!("/proc/{}/status", serving.child.id());
+    let mut input = serving.input.take().unwrap();
+    let good = pushes(300);
+    let writer = std::thread::spawn(move || {
+        for (index, line) in good.lines().enumerate() {
+            if index % 40 == 20 {
+                let hostile = hostile(8 << 20).swap_remove(index / 40);
+                input.write_all(hostile.as_bytes()).unwrap();
+                input.write_all(b"\n").unwrap();
+            }
+            input.write_all(line.as_bytes()).unwrap();
+            input.write_all(b"\n").unwrap();
+        }
+    });
+    let (mut good, mut bad) = (0, 0);
+    let mut peak = 0;
+    while let Some(answer) = serving.answer() {
+        match answer.get("error") {
+            None => good += 1,
+            Some(error) => {
+                assert_ne!(error["kind"], "internal", "{error}");
+                assert!(answer.to_string().len() < 100_000);
+                bad += 1;
+            }
+        }
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(kibibytes.unwrap_or(0));
+    }
+    writer.join().unwrap();
+    assert_eq!((good, bad), (300, 7));
+    assert!((1..MOST_KIB).contains(&peak), "the peak was {peak} KiB");
 }

@@ -253,6 +253,8 @@ pub enum ExitCode {
     Untrusted = 6,
     /// A bug.
     Bug = 70,
+    /// The answer could not be written: standard output is full or broken.
+    Unwritten = 74,
 }
 
 impl Kind {

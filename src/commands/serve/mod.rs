@@ -7,9 +7,10 @@ mod output;
 mod queue;
 mod stats;
 
-use std::io::{self, IsTerminal, Read, Write};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use serde_json::Value;
 
 use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind, Output};
 use line_connector_core::documents::{AssetParameters, Refused};
+use line_connector_core::error::Outcome;
+use line_connector_core::json_text::JsonText;
 use line_reader::{Content, Lines};
 use output::Answers;
 use queue::{Job, Queue};
@@ -27,7 +30,7 @@ use crate::args::ServeArguments;
 use crate::host;
 use crate::panics::contain;
 use crate::signals::{self, Signal};
-use crate::terminal::say;
+use crate::terminal::{say, say_unwritten};
 
 /// What a worker's calls need of its stack at most: documents nest 128 deep.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
@@ -44,11 +47,16 @@ struct Server<O> {
     queue: Queue,
     answers: Answers,
     stats: Mutex<Stats>,
-    in_flight: AtomicU64,
+    /// The calls under way, with their `id`s. Whoever takes one out answers it.
+    under_way: Mutex<HashMap<u64, Option<JsonText>>>,
+    /// When the end was asked for.
+    stopped: Mutex<Option<Instant>>,
     /// Whether a call met a bug.
     bug: AtomicBool,
     /// Whether the input broke off.
     unreadable: AtomicBool,
+    /// Whether answers could not be written, though somebody may want them.
+    unwritten: AtomicBool,
 }
 
 /// Serves until the input ends, a signal asks for the end, or nobody reads the answers any more.
@@ -105,9 +113,11 @@ where
             queue: Queue::new(2 * workers, arguments.max_line_bytes, workers),
             answers: Answers::new(arguments.ordered),
             stats: Mutex::new(Stats::new()),
-            in_flight: AtomicU64::new(0),
+            under_way: Mutex::default(),
+            stopped: Mutex::default(),
             bug: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
+            unwritten: AtomicBool::new(false),
             arguments,
         })
     }
@@ -147,6 +157,12 @@ where
             if shown {
                 eprint_over(&self.progress());
             }
+            let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            let grace = Duration::from_secs(self.arguments.shutdown_seconds);
+            if stopped.is_some_and(|stopped| stopped.elapsed() >= grace) {
+                self.cut_off();
+                break;
+            }
         }
         if shown {
             eprint_over(&self.progress());
@@ -154,6 +170,8 @@ where
         }
         if self.bug.load(Ordering::SeqCst) {
             ExitCode::Bug
+        } else if self.unwritten.load(Ordering::SeqCst) {
+            ExitCode::Unwritten
         } else if self.unreadable.load(Ordering::SeqCst) {
             ExitCode::Usage
         } else {
@@ -163,6 +181,9 @@ where
 
     /// Finishes what was started and starts nothing more.
     fn stop(&self) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.get_or_insert_with(Instant::now);
+        drop(stopped);
         self.queue.stop();
         self.connector.stop();
     }
@@ -208,13 +229,16 @@ where
         while let Some((job, start)) = self.queue.pop() {
             if !start {
                 self.refuse(&job);
+                self.queue.done(job.size());
                 continue;
             }
             let begun = Instant::now();
-            self.in_flight.fetch_add(1, Ordering::Relaxed);
+            self.under_way().insert(job.sequence, None);
             let output = self.answer(&job);
-            self.give(job.sequence, &output, Some(begun.elapsed()));
-            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+            self.queue.done(job.size());
+            if self.under_way().remove(&job.sequence).is_some() {
+                self.give(job.sequence, &output, Some(begun.elapsed()));
+            }
         }
     }
 
@@ -225,6 +249,7 @@ where
             Err(refused) => return refused.into(),
         };
         let id = invocation.id.clone();
+        self.under_way().insert(job.sequence, id.clone());
         let allowed = host::allow_asset(&self.arguments.permissions, &invocation)
             .and_then(|()| name_action(&mut invocation, self.arguments.action.clone()));
         let error = match allowed {
@@ -254,6 +279,26 @@ where
         }
     }
 
+    fn under_way(&self) -> MutexGuard<'_, HashMap<u64, Option<JsonText>>> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers the calls that do not end in time.
+    fn cut_off(&self) {
+        let calls = std::mem::take(&mut *self.under_way());
+        for (sequence, id) in calls {
+            let error = Error::new(Kind::Timeout, "the process ended before the call did")
+                .with_outcome(Outcome::Unknown);
+            let output = Output {
+                id,
+                ..Output::from(&error)
+            };
+            self.give(sequence, &output, None);
+        }
+    }
+
     /// Answers a line that was read and will not be started.
     fn refuse(&self, job: &Job) {
         let id = document(job).map_or_else(|refused| refused.id, |invocation| invocation.id);
@@ -276,13 +321,17 @@ where
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .count(output, took);
-        if !self
+        let given = self
             .answers
-            .give(sequence, line.as_bytes(), &mut &self.output)
-        {
+            .give(sequence, line.as_bytes(), &mut &self.output);
+        if let Err((error, lines)) = given {
             // Nobody reads: nothing more is started, and what waits would be answered to nobody.
             self.queue.abandon();
             self.connector.stop();
+            if error.kind() != ErrorKind::BrokenPipe {
+                self.unwritten.store(true, Ordering::SeqCst);
+                say_unwritten(&error, &String::from_utf8_lossy(&lines));
+            }
         }
     }
 
@@ -291,14 +340,14 @@ where
         let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         let mut summary = stats.summary(self.connector.tokens_issued());
         drop(stats);
-        summary["in_flight"] = Value::from(self.in_flight.load(Ordering::Relaxed));
+        summary["in_flight"] = Value::from(self.under_way().len());
         summary["queued"] = Value::from(self.queue.length());
         say(&summary.to_string());
     }
 
     fn progress(&self) -> String {
         let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        let in_flight = self.under_way().len();
         format!("{}, {in_flight} under way", stats.progress())
     }
 }

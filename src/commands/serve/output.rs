@@ -3,7 +3,7 @@
 //! nothing.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Who has finished a call waits while so much is still to be written.
@@ -20,8 +20,8 @@ struct State {
     batch: Vec<u8>,
     /// Whether someone writes.
     writing: bool,
-    /// Whether the reader of the answers has gone away.
-    gone: bool,
+    /// Why nothing more can be written.
+    ended: Option<io::ErrorKind>,
     /// In order: the place of the answer that is written next.
     next: u64,
     /// In order: answers that wait for an earlier one.
@@ -85,32 +85,49 @@ impl Answers {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes an answer, or leaves it to whoever writes. Says whether anybody still reads.
-    pub(super) fn give(&self, sequence: u64, line: &[u8], to: &mut impl Write) -> bool {
+    /// Writes an answer, or leaves it to whoever writes.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing can be written any more, with the lines that were not.
+    pub(super) fn give(
+        &self,
+        sequence: u64,
+        line: &[u8],
+        to: &mut impl Write,
+    ) -> Result<(), (io::Error, Vec<u8>)> {
         let sequence = self.ordered.then_some(sequence);
         let mut state = self.state();
         state.crowded += 1;
         state = self
             .room
-            .wait_while(state, |state| !state.gone && !state.has_room(sequence))
+            .wait_while(state, |state| {
+                state.ended.is_none() && !state.has_room(sequence)
+            })
             .unwrap_or_else(PoisonError::into_inner);
         state.crowded -= 1;
-        if state.gone {
-            return false;
+        if let Some(ended) = state.ended {
+            return Err((ended.into(), line.to_vec()));
         }
         state.add(sequence, line);
         if state.writing {
-            return true;
+            return Ok(());
         }
         state.writing = true;
         let mut batch = std::mem::take(&mut state.batch);
-        while !state.pending.is_empty() && !state.gone {
+        while !state.pending.is_empty() {
             std::mem::swap(&mut batch, &mut state.pending);
             drop(state);
             let written = to.write_all(&batch).and_then(|()| to.flush());
-            batch.clear();
             state = self.state();
-            state.gone = written.is_err();
+            if let Err(error) = written {
+                state.ended = Some(error.kind());
+                batch.append(&mut state.pending);
+                state.early.values_mut().for_each(|line| batch.append(line));
+                self.room.notify_all();
+                return Err((error, batch));
+            }
+            batch.clear();
             if state.crowded > 0 {
                 self.room.notify_all();
             }
@@ -119,14 +136,12 @@ impl Answers {
         if batch.capacity() <= MAX_PENDING {
             state.batch = batch;
         }
-        !state.gone
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[test]
@@ -134,7 +149,9 @@ mod tests {
         let answers = Answers::new(true);
         let mut written = Vec::new();
         for (sequence, line) in [(2, "c"), (1, "b"), (0, "a"), (3, "d")] {
-            assert!(answers.give(sequence, line.as_bytes(), &mut written));
+            answers
+                .give(sequence, line.as_bytes(), &mut written)
+                .unwrap();
         }
         assert_eq!(written, b"abcd");
     }
@@ -144,7 +161,9 @@ mod tests {
         let answers = Answers::new(false);
         let mut written = Vec::new();
         for (sequence, line) in [(2, "c"), (0, "a")] {
-            assert!(answers.give(sequence, line.as_bytes(), &mut written));
+            answers
+                .give(sequence, line.as_bytes(), &mut written)
+                .unwrap();
         }
         assert_eq!(written, b"ca");
     }
@@ -162,8 +181,13 @@ mod tests {
             }
         }
         let (answers, mut gone) = (Answers::new(false), Gone(0));
-        assert!(!answers.give(0, b"a", &mut gone));
-        assert!(!answers.give(1, b"b", &mut gone));
+        for line in [b"a", b"b"] {
+            let (error, lines) = answers.give(0, line, &mut gone).unwrap_err();
+            assert_eq!(
+                (error.kind(), lines.as_slice()),
+                (io::ErrorKind::BrokenPipe, &line[..])
+            );
+        }
         assert_eq!(gone.0, 1);
     }
 
@@ -174,13 +198,13 @@ mod tests {
             for sequence in 1..=MAX_EARLY {
                 let answers = &answers;
                 if sequence < MAX_EARLY {
-                    assert!(answers.give(sequence, b"x", &mut io::sink()));
+                    answers.give(sequence, b"x", &mut io::sink()).unwrap();
                 } else {
-                    scope.spawn(move || assert!(answers.give(sequence, b"x", &mut io::sink())));
+                    scope.spawn(move || answers.give(sequence, b"x", &mut io::sink()).unwrap());
                 }
             }
             assert!(answers.state().early.len() < usize::try_from(MAX_EARLY).unwrap());
-            assert!(answers.give(0, b"x", &mut io::sink()));
+            answers.give(0, b"x", &mut io::sink()).unwrap();
         });
         assert_eq!(answers.state().next, MAX_EARLY + 1);
     }

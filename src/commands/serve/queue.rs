@@ -17,7 +17,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         match &self.line.1 {
             Content::Text(text) => text.len(),
             Content::TooLong => 0,
@@ -40,6 +40,7 @@ enum Reader {
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Those of the lines that wait and of those under way.
     bytes: usize,
     reader: Reader,
     stopped: bool,
@@ -62,8 +63,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// A queue of so many lines, and of so many bytes unless one line alone has more, for so many
-    /// workers.
+    /// A queue of so many lines, and of so many bytes, those under way included, unless one line alone
+    /// has more, for so many workers.
     pub(super) fn new(most: usize, most_bytes: usize, workers: usize) -> Self {
         let state = State {
             workers,
@@ -121,7 +122,6 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner);
         state.idle -= 1;
         let job = state.jobs.pop_front()?;
-        state.bytes -= job.size();
         let start = !state.stopped;
         // A reader that woke for every single place would cost more than the place is worth.
         let wake = state.crowded && state.jobs.len() <= self.most / 2;
@@ -131,6 +131,18 @@ impl Queue {
             self.room.notify_one();
         }
         Some((job, start))
+    }
+
+    /// A line of so many bytes has its answer.
+    pub(super) fn done(&self, size: usize) {
+        let mut state = self.state();
+        state.bytes -= size;
+        let wake = state.crowded && state.jobs.len() <= self.most / 2;
+        state.crowded &= !wake;
+        drop(state);
+        if wake {
+            self.room.notify_one();
+        }
     }
 
     /// Asks whether the reader may read; from then on nobody waits for it.
@@ -168,7 +180,11 @@ impl Queue {
 
     /// Nothing more is started, and nobody wants to know what was not.
     pub(super) fn abandon(&self) {
-        self.state().jobs.clear();
+        let mut state = self.state();
+        let waiting: usize = state.jobs.iter().map(Job::size).sum();
+        state.bytes -= waiting;
+        state.jobs.clear();
+        drop(state);
         self.stop();
     }
 

@@ -1,6 +1,8 @@
 //! Listings that take several calls, page after page. How an action's pages are asked for is
 //! declared.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::action::ResolvedAction;
@@ -85,12 +87,20 @@ fn set_parameter(invocation: &mut Invocation, pages: &Pages, value: Value) {
     }
 }
 
+/// How many pages a listing has at most: with 1000 items each, ten million.
+const MAX_PAGES: u32 = 10_000;
+/// How many bytes of pages a listing holds at most.
+const MAX_BYTES: usize = 128 * 1024 * 1024;
+
 /// The pages read so far.
 struct Listing {
     most: Option<u64>,
     items: Vec<Value>,
     /// The first page's answer, and its body without the items.
     first: Option<(Answer, Option<Value>)>,
+    /// The continuation tokens that came, each of which leads on once.
+    tokens: HashSet<String>,
+    bytes: usize,
     pages: u32,
     attempts: u32,
     waited_ms: Option<u64>,
@@ -104,6 +114,8 @@ impl Listing {
             most,
             items: Vec::new(),
             first: None,
+            tokens: HashSet::new(),
+            bytes: 0,
             pages: 0,
             attempts: 0,
             waited_ms: None,
@@ -120,6 +132,8 @@ impl Listing {
         asked: Option<&Value>,
     ) -> Result<Option<Value>, Error> {
         self.pages += 1;
+        let body = answer.output.json_body.as_ref();
+        self.bytes += body.map_or(0, |body| body.text().len());
         if let Some(meta) = &answer.output.meta {
             self.attempts += meta.attempts;
             self.waited_ms = sum(self.waited_ms, meta.waited_ms);
@@ -140,13 +154,33 @@ impl Listing {
         let most = self
             .most
             .map(|most| usize::try_from(most).unwrap_or(usize::MAX));
-        let next = following(next, asked)?;
+        let next = following(next, asked);
         if let Some(most) = most.filter(|most| self.items.len() >= *most) {
             self.more = self.items.len() > most || next.is_some();
             self.items.truncate(most);
             return Ok(None);
         }
+        self.check(next.as_ref())?;
         Ok(next)
+    }
+
+    /// Whether the listing may go on.
+    fn check(&mut self, next: Option<&Value>) -> Result<(), Error> {
+        let Some(next) = next else {
+            return Ok(());
+        };
+        let refusal = |message: &str| Err(Error::new(Kind::UnexpectedStatus, message));
+        if let Some(token) = next.as_str()
+            && !self.tokens.insert(token.to_owned())
+        {
+            return refusal(
+                "LINE gave the same continuation token twice; the listing cannot go on",
+            );
+        }
+        if self.pages >= MAX_PAGES || self.bytes >= MAX_BYTES {
+            return refusal("the listing is too long; ask for it in parts");
+        }
+        Ok(())
     }
 
     /// The first page's output with the items of all.
@@ -179,25 +213,17 @@ impl Listing {
 }
 
 /// What asks for the page after this one, if there is one.
-fn following(next: Option<Value>, asked: Option<&Value>) -> Result<Option<Value>, Error> {
+fn following(next: Option<Value>, asked: Option<&Value>) -> Option<Value> {
     match next {
-        Some(Value::String(token)) if !token.is_empty() => {
-            let token = Value::from(token);
-            if Some(&token) == asked {
-                let message =
-                    "LINE gave the same continuation token twice; the listing cannot go on";
-                return Err(Error::new(Kind::UnexpectedStatus, message));
-            }
-            Ok(Some(token))
-        }
+        Some(Value::String(token)) if !token.is_empty() => Some(Value::from(token)),
         Some(Value::Bool(true)) => {
             let page = asked.map_or(1, |page| {
                 page.as_u64()
                     .or_else(|| page.as_str()?.parse().ok())
                     .unwrap_or(1)
             });
-            Ok(Some(Value::from(page + 1)))
+            Some(Value::from(page + 1))
         }
-        _ => Ok(None),
+        _ => None,
     }
 }
