@@ -165,6 +165,9 @@ pub(crate) struct SandboxArguments {
     /// The webhook endpoint's URL, to which what users do is sent.
     #[arg(long, value_name = "URL", value_parser = web_address)]
     pub(crate) webhook: Option<String>,
+    /// Sends webhooks to other machines too, wherever the endpoint is moved to.
+    #[arg(long)]
+    pub(crate) webhook_anywhere: bool,
     /// Answers 429 above this rate: `200/s` for every endpoint, each by itself, or
     /// `POST /v2/bot/message/push=200/s` for one. May be repeated; the first that fits holds.
     #[arg(long, value_name = "LIMIT")]

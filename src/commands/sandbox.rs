@@ -5,14 +5,39 @@ use std::time::Duration;
 
 use line_connector_client::transport::{self, Http};
 use line_connector_client::{Error, ExitCode, Kind, Secret, Transport};
+use line_connector_core::asset::leads_here;
+use line_connector_http::{Failure, FailureKind, Reply, Request};
 use line_connector_sandbox::{RateLimit, Sandbox, Settings};
 use serde_json::json;
 
 use crate::args::SandboxArguments;
 use crate::terminal::{print, say};
 
+/// A way to this machine alone, and to where the command line allows: the endpoint of webhooks can be
+/// moved by whoever reaches the sandbox.
+struct Nearby {
+    http: Http,
+    /// The URL of the command line.
+    webhook: Option<String>,
+    anywhere: bool,
+}
+
+impl Transport for Nearby {
+    fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        if self.anywhere || Some(&request.url) == self.webhook.as_ref() || leads_here(&request.url)
+        {
+            return self.http.send(request);
+        }
+        Err(Failure {
+            kind: FailureKind::Connect,
+            maybe_sent: false,
+            message: "only `--webhook-anywhere` lets webhooks leave this machine".to_owned(),
+        })
+    }
+}
+
 /// The way by which the sandbox's webhooks reach their endpoint.
-fn outward() -> Result<Arc<dyn Transport>, Error> {
+fn outward(arguments: &SandboxArguments) -> Result<Arc<dyn Transport>, Error> {
     let settings = transport::Settings {
         verify_tls: true,
         proxy: None,
@@ -22,7 +47,11 @@ fn outward() -> Result<Arc<dyn Transport>, Error> {
         max_response_bytes: 1024 * 1024,
     };
     match Http::new(settings) {
-        Ok(http) => Ok(Arc::new(http)),
+        Ok(http) => Ok(Arc::new(Nearby {
+            http,
+            webhook: arguments.webhook.clone(),
+            anywhere: arguments.webhook_anywhere,
+        })),
         Err(unusable) => Err(Error::new(Kind::Internal, unusable.to_string())),
     }
 }
@@ -30,6 +59,7 @@ fn outward() -> Result<Arc<dyn Transport>, Error> {
 /// Answers until the process is stopped.
 pub(crate) fn sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
     let listen = arguments.listen;
+    let outward = outward(&arguments)?;
     let mut rate_limits = arguments.rate_limit;
     if arguments.line_rate_limits {
         rate_limits.extend(RateLimit::lines_own());
@@ -40,7 +70,7 @@ pub(crate) fn sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
         keep_records: arguments.keep_records,
         rate_limits,
         webhook: arguments.webhook,
-        outward: Some(outward()?),
+        outward: Some(outward),
         ..Settings::default()
     };
     let sandbox = Arc::new(Sandbox::new(settings));

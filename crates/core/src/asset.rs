@@ -169,24 +169,29 @@ fn warnings<'u>(network: &Network, urls: impl Iterator<Item = &'u str>) -> Vec<D
             ..Detail::new("/asset/verify_ssl", message)
         });
     }
-    let open = urls
-        .filter_map(|url| Url::parse(url).ok())
-        .any(|url| url.scheme() == "http" && !url.host().is_some_and(|host| stays_here(&host)));
-    if open {
+    // A name that never exists carries nothing anywhere.
+    let leads_nowhere = |url: &str| {
+        let url = Url::parse(url).ok();
+        let name = url.as_ref().and_then(Url::domain);
+        name.is_some_and(|name| name.ends_with(".invalid"))
+    };
+    let mut urls = urls.filter(|url| url.starts_with("http://"));
+    if urls.any(|url| !leads_here(url) && !leads_nowhere(url)) {
         let message = "the token travels unencrypted: the URL begins with http://";
         warnings.push(Detail::new("/asset/url", message));
     }
     warnings
 }
 
-/// Whether a host is this machine, or none at all.
-fn stays_here(host: &url::Host<&str>) -> bool {
-    match host {
-        url::Host::Domain(name) => {
-            *name == "localhost" || name.ends_with(".localhost") || name.ends_with(".invalid")
-        }
-        url::Host::Ipv4(address) => address.is_loopback(),
-        url::Host::Ipv6(address) => address.is_loopback(),
+/// Whether a URL leads to this machine: to a loopback address, or to `localhost`.
+#[must_use]
+pub fn leads_here(url: &str) -> bool {
+    let url = Url::parse(url).ok();
+    match url.as_ref().and_then(Url::host) {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -691,4 +696,36 @@ fn default_of<'a>(definition: &'a AssetDefinition, name: &str) -> Option<&'a Val
 
 fn text_of(value: &Value, key: &str) -> Option<String> {
     value.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leads_here;
+
+    #[test]
+    fn only_loopback_addresses_and_localhost_are_this_machine() {
+        for url in [
+            "http://127.0.0.1:1/x",
+            "http://localhost",
+            "https://[::1]:9/?a",
+            "http://127.1.2.3",
+            "http://LOCALHOST:80",
+        ] {
+            assert!(leads_here(url), "{url}");
+        }
+        for url in [
+            "http://10.0.0.7/admin",
+            "http://169.254.169.254/",
+            "http://evil.example",
+            "http://localhost.evil.example",
+            "http://127.0.0.1@evil.example/",
+            "http://evil.example\\@127.0.0.1",
+            "http://[2001:db8::1]/",
+            "http://evil.example#@127.0.0.1",
+            "127.0.0.1",
+            "http://0.0.0.0/",
+        ] {
+            assert!(!leads_here(url), "{url}");
+        }
+    }
 }

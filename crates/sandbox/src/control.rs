@@ -13,6 +13,9 @@ use crate::store::fault;
 /// to them.
 pub(crate) const PREFIX: &str = "/sandbox/";
 
+/// How many faults wait at most.
+const MAX_FAULTS: usize = 10_000;
+
 pub(crate) fn dispatch(ctx: &mut Context<'_>) -> Answer {
     let answer = match (ctx.call.method.as_str(), ctx.call.path.as_str()) {
         ("GET", "/sandbox/asset") => Ok(ctx.settings.asset(&ctx.call.base_url())),
@@ -67,6 +70,10 @@ fn redelivered(path: &str) -> Option<&str> {
 }
 
 fn body(ctx: &Context<'_>) -> Result<Value, String> {
+    let media_type = ctx.call.media_type();
+    if media_type != "application/json" {
+        return Err("give the body as JSON, with `Content-Type: application/json`".to_owned());
+    }
     serde_json::from_slice(&ctx.call.body).map_err(|error| format!("the body is no JSON: {error}"))
 }
 
@@ -79,6 +86,9 @@ fn add_faults(ctx: &mut Context<'_>, value: &Value) -> Result<Value, String> {
         .iter()
         .map(fault::parse)
         .collect::<Result<Vec<_>, _>>()?;
+    if ctx.state.faults.len() + faults.len() > MAX_FAULTS {
+        return Err(format!("at most {MAX_FAULTS} faults wait"));
+    }
     for fault in faults {
         ctx.state.faults.push(fault);
     }

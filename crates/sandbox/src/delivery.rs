@@ -54,8 +54,7 @@ pub(crate) fn accept(
         ctx.state.units.remember(body, now);
     }
     ctx.record.delivered = true;
-    ctx.state.counts.delivery(plan.kind);
-    ctx.state.deliveries.push(Delivery {
+    ctx.state.add_delivery(Delivery {
         kind: plan.kind.to_owned(),
         to: plan.to.clone(),
         messages: body.get("messages").cloned().unwrap_or_default(),

@@ -108,6 +108,7 @@ impl Sandbox {
     /// Calls a control endpoint.
     fn control(&self, path: &str, body: &Value) -> Result<Value, String> {
         let mut call = Call::new("POST", path);
+        call.headers.push("Content-Type", "application/json");
         call.body = body.to_string().into_bytes();
         let Effect::Answer(answer) = self.handle(&call, None) else {
             return Err("the control endpoints answer".to_owned());

@@ -91,10 +91,18 @@ impl State {
         }
     }
 
+    /// Remembers an accepted send and counts it.
+    pub(crate) fn add_delivery(&mut self, delivery: Delivery) {
+        self.counts.delivery(&delivery.kind);
+        let bytes = size(&delivery);
+        self.deliveries.push(delivery, bytes);
+    }
+
     /// Records a request and counts it.
     pub(crate) fn add_record(&mut self, record: Record) {
         self.counts.request(&record);
-        self.records.push(record);
+        let bytes = size(&record);
+        self.records.push(record, bytes);
     }
 
     /// Forgets the requests and deliveries, and their counts.
@@ -129,4 +137,9 @@ impl Context<'_> {
         let found = self.parameters.iter().find(|(known, _)| *known == name);
         found.map_or("", |(_, value)| value)
     }
+}
+
+/// About how many bytes an entry of a log takes.
+fn size(entry: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(entry).map_or(0, |text| text.len())
 }

@@ -122,7 +122,7 @@ fn what_cannot_be_had_says_why() {
 fn measure(scene: &Scene, target: &str) -> (u64, u64) {
     let mut client = scene.client();
     client.send(format!(
-        "GET {target} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
     ));
     let mut block = vec![0; 256 * 1024];
     let mut head = Vec::new();
@@ -160,13 +160,13 @@ fn a_client_that_leaves_in_the_middle_does_not_hold_the_listener_up() {
     let scene = Scene::new();
     let mut client = scene.client();
     client.send(format!(
-        "GET {} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
+        "GET {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
         path(HUGE, "")
     ));
     client.stream.read_exact(&mut [0; 100]).unwrap();
     let mut staying = scene.client();
     staying.send(format!(
-        "GET {} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
+        "GET {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
         path(HUGE, "")
     ));
     staying.stream.read_exact(&mut [0; 100]).unwrap();

@@ -110,7 +110,7 @@ fn a_connection_dropped_in_the_middle_shows_half_of_the_body() {
     scene.sandbox.inject(Fault::once(kind));
     let mut client = scene.client();
     client.send(
-        "GET /v2/bot/info HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer sandbox-token\r\n\r\n",
+        "GET /v2/bot/info HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sandbox-token\r\n\r\n",
     );
     let bytes = String::from_utf8(client.drain()).unwrap();
     let (head, body) = bytes.split_once("\r\n\r\n").unwrap();
@@ -196,7 +196,7 @@ fn a_stall_does_not_outlive_its_client_or_the_listener() {
         times: 2,
         ..Fault::once(FaultKind::Stall { ms: 600_000 })
     });
-    let request = "GET /v2/bot/info HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = "GET /v2/bot/info HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut leaving = scene.client();
     leaving.send(request);
     drop(leaving);
@@ -230,7 +230,7 @@ fn garbage_is_not_http() {
     let scene = Scene::new();
     scene.sandbox.inject(Fault::once(FaultKind::Garbage));
     let mut client = scene.client();
-    client.send("GET /v2/bot/info HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send("GET /v2/bot/info HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let bytes = client.drain();
     assert!(!bytes.is_empty() && !bytes.starts_with(b"HTTP/"));
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use line_connector_sandbox::Sandbox;
+use serde_json::json;
 
 use super::plain_client::{Client, head};
 use super::{Scene, TOKEN, USER, push_body};
 
 fn authorized(fields: &str) -> String {
     format!(
-        "POST /v2/bot/message/push HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "POST /v2/bot/message/push HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
          Content-Type: application/json\r\n{fields}\r\n"
     )
 }
@@ -97,7 +98,7 @@ fn a_post_that_does_not_say_how_long_it_is_gets_the_edges_411() {
     assert!(seen.text().starts_with("<HTML>"));
     assert_eq!(scene.sandbox.requests()[0].status, Some(411));
     let mut control = scene.client();
-    control.send("POST /sandbox/reply-tokens HTTP/1.1\r\nHost: a\r\n\r\n");
+    control.send("POST /sandbox/reply-tokens HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(
         control.read().unwrap().status,
         200,
@@ -228,4 +229,85 @@ fn stopping_ends_idle_connections_at_once() {
     for connection in idle {
         assert_eq!(connection.drain(), b"");
     }
+}
+
+#[test]
+fn a_page_elsewhere_reaches_nothing() {
+    let scene = Scene::new();
+    let ask = |head: &str, body: &str| {
+        let mut client = scene.client();
+        let length = body.len();
+        client.send(&format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}"));
+        client.read().unwrap().status
+    };
+    let fault = r#"{"kind": "status", "code": 500}"#;
+    for (head, body, status) in [
+        ("GET /sandbox/asset HTTP/1.1\r\nHost: evil.example", "", 421),
+        (
+            "GET /v2/bot/info HTTP/1.1\r\nHost: evil.example:8080",
+            "",
+            421,
+        ),
+        (
+            "POST /sandbox/faults HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nContent-Type: text/plain",
+            fault,
+            403,
+        ),
+        (
+            "POST /sandbox/faults HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nContent-Type: application/json",
+            fault,
+            403,
+        ),
+        (
+            "POST /sandbox/faults HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain",
+            fault,
+            400,
+        ),
+        (
+            "POST /sandbox/faults HTTP/1.1\r\nHost: localhost",
+            fault,
+            400,
+        ),
+        (
+            "POST /sandbox/faults HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded",
+            fault,
+            400,
+        ),
+        (
+            "PUT /sandbox/webhook HTTP/1.1\r\nHost: rebound.example\r\nContent-Type: application/json",
+            "{}",
+            421,
+        ),
+        (
+            "POST /sandbox/faults HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json",
+            fault,
+            200,
+        ),
+    ] {
+        assert_eq!(ask(head, body), status, "{head}");
+    }
+}
+
+#[test]
+fn memory_is_bounded_in_bytes() {
+    let scene = Scene::new();
+    let many = json!({"kind": "status", "code": 500});
+    let faults: Vec<_> = std::iter::repeat_n(many, 10_001).collect();
+    assert_eq!(
+        scene
+            .call("POST", "/sandbox/faults", Some(&json!(faults)))
+            .status,
+        400
+    );
+    let text = "x".repeat(1_900_000);
+    for _ in 0..40 {
+        let body = json!({"to": "U1", "messages": [{"type": "text", "text": text}]});
+        scene.call("POST", "/v2/bot/message/push", Some(&body));
+    }
+    let requests = scene.get("/sandbox/requests");
+    assert!(
+        requests["forgotten"].as_u64().unwrap() >= 5,
+        "{}",
+        requests["forgotten"]
+    );
 }

@@ -2,6 +2,7 @@
 //! address that other machines could reach.
 
 mod connection;
+mod stranger;
 
 use std::collections::HashMap;
 use std::io;
@@ -211,6 +212,10 @@ fn answer_call(
         keep_alive,
         expects_continue,
     } = head;
+    if let Some(answer) = stranger::refusal(&call) {
+        let _client_gone = connection.write_answer(&answer, false, u64::MAX);
+        return Ok(false);
+    }
     let fault = sandbox.take_fault(&call);
     if fault
         == Some(FaultKind::Drop {

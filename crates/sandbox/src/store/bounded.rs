@@ -2,10 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
+/// How many bytes a log remembers.
+const MAX_LOG_BYTES: usize = 64 * 1024 * 1024;
+
 /// The newest entries, and how many older ones were removed.
 #[derive(Debug)]
 pub(crate) struct BoundedLog<T> {
-    entries: VecDeque<T>,
+    /// Each with about how many bytes it takes.
+    entries: VecDeque<(T, usize)>,
+    bytes: usize,
     capacity: usize,
     pub(crate) forgotten: u64,
 }
@@ -14,26 +19,35 @@ impl<T: Clone> BoundedLog<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             entries: VecDeque::new(),
+            bytes: 0,
             capacity,
             forgotten: 0,
         }
     }
 
-    pub(crate) fn push(&mut self, entry: T) {
-        self.entries.push_back(entry);
-        if self.entries.len() > self.capacity {
-            self.entries.pop_front();
+    pub(crate) fn push(&mut self, entry: T, bytes: usize) {
+        self.entries.push_back((entry, bytes));
+        self.bytes += bytes;
+        while self.entries.len() > self.capacity || self.bytes > MAX_LOG_BYTES {
+            let Some((_, bytes)) = self.entries.pop_front() else {
+                break;
+            };
+            self.bytes -= bytes;
             self.forgotten += 1;
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
+        self.bytes = 0;
         self.forgotten = 0;
     }
 
     pub(crate) fn to_vec(&self) -> Vec<T> {
-        self.entries.iter().cloned().collect()
+        self.entries
+            .iter()
+            .map(|(entry, _)| entry.clone())
+            .collect()
     }
 }
 
