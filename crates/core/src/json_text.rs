@@ -21,7 +21,8 @@ pub struct JsonText(Box<RawValue>);
 
 impl JsonText {
     /// A text that is a JSON value which every reader of the output can take; `None` where it is
-    /// not: more than 127 levels, a number of more than 1000 characters, half a surrogate pair.
+    /// not: more than 127 levels, a number beyond 64 bits of floating point or of more than 1000
+    /// characters, half a surrogate pair.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         Self::of(serde_json::from_str(text).ok()?)
@@ -30,9 +31,7 @@ impl JsonText {
     /// A value that stood in a larger text; `None` as by [`JsonText::read`].
     pub(crate) fn of(mut value: Box<RawValue>) -> Option<Self> {
         if value.get().contains(['\n', '\r']) {
-            // Outside a string, where alone they may stand, they mean nothing.
-            let line = value.get().replace(['\n', '\r'], " ");
-            value = RawValue::from_string(line).ok()?;
+            value = RawValue::from_string(in_one_line(value.get().to_owned())).ok()?;
         }
         is_moderate(value.get()).then_some(Self(value))
     }
@@ -50,7 +49,7 @@ impl JsonText {
         }
     }
 
-    /// The value; `null` where none can hold it: a number beyond 64 bits of floating point.
+    /// The value.
     #[must_use]
     pub fn value(&self) -> Value {
         serde_json::from_str(self.0.get()).unwrap_or_default()
@@ -61,6 +60,15 @@ impl From<Value> for JsonText {
     fn from(value: Value) -> Self {
         Self(to_raw_value(&value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
+}
+
+/// A JSON text without line ends. Outside a string, where alone they may stand, they mean nothing.
+#[must_use]
+pub fn in_one_line(json: String) -> String {
+    if json.contains(['\n', '\r']) {
+        return json.replace(['\n', '\r'], " ");
+    }
+    json
 }
 
 /// A string in a JSON text.
@@ -100,17 +108,23 @@ fn is_moderate(json: &str) -> bool {
     };
     let mut outside = 0..0;
     let mut depth = 0_usize;
-    let mut number = 0_usize;
     let mut between = |part: &str| {
-        part.bytes().all(|byte| {
+        for byte in part.bytes() {
             match byte {
                 b'[' | b'{' => depth += 1,
                 b']' | b'}' => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            let is_part = byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
-            number = if is_part { number + 1 } else { 0 };
-            depth <= MAX_DEPTH && number <= MAX_NUMBER
+            if depth > MAX_DEPTH {
+                return false;
+            }
+        }
+        let in_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
+        let mut numbers = part.split(|c| !in_number(c));
+        numbers.all(|number| {
+            let is_infinite = number.contains(['e', 'E'])
+                && number.parse().is_ok_and(|value: f64| value.is_infinite());
+            number.len() <= MAX_NUMBER && !is_infinite
         })
     };
     for string in strings(json) {
@@ -167,6 +181,8 @@ mod tests {
             &format!("{}{}", "[".repeat(128), "]".repeat(128)),
             &"[".repeat(2_000_000),
             &format!("[{}]", "9".repeat(1001)),
+            "{\"a\":1e400}",
+            "[-1E999]",
         ] {
             assert!(written(text).is_none(), "{text}");
         }

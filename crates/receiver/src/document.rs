@@ -1,5 +1,6 @@
 //! One event as the platform gets it, on a line or as a request's body.
 
+use line_connector_core::json_text::in_one_line;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -44,5 +45,5 @@ pub(crate) fn document(turn: &Turn) -> Result<String, String> {
             event: body,
         })
     });
-    document.map_err(|_| DAMAGED.to_owned())
+    document.map(in_one_line).map_err(|_| DAMAGED.to_owned())
 }

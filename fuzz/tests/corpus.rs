@@ -1,0 +1,105 @@
+//! Every check over the repository's own cases and many mutations of them: what a fuzzer does for
+//! hours, for some seconds. A failing input is printed; its seed makes it again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use line_connector_fuzz::CHECKS;
+
+/// How many mutations each check gets.
+const MUTATIONS: usize = 20_000;
+
+/// What JSON, HTTP and LINE make special.
+const WORDS: [&str; 24] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    "\\u0000",
+    "\\ud83d",
+    "\n",
+    "\r\n",
+    "%2e",
+    "..",
+    "/",
+    "null",
+    "1e400",
+    "-0",
+    "\u{feff}",
+    "\u{200b}",
+    "😀",
+    "replyToken",
+    "messages",
+    "X-Line-Retry-Key",
+];
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|known| known == "json") {
+            found.push(path);
+        }
+    }
+}
+
+/// SplitMix64: any sequence that is the same each time does.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ (bits >> 31)) % below.max(1) as u64) as usize
+    }
+}
+
+fn mutated(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..1 + numbers.next(4) {
+        let at = numbers.next(bytes.len() + 1);
+        match numbers.next(5) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.splice(at..at, WORDS[numbers.next(WORDS.len())].bytes())),
+            2 if at < bytes.len() => bytes[at] ^= 1 << numbers.next(8),
+            3 => {
+                let end = (at + numbers.next(20)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            _ => {
+                let end = (at + numbers.next(200)).min(bytes.len());
+                let part = bytes[at..end].to_vec();
+                bytes.splice(at..at, part);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn every_check_holds_for_the_cases_and_their_mutations() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases");
+    let mut found = Vec::new();
+    files(&cases, &mut found);
+    found.sort();
+    let corpus: Vec<Vec<u8>> = found.iter().map(|path| fs::read(path).unwrap()).collect();
+    assert!(corpus.len() > 30, "{} cases", corpus.len());
+    for (name, check) in CHECKS {
+        let mut numbers = Numbers(7);
+        for case in &corpus {
+            check(case);
+        }
+        for _ in 0..MUTATIONS {
+            let input = mutated(&corpus[numbers.next(corpus.len())], &mut numbers);
+            let held = std::panic::catch_unwind(|| check(&input));
+            assert!(held.is_ok(), "{name}: {}", String::from_utf8_lossy(&input));
+        }
+    }
+}
