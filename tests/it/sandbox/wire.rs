@@ -237,7 +237,7 @@ fn a_page_elsewhere_reaches_nothing() {
     let ask = |head: &str, body: &str| {
         let mut client = scene.client();
         let length = body.len();
-        client.send(&format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}"));
+        client.send(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}"));
         client.read().unwrap().status
     };
     let fault = r#"{"kind": "status", "code": 500}"#;
