@@ -285,7 +285,7 @@ fn malformed(failure: &Failure<'_>, limit: &Value) -> Finding {
     };
     let wants_https = limit
         .as_str()
-        .is_some_and(|pattern| pattern.starts_with("^https:"));
+        .is_some_and(|pattern| pattern.starts_with("^[hH][tT][tT][pP][sS]:"));
     if wants_https && text.starts_with("http:") {
         return finding.hint("LINE takes https only");
     }

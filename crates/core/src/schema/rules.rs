@@ -341,7 +341,7 @@ fn columns_alike(columns: &Value) -> Vec<Finding> {
             && here != there
         {
             let message = "has another number of actions than the first column";
-            let finding = Finding::warning(format!("/{index}/actions"), message);
+            let finding = Finding::violation(format!("/{index}/actions"), message);
             findings.push(
                 finding
                     .expected(counted(there, "action"))
@@ -358,7 +358,7 @@ fn columns_alike(columns: &Value) -> Vec<Finding> {
                 let than = if there { "has" } else { "lacks" };
                 let message = format!("{which} `{name}` that the first column {than}");
                 findings.push(
-                    Finding::warning(format!("/{index}"), message)
+                    Finding::violation(format!("/{index}"), message)
                         .hint(format!("give all columns a `{name}`, or none")),
                 );
             }

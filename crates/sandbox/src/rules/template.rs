@@ -1,5 +1,7 @@
 //! Template messages: buttons, confirm, carousel and image carousel.
 
+use serde_json::Value;
+
 use super::action::{self, ActionSlot};
 use super::length::LengthUnit;
 use super::object::{Need, Object, PathStyle};
@@ -22,9 +24,11 @@ pub(super) fn check(message: &Object<'_>, index: usize) {
         }
         Some("carousel") => {
             image_options(&template);
-            for column in template.items("columns", Need::Required, 1..=10) {
-                card(&column, 120, 3);
+            let columns = template.items("columns", Need::Required, 1..=10);
+            for column in &columns {
+                card(column, 120, 3);
             }
+            columns_alike(&columns);
         }
         Some(_) => {
             for column in template.items("columns", Need::Required, 1..=10) {
@@ -41,6 +45,22 @@ pub(super) fn check(message: &Object<'_>, index: usize) {
 fn image_options(template: &Object<'_>) {
     template.choice("imageAspectRatio", Need::Optional, &["rectangle", "square"]);
     template.choice("imageSize", Need::Optional, &["cover", "contain"]);
+}
+
+/// LINE refuses a carousel whose columns differ in what they have.
+fn columns_alike(columns: &[Object<'_>]) {
+    let actions = |column: &Object<'_>| column.fields.get("actions")?.as_array().map(Vec::len);
+    for column in columns.iter().skip(1) {
+        if actions(column) != actions(&columns[0]) {
+            column.reject("actions", "must be the same number in all columns");
+        }
+        for key in ["title", "thumbnailImageUrl"] {
+            let has = |column: &Object<'_>| column.get(key, Need::Optional).is_some();
+            if has(column) != has(&columns[0]) {
+                column.reject(key, "must be specified in all columns or in none");
+            }
+        }
+    }
 }
 
 /// A buttons template, or one column of a carousel.
@@ -61,5 +81,11 @@ fn card(card: &Object<'_>, max_text: usize, max_actions: usize) {
 fn actions(holder: &Object<'_>, least: usize, most: usize) {
     for action in holder.items("actions", Need::Required, least..=most) {
         action::check(&action, ActionSlot::Template);
+        if let Some(label) = action.fields.get("label").and_then(Value::as_str)
+            && !label.is_empty()
+            && label.trim().is_empty()
+        {
+            action.reject("label", "May not be empty");
+        }
     }
 }

@@ -185,6 +185,37 @@ fn templates_know_how_many_actions_and_how_much_text() {
 }
 
 #[test]
+fn carousels_have_columns_of_one_kind() {
+    let carousel = |columns: Value| {
+        json!({ "type": "template", "altText": "a",
+            "template": { "type": "carousel", "columns": columns } })
+    };
+    let action = |label: &str| json!({ "type": "message", "label": label, "text": "a" });
+    let column = |count: usize| json!({ "text": "a", "actions": vec![action("a"); count] });
+    let with = |key: &str, value: &str| {
+        let mut column = column(1);
+        column[key] = json!(value);
+        column
+    };
+    let titled = with("title", "a");
+    let pictured = with("thumbnailImageUrl", "https://a.example/p.png");
+    assert!(accepted(&carousel(json!([column(2), column(2)]))));
+    assert!(accepted(&carousel(json!([titled, titled]))));
+    let blank = json!({ "text": "a", "actions": [action(" ")] });
+    for (columns, place) in [
+        (json!([column(2), column(1)]), "columns/1/actions"),
+        (json!([column(0)]), "columns/0/actions"),
+        (json!([column(1), titled]), "columns/1/title"),
+        (json!([titled, column(1)]), "columns/1/title"),
+        (json!([pictured, column(1)]), "columns/1/thumbnailImageUrl"),
+        (json!([blank]), "columns/0/actions/0/label"),
+    ] {
+        let found = violation(&carousel(columns.clone())).0;
+        assert_eq!(found, format!("template/{place}"), "{columns}");
+    }
+}
+
+#[test]
 fn pickers_take_only_dates_that_exist_in_order() {
     let picker = |mode: &str, least: &str, most: &str| {
         let action = json!({ "type": "datetimepicker", "label": "a", "data": "a", "mode": mode,
