@@ -238,6 +238,46 @@ fn an_audience_is_waited_for_until_it_is_ready() {
 }
 
 #[test]
+fn people_added_to_an_audience_that_is_ready_are_waited_for() {
+    let world = World::new();
+    let waiting = json!({"wait_ms": 60_000});
+    let created = call(
+        &leaping(),
+        json!({
+            "action": "create_audience_for_uploading_user_ids_by_json", "asset": world.bearer(),
+            "inputs": {"description": "new", "audiences": [{"id": world::USER}]}, "options": waiting,
+        }),
+    );
+    let audience = created.json().unwrap()["audienceGroup"]["audienceGroupId"].clone();
+    let more = json!([{"id": "U0c229f96c4f0b5a3c3d6b8a1d2e3f405"}]);
+    let lines =
+        json!({"base64": "VTBjMjI5Zjk2YzRmMGI1YTNjM2Q2YjhhMWQyZTNmNDA1Cg==", "file_name": "a.txt"});
+    let suffix = "for_advertisers_ifas_to_an_audience_for_uploading_user_ids_by";
+    for (how, inputs) in [
+        (
+            "json",
+            json!({"audienceGroupId": audience, "audiences": more}),
+        ),
+        (
+            "file",
+            json!({"data_body": {"audienceGroupId": audience}, "files": {"file": lines}}),
+        ),
+    ] {
+        let action = format!("add_user_ids_or_identifiers_{suffix}_{how}");
+        let document = json!({"action": action, "asset": world.bearer(), "inputs": inputs, "options": waiting});
+        let output = call(&leaping(), document);
+        assert!(output.error.is_none(), "{}", output.render());
+        let body = output.json().unwrap();
+        let jobs = body["jobs"].as_array().unwrap();
+        assert!(
+            !jobs.is_empty() && jobs.iter().all(|job| job["jobStatus"] == "FINISHED"),
+            "{body}"
+        );
+        assert!(output.meta.unwrap().pending.is_none());
+    }
+}
+
+#[test]
 fn content_in_preparation_is_waited_for_or_reported_as_pending() {
     let world = World::new();
     let content = |options: Value| {

@@ -11,6 +11,8 @@ mod world;
 // Each action: its file obeys the schema, its examples build exactly their request and read
 // exactly their reply.
 mod actions;
+// What the action files declare beside the request, tried on the sandbox: periods, hints, repeats, bots.
+mod catalog;
 // The catalog and LINE's published inventory agree one to one.
 mod coverage;
 // What is generated equals what is committed.

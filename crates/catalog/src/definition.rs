@@ -59,6 +59,13 @@ pub struct Meta {
     /// LINE's limit for a channel, as `2000/s`, `60/min` or `60/h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<String>,
+    /// Whether LINE requires the header that names the bot, which otherwise only module channels need.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bot_header: bool,
+    /// The input (`section/name`) with which a repeat goes on where the request before it stopped:
+    /// where it is given, the request may be repeated whatever `retry` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes_with: Option<String>,
     /// What a call changes.
     pub effect: Effect,
     /// The statuses that LINE documents for success.
@@ -77,6 +84,9 @@ pub struct Meta {
     /// Success statuses that mean "not ready yet, ask again", for `options.wait_ms`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<u16>,
+    /// What to do about a refusal with a status, where it means something of its own here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hints: BTreeMap<u16, String>,
 }
 
 /// Whether a request carries the channel access token.
@@ -128,11 +138,25 @@ pub struct Progress {
     pub inputs: BTreeMap<String, String>,
     /// JSON pointer to the phase, in the telling action's body.
     pub phase: String,
+    /// Where the work is one of several that LINE tells of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub among: Option<Among>,
     /// The phases at which the work has ended.
     pub done: Vec<String>,
     /// Those among them that mean failure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<String>,
+}
+
+/// Several pieces of work, of which nothing says which is the caller's: it is the newest, and it has
+/// ended for sure once all have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Among {
+    /// JSON pointer to the list of them, in the telling action's body; `phase` starts at an item.
+    pub list: String,
+    /// The property of an item by which the newest has the greatest number.
+    pub newest: String,
 }
 
 /// What a binary body or part may be: `x-binary` beside a section or a property of `files`.

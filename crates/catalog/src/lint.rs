@@ -27,6 +27,7 @@ pub fn action(
     pages(action, &mut breaches);
     placeholders(action, &mut breaches);
     retry(action, &mut breaches);
+    hints(action, &mut breaches);
     for (part, schema) in [("inputs", &action.inputs), ("output", &action.output)] {
         references(
             &format!("/{part}"),
@@ -121,6 +122,17 @@ fn binaries(action: &Action, breaches: &mut Vec<Breach>) {
         };
         if let Err(error) = serde_json::from_value::<Binary>(binary.clone()) {
             breaches.push((at, format!("`x-binary` is wrong: {error}")));
+        }
+    }
+}
+
+fn hints(action: &Action, breaches: &mut Vec<Breach>) {
+    for (status, hint) in &action.meta.hints {
+        if !(400..500).contains(status) || hint.trim().is_empty() {
+            breaches.push(breach(
+                &format!("/meta/hints/{status}"),
+                "a hint is words about a refusal, 400 to 499",
+            ));
         }
     }
 }

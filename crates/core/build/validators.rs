@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use crate::patterns;
 
 /// Keywords that assert nothing.
-const ANNOTATIONS: [&str; 13] = [
+const ANNOTATIONS: [&str; 14] = [
+    "$comment",
     "$defs",
     "$schema",
     "contentEncoding",
@@ -159,6 +160,18 @@ impl Generator<'_> {
                     return Err(format!("`x-ascending` cannot be {value}"));
                 };
                 format!("keyword::ascends(v, {low}, {high})")
+            }
+            "x-ordered" => {
+                let [low, high] = items(value)? else {
+                    return Err(format!("`x-ordered` cannot be {value}"));
+                };
+                format!("keyword::is_ordered(v, {low}, {high})")
+            }
+            "x-maxDays" => {
+                let [from, to, days] = items(value)? else {
+                    return Err(format!("`x-maxDays` cannot be {value}"));
+                };
+                format!("keyword::is_within_days(v, {from}, {to}, {days})")
             }
             "x-rules" => return rules(value, lines),
             "$ref" => {

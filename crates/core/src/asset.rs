@@ -10,6 +10,7 @@ use crate::documents::{AssetParameters, a_kind_of};
 use crate::error::{Detail, Error, Kind};
 use crate::nearest::nearest;
 use crate::redact::Redactor;
+use crate::request;
 use line_connector_catalog::definition::{self, AssetDefinition, AssetKind, Host, Manifest};
 use line_connector_http::Secret;
 
@@ -24,6 +25,8 @@ pub struct Asset {
     pub hosts: BTreeMap<Host, String>,
     /// How connections are made.
     pub network: Network,
+    /// The header of module channels, name and value: which bot every call is for.
+    pub bot_header: Option<(String, String)>,
     /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
     /// by [`EVERY_ACTION`]; `None` where even LINE's own is left to a gateway.
     pub rate_limits: BTreeMap<String, Option<(u32, u32)>>,
@@ -137,6 +140,7 @@ impl Asset {
             ca_file: reader.text("ca_file"),
         };
         let rate_limits = reader.rate_limits(api.is_none());
+        let bot_header = reader.bot_header();
         let api = api.as_ref().map(|api| api.given.as_str());
         let (credentials, missing) = reader.credentials(manifest, api);
         if !reader.details.is_empty() {
@@ -154,8 +158,18 @@ impl Asset {
             missing,
             hosts,
             network,
+            bot_header,
             rate_limits,
         })
+    }
+
+    /// What LINE counts and tells apart by: the channel, and for module channels the bot as well.
+    #[must_use]
+    pub fn scope(&self, channel: &str) -> String {
+        match &self.bot_header {
+            Some((_, bot)) => format!("{channel}\n{bot}"),
+            None => channel.to_owned(),
+        }
     }
 }
 
@@ -411,6 +425,30 @@ impl Reader<'_> {
             given,
             normal: url.into(),
         })
+    }
+
+    /// The header that names the bot: an object with one member, or its JSON text where only text can be
+    /// given.
+    fn bot_header(&mut self) -> Option<(String, String)> {
+        const NAME: &str = "bot_header";
+        let given = match self.value(NAME)? {
+            Value::String(text) => serde_json::from_str(text).ok(),
+            value => Some(value.clone()),
+        };
+        let header = match given.as_ref().and_then(Value::as_object) {
+            Some(members) if members.len() == 1 => members.iter().next(),
+            _ => None,
+        };
+        let header = header.and_then(|(name, bot)| Some((name.clone(), bot.as_str()?.to_owned())));
+        let header =
+            header.filter(|(name, bot)| request::may_be_header(name) && flaw(bot).is_none());
+        if header.is_none() {
+            self.wrong(
+                NAME,
+                "an object with one member, {\"the header's name\": \"the bot's user ID\"}",
+            );
+        }
+        header
     }
 
     /// The asset's own rates: an object, or its JSON text where only text can be given. Towards LINE

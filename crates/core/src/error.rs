@@ -214,6 +214,20 @@ impl Error {
         self
     }
 
+    /// The same after attempts of the same call. Where LINE may have carried one out (`in_doubt`), a
+    /// refusal may come from that, and says nothing about the effect.
+    #[must_use]
+    pub fn after(mut self, in_doubt: bool) -> Self {
+        if in_doubt && self.outcome == Outcome::NotDone {
+            self.outcome = Outcome::Unknown;
+            self.hint = Some(
+                "an attempt before this one got no answer and may have been carried out, which can be the reason: look before making the call again"
+                    .to_owned(),
+            );
+        }
+        self
+    }
+
     /// The same with what is known about the effect.
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
@@ -391,7 +405,7 @@ impl Kind {
             }
             Kind::Forbidden => "the account's plan or rights do not include this; see the console",
             Kind::NotFound => {
-                "check the id; LINE also answers 404 for users who blocked the account or did not consent"
+                "check the id: LINE has nothing there, or does not show it to this channel"
             }
             Kind::Conflict => "the operation collides with another one; look before trying again",
             Kind::Gone => "it no longer exists at LINE (unsent or closed)",
@@ -413,7 +427,7 @@ impl Kind {
                 "check `asset.url`, the proxy and the network; nothing was sent"
             }
             Kind::ConnectionBroken | Kind::Timeout => {
-                "the outcome may be unknown: repeat with the same `options.idempotency_key` or retry key, or look before sending again"
+                "LINE may have carried it out: repeat with the same `options.idempotency_key` or retry key, or look before sending again"
             }
             Kind::Tls => {
                 "the server's certificate is not trusted: give `asset.ca_file` for a private authority"

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use url::Url;
 
 use crate::documents::{a_kind_of, shortened};
@@ -158,6 +158,11 @@ pub fn build(action: &Action, inputs: &Value, around: Around<'_>) -> Result<Requ
         section("parameters"),
     )?;
     let mut headers = headers(section("headers"), around.retry_key)?;
+    if let Some((name, bot)) = around.bot_header
+        && headers.get(name).is_none()
+    {
+        headers.push(name.as_str(), bot.as_str());
+    }
     let body = match around.parts {
         parts if parts.is_empty() => {
             body(&mut headers, section("json_body"), section("data_body"))?
@@ -180,6 +185,8 @@ pub struct Around<'a> {
     pub base: &'a str,
     /// The retry key, on the operations that take one.
     pub retry_key: Option<&'a str>,
+    /// The header that names the bot, for module channels.
+    pub bot_header: Option<&'a (String, String)>,
     /// How long one attempt may take.
     pub timeout: Duration,
     /// The bytes that the inputs point to.
@@ -273,7 +280,7 @@ fn fill(segment: &str, path_parameters: Option<&Value>) -> Result<String, Error>
         }
         _ => Err(misplaced(
             format!("/path_parameters/{name}"),
-            "must be a string that can stand in a path",
+            "must be a text or a whole number that can stand in a path",
         )),
     }
 }
@@ -301,7 +308,7 @@ fn pairs(section: Option<&Value>, at: &str) -> Result<Vec<(String, String)>, Err
             let text = scalar(value).ok_or_else(|| {
                 misplaced(
                     format!("{at}/{name}"),
-                    "must be a string, a number or a boolean",
+                    "must be a string, a boolean or a number below 2^53",
                 )
             })?;
             if name.contains(char::is_control) || text.contains(char::is_control) {
@@ -319,14 +326,13 @@ fn pairs(section: Option<&Value>, at: &str) -> Result<Vec<(String, String)>, Err
 fn headers(section: Option<&Value>, retry_key: Option<&str>) -> Result<Headers, Error> {
     let mut headers = Headers::new();
     for (name, value) in pairs(section, "/headers")? {
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if name.is_empty() || !name.chars().all(token) {
+        if !is_header_name(&name) {
             return Err(misplaced(
                 "/headers".to_owned(),
                 "holds a name that no header can have",
             ));
         }
-        if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        if is_own(&name) {
             return Err(misplaced(
                 format!("/headers/{name}"),
                 "is set by the connector itself",
@@ -346,6 +352,21 @@ fn headers(section: Option<&Value>, retry_key: Option<&str>) -> Result<Headers, 
         headers.push(RETRY_KEY, key);
     }
     Ok(headers)
+}
+
+fn is_header_name(name: &str) -> bool {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !name.is_empty() && name.chars().all(token)
+}
+
+/// Whether the connector sets this header itself.
+fn is_own(name: &str) -> bool {
+    OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Whether a caller may set a header of this name.
+pub(crate) fn may_be_header(name: &str) -> bool {
+    is_header_name(name) && !is_own(name) && !name.eq_ignore_ascii_case(RETRY_KEY)
 }
 
 /// Whether a text can be the value of a header, of a request or of a part: visible ASCII and blanks.
@@ -389,10 +410,25 @@ fn body(
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => plain(number),
         Value::Bool(value) => Some(value.to_string()),
         _ => None,
     }
+}
+
+/// A number as LINE reads it in a path or a query: a whole one has no fraction and no exponent. One
+/// beyond what can be told from its neighbours has no such form.
+fn plain(number: &Number) -> Option<String> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.is_i64() || number.is_u64() {
+        return Some(number.to_string());
+    }
+    let float = number.as_f64().filter(|float| float.abs() < EXACT)?;
+    Some(if float.fract() == 0.0 {
+        format!("{float:.0}")
+    } else {
+        number.to_string()
+    })
 }
 
 fn misplaced(path: String, message: &str) -> Error {

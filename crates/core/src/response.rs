@@ -76,6 +76,7 @@ fn enclosed(reply: &Reply) -> FileReport {
 fn refusal(status: u16, body: Option<&Value>) -> Error {
     let said = body.and_then(said);
     let kind = kind(status, said.as_deref().unwrap_or_default());
+    let names_nothing = said.is_none();
     let message = match said {
         Some(said) => format!("LINE answered {status}: {said}"),
         None => format!("LINE answered {status} without a message"),
@@ -86,9 +87,15 @@ fn refusal(status: u16, body: Option<&Value>) -> Error {
     } else {
         Outcome::NotDone
     };
-    Error::new(kind, message)
+    let error = Error::new(kind, message)
         .with_outcome(outcome)
-        .with_details(details(body))
+        .with_details(details(body));
+    if names_nothing && kind == Kind::BadRequest {
+        return error.with_hint(
+            "LINE names no reason; compare the inputs with what the action's description says of periods and limits; the request was not carried out",
+        );
+    }
+    error
 }
 
 fn kind(status: u16, said: &str) -> Kind {
@@ -128,6 +135,15 @@ pub fn is_rate_limit(reply: &Reply) -> bool {
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
     let said = body.as_ref().and_then(said).unwrap_or_default();
     kind(reply.status, &said) == Kind::RateLimit
+}
+
+/// Whether LINE may have carried out a request that ended so, without having accepted it.
+#[must_use]
+pub fn may_be_done(result: &Result<Reply, Failure>) -> bool {
+    match result {
+        Ok(reply) => reply.status >= 500,
+        Err(failure) => failure.maybe_sent,
+    }
 }
 
 fn details(body: Option<&Value>) -> Vec<Detail> {

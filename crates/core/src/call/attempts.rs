@@ -32,6 +32,8 @@ pub(super) struct AttemptContext<'a> {
 /// How a call went.
 pub(super) struct Exchange {
     pub(super) result: Result<Reply, Failure>,
+    /// Whether LINE may have carried out an attempt before the last.
+    pub(super) in_doubt: bool,
     pub(super) attempts: u32,
     /// Those that were sent.
     pub(super) tokens: Vec<Secret>,
@@ -56,6 +58,7 @@ impl Pipeline {
                     let mut exchange = exchange?;
                     if let Some(last) = last {
                         exchange.attempts += last.attempts;
+                        exchange.in_doubt |= last.in_doubt;
                         exchange.tokens.extend(last.tokens);
                     }
                     exchange
@@ -85,6 +88,7 @@ impl Pipeline {
         let mut renewed = false;
         let mut tokens = Vec::new();
         let mut last = None;
+        let mut in_doubt = false;
         loop {
             let turn = match (self.turn(&context.permits), last) {
                 (Ok(turn), _) => turn,
@@ -93,7 +97,10 @@ impl Pipeline {
                 (Err(error), None) => return Err(error),
             };
             let token = match context.credentials {
-                Some(credentials) => Some(self.token(credentials, context, request.timeout)?),
+                Some(credentials) => Some(
+                    self.token(credentials, context, request.timeout)
+                        .map_err(|error| error.after(in_doubt))?,
+                ),
                 None => None,
             };
             request.bearer.clone_from(&token);
@@ -106,11 +113,14 @@ impl Pipeline {
             attempts += 1;
             let decision =
                 retry::decide(context.policy, attempts, renewed, &result, || self.jitter());
+            let maybe_done = response::may_be_done(&result);
             let exchange = Exchange {
                 result,
+                in_doubt,
                 attempts,
                 tokens: tokens.clone(),
             };
+            in_doubt |= maybe_done;
             match decision {
                 Decision::Stop => return Ok(exchange),
                 Decision::Again(pause) => {

@@ -207,6 +207,7 @@ impl Pipeline {
     fn send(&self, call: Call<'_>, report: &mut CallReport) -> Result<Read, Failed> {
         let Call { asset, options, .. } = call;
         let action = Arc::clone(&call.action);
+        let repeat = repeat(&action, &call.inputs);
         let channel = self.channel(&call, report);
         let request = self.prepare(call, channel.as_deref(), report, |_, _| {})?;
         let credentials = match action.meta.auth {
@@ -215,7 +216,7 @@ impl Pipeline {
         };
         let defaults = &self.catalog.manifest().defaults;
         let transport = self.host.network.transport(&asset.network, defaults)?;
-        let policy = self.policy(&action, credentials, options);
+        let policy = self.policy(repeat, credentials, options);
         let file = gives_file(&action);
         let path = options.save_to.as_deref().filter(|_| file);
         let most = defaults.max_file_bytes;
@@ -245,12 +246,15 @@ impl Pipeline {
             (Ok(reply), Some(saving)) => saving.finish(reply)?,
             _ => None,
         };
-        read(exchange, report, file, saved).map_err(|failed| match action.meta.retry {
-            Repeat::Never => Failed {
-                error: failed.error.of_unrepeatable(),
-                ..failed
-            },
-            Repeat::Keyed | Repeat::Safe => failed,
+        let in_doubt = exchange.in_doubt;
+        read(exchange, report, file, saved).map_err(|failed| {
+            let error = with_own_hint(&action, failed.error, failed.read.output.status_code);
+            let error = error.after(in_doubt);
+            let error = match repeat {
+                Repeat::Never => error.of_unrepeatable(),
+                Repeat::Keyed | Repeat::Safe => error,
+            };
+            Failed { error, ..failed }
         })
     }
 
@@ -349,6 +353,9 @@ impl Pipeline {
         report.idempotency = idempotency(&action, options)?;
         report.warnings.extend_from_slice(&asset.warnings);
         let mut inputs = request::bind(inputs, |section| action.section(section))?;
+        if self.validation(options) != Validation::Off {
+            fill_sections(&action, &mut inputs);
+        }
         report
             .warnings
             .extend(self.validate(&action, &inputs, options)?);
@@ -360,7 +367,20 @@ impl Pipeline {
             [] => String::new(),
             _ => format!("line-connector-{:032x}", self.host.random.bits()),
         };
-        report.retry_key = self.retry_key(&action, &inputs, channel, options);
+        let channel = channel.map(|channel| asset.scope(channel));
+        report.retry_key = self.retry_key(&action, &inputs, channel.as_deref(), options);
+        let names_bot = asset.bot_header.is_some() || has_headers(&inputs);
+        if action.meta.bot_header && !names_bot {
+            report.warnings.push(Detail {
+                hint: Some(
+                    "give it in `headers`, or for every call in `asset.bot_header`".to_owned(),
+                ),
+                ..Detail::new(
+                    "/headers",
+                    "lacks the header with the bot's user ID, which LINE requires here",
+                )
+            });
+        }
         let base = asset.hosts.get(&action.meta.host).ok_or_else(|| {
             Error::new(
                 Kind::InvalidAsset,
@@ -370,6 +390,10 @@ impl Pipeline {
         let around = Around {
             base,
             retry_key: report.retry_key.as_deref(),
+            bot_header: asset
+                .bot_header
+                .as_ref()
+                .filter(|_| action.meta.auth == Authorization::Bearer),
             timeout: self.timeout(options),
             parts,
             boundary: &boundary,
@@ -447,13 +471,13 @@ impl Pipeline {
 
     fn policy(
         &self,
-        action: &Action,
+        repeat: Repeat,
         credentials: Option<&Credentials>,
         options: &Options,
     ) -> Policy {
         let defaults = &self.catalog.manifest().defaults;
         Policy {
-            repeat: action.meta.retry,
+            repeat,
             attempts: options.attempts.unwrap_or(defaults.attempts),
             backoff: Duration::from_millis(defaults.backoff_ms),
             max_backoff: Duration::from_millis(defaults.max_backoff_ms),
@@ -470,6 +494,46 @@ impl Pipeline {
         options
             .validation
             .unwrap_or(self.catalog.manifest().defaults.validation)
+    }
+}
+
+/// When the request may be repeated: an input can make it go on where the one before it stopped.
+/// The inputs are as the caller gave them, in sections or flat.
+fn repeat(action: &Action, inputs: &Map<String, Value>) -> Repeat {
+    let key = action.meta.resumes_with.as_deref().and_then(|place| {
+        let (section, name) = place.split_once('/')?;
+        let inside = inputs.get(section).and_then(|members| members.get(name));
+        inside.or_else(|| inputs.get(name))?.as_str()
+    });
+    match key {
+        Some(key) if !key.is_empty() => Repeat::Safe,
+        _ => action.meta.retry,
+    }
+}
+
+/// The error with the hint that the action has for this status.
+fn with_own_hint(action: &Action, error: Error, status: Option<u16>) -> Error {
+    let hint = status.and_then(|status| action.meta.hints.get(&status));
+    match hint {
+        Some(hint) => error.with_hint(hint.as_str()),
+        None => error,
+    }
+}
+
+/// Adds the required sections that are absent, empty: so what is missing inside them is told by name,
+/// and one of which nothing is required may be left out. Bytes are no section of names.
+fn fill_sections(action: &Action, inputs: &mut Value) {
+    let Some(members) = inputs.as_object_mut() else {
+        return;
+    };
+    let required = action.inputs.get("required").and_then(Value::as_array);
+    let sections = action.inputs.get("properties");
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        let section = sections.and_then(|sections| sections.get(name));
+        let is_bytes = section.is_some_and(|section| section.get("x-binary").is_some());
+        if !is_bytes && !members.contains_key(name) {
+            members.insert(name.to_owned(), Value::Object(Map::new()));
+        }
     }
 }
 
@@ -493,6 +557,11 @@ fn idempotency(action: &Action, options: &Options) -> Result<Option<Idempotency>
             )
         }])),
     }
+}
+
+fn has_headers(inputs: &Value) -> bool {
+    let headers = inputs.get("headers").and_then(Value::as_object);
+    headers.is_some_and(|headers| !headers.is_empty())
 }
 
 /// The values of inputs that the action marks `writeOnly`: they are not repeated in outputs.

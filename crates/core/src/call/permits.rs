@@ -82,6 +82,7 @@ impl Pipeline {
     /// LINE counts by channel and endpoint, whatever the parameters.
     fn budget(&self, action: &Action, asset: &Asset, (calls, seconds): (u32, u32)) -> Arc<Budget> {
         let channel = asset.credentials.as_ref().map(Credentials::channel);
+        let channel = channel.map(|channel| asset.scope(channel));
         let base = asset.hosts.get(&action.meta.host);
         // Normalising ends a bare host in a slash, and the manifest does not.
         let base = base.map(|base| base.trim_end_matches('/'));

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use line_connector_catalog::definition::Progress;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::action::ResolvedAction;
 use super::pages::{in_sections, sum};
@@ -85,11 +85,8 @@ impl Pipeline {
                 _ => {}
             }
             let phase = phase(progress, &answer.output);
-            let ended = phase
-                .as_ref()
-                .is_none_or(|phase| progress.done.contains(phase));
             last = told(&begun, answer);
-            if ended {
+            if let Phase::Ended(phase) = phase {
                 return match phase.filter(|phase| progress.failed.contains(phase)) {
                     Some(phase) => {
                         let failure = failure(&phase, &last.output);
@@ -143,9 +140,38 @@ fn question(
     Ok(question)
 }
 
-fn phase(progress: &Progress, answer: &Output) -> Option<String> {
-    let body = answer.json()?;
-    body.pointer(&progress.phase)?.as_str().map(str::to_owned)
+/// How far the work has come.
+enum Phase {
+    GoesOn,
+    /// By this phase, if the answer tells one.
+    Ended(Option<String>),
+}
+
+fn phase(progress: &Progress, answer: &Output) -> Phase {
+    let body = answer.json().unwrap_or_default();
+    let phase = |told: &Value| Some(told.pointer(&progress.phase)?.as_str()?.to_owned());
+    let has_ended = |phase: &String| progress.done.contains(phase);
+    let Some(among) = progress.among.as_ref().filter(|_| answer.error.is_none()) else {
+        let phase = phase(&body);
+        return match &phase {
+            Some(known) if !has_ended(known) => Phase::GoesOn,
+            _ => Phase::Ended(phase),
+        };
+    };
+    let works = body.pointer(&among.list).and_then(Value::as_array);
+    let works = works.map_or(&[][..], Vec::as_slice);
+    let newest = works.iter().max_by_key(|work| {
+        let number = work.get(&among.newest);
+        number.and_then(Value::as_u64).unwrap_or_default()
+    });
+    // None at all: LINE does not know of the work yet.
+    let all_ended = works
+        .iter()
+        .all(|work| phase(work).is_some_and(|phase| has_ended(&phase)));
+    match newest {
+        Some(newest) if all_ended => Phase::Ended(phase(newest)),
+        _ => Phase::GoesOn,
+    }
 }
 
 /// The answer to the question as the answer of the call that began the work.

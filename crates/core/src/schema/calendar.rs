@@ -22,7 +22,13 @@ pub(super) fn is_of(name: &str, text: &str) -> bool {
 }
 
 fn is_compact_date(text: &str) -> bool {
-    text.len() == 8 && digits(text, 0..4).is_some_and(|year| is_day(year, text, 4..6, 6..8))
+    compact_day(text).is_some()
+}
+
+/// The day that a text of the format `yyyyMMdd` names.
+pub(super) fn compact_day(text: &str) -> Option<Date> {
+    let year = digits(text, 0..4).filter(|_| text.len() == 8)?;
+    day(year, text, 4..6, 6..8)
 }
 
 fn is_picker_date(text: &str) -> bool {
@@ -31,7 +37,8 @@ fn is_picker_date(text: &str) -> bool {
         && bytes[4] == b'-'
         && bytes[7] == b'-'
         && digits(text, 0..4)
-            .is_some_and(|year| (1900..=2100).contains(&year) && is_day(year, text, 5..7, 8..10))
+            .filter(|year| (1900..=2100).contains(year))
+            .is_some_and(|year| day(year, text, 5..7, 8..10).is_some())
 }
 
 fn is_picker_time(text: &str) -> bool {
@@ -46,18 +53,15 @@ fn is_picker_datetime(text: &str) -> bool {
         .is_some_and(|(date, clock)| is_picker_date(date) && is_picker_time(clock))
 }
 
-fn is_day(
+fn day(
     year: u16,
     text: &str,
     month: std::ops::Range<usize>,
     day: std::ops::Range<usize>,
-) -> bool {
-    let month = digits(text, month).and_then(|month| u8::try_from(month).ok());
-    let day = digits(text, day).and_then(|day| u8::try_from(day).ok());
-    month
-        .and_then(|month| Month::try_from(month).ok())
-        .zip(day)
-        .is_some_and(|(month, day)| Date::from_calendar_date(i32::from(year), month, day).is_ok())
+) -> Option<Date> {
+    let month = u8::try_from(digits(text, month)?).ok()?;
+    let day = u8::try_from(digits(text, day)?).ok()?;
+    Date::from_calendar_date(i32::from(year), Month::try_from(month).ok()?, day).ok()
 }
 
 fn digits(text: &str, range: std::ops::Range<usize>) -> Option<u16> {

@@ -44,12 +44,6 @@ pub(super) fn explain(failure: &Failure<'_>) -> Vec<Finding> {
         "propertyNames" => misnamed(failure),
         _ => vec![explain_value(failure)],
     };
-    if failure.instance.is_null() && !matches!(failure.keyword, "required") {
-        for finding in &mut findings {
-            finding.detail.hint =
-                Some("leave the property out instead of setting it to null".into());
-        }
-    }
     if holds_secret(failure.schema) {
         for finding in &mut findings {
             finding.detail.found = None;

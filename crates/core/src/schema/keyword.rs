@@ -5,19 +5,22 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value};
 
-use super::access::member;
+use super::access::{member, text};
+use super::calendar;
 use super::finding::{Finding, Judge, counted, shortened, step};
 use super::length::{Unit, json_bytes};
 use super::rules;
 
 /// The keywords made here.
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 9] = [
     "maxLength",
     "minLength",
     "x-refuse",
     "x-maxJsonKilobytes",
     "x-exactlyOne",
     "x-ascending",
+    "x-ordered",
+    "x-maxDays",
     "x-rules",
 ];
 
@@ -36,6 +39,18 @@ pub(super) fn make(
         "x-exactlyOne" => Ok(exactly_one(names(value).ok_or_else(broken)?)),
         "x-ascending" => match names(value).as_deref() {
             Some([low, high]) => Ok(ascending(low.clone(), high.clone())),
+            _ => Err(broken()),
+        },
+        "x-ordered" => match names(value).as_deref() {
+            Some([low, high]) => Ok(ordered(low.clone(), high.clone())),
+            _ => Err(broken()),
+        },
+        "x-maxDays" => match value.as_array().map(Vec::as_slice) {
+            Some([Value::String(from), Value::String(to), days]) => Ok(max_days(
+                from.clone(),
+                to.clone(),
+                days.as_i64().ok_or_else(broken)?,
+            )),
             _ => Err(broken()),
         },
         "x-rules" => rules::named(&names(value).ok_or_else(broken)?),
@@ -200,6 +215,56 @@ pub(super) fn ascends(value: &Value, low: &str, high: &str) -> bool {
         ),
         _ => true,
     }
+}
+
+/// Whether the property `high` does not come before the property `low`, as far as both can be compared.
+pub(super) fn is_ordered(value: &Value, low: &str, high: &str) -> bool {
+    match (member(value, low), member(value, high)) {
+        (Some(low), Some(high)) => compare(low, high) != Some(Ordering::Greater),
+        _ => true,
+    }
+}
+
+fn ordered(low: String, high: String) -> Judge {
+    Box::new(move |instance| {
+        let (Some(first), Some(second)) = (member(instance, &low), member(instance, &high)) else {
+            return Vec::new();
+        };
+        if is_ordered(instance, &low, &high) {
+            return Vec::new();
+        }
+        vec![
+            Finding::violation(step(&high), format!("comes before `{low}`"))
+                .expected(format!("{} or later", shortened(first)))
+                .found(shortened(second)),
+        ]
+    })
+}
+
+/// Whether the day `to` is at most so many days after the day `from`, as far as both are days.
+pub(super) fn is_within_days(value: &Value, from: &str, to: &str, days: i64) -> bool {
+    days_apart(value, from, to).is_none_or(|apart| apart <= days)
+}
+
+fn days_apart(value: &Value, from: &str, to: &str) -> Option<i64> {
+    let day = |name: &str| calendar::compact_day(text(value, name)?);
+    Some((day(to)? - day(from)?).whole_days())
+}
+
+fn max_days(from: String, to: String, days: i64) -> Judge {
+    Box::new(move |instance| {
+        let Some(apart) = days_apart(instance, &from, &to).filter(|apart| *apart > days) else {
+            return Vec::new();
+        };
+        vec![
+            Finding::violation(
+                step(&to),
+                format!("is more than {days} days after `{from}`"),
+            )
+            .expected(format!("`{from}` or up to {days} days later"))
+            .found(format!("{apart} days later")),
+        ]
+    })
 }
 
 fn ascending(low: String, high: String) -> Judge {

@@ -1,7 +1,7 @@
 //! Validates a value against its schema and LINE's limits, offline, and reports every violation at
 //! once. It never changes the value, and it fetches nothing: the caller supplies schema files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use jsonschema::error::ValidationErrorKind;
@@ -28,7 +28,7 @@ mod rules;
 mod secrets;
 
 use explain::{Failure, explain};
-use finding::{Finding, Judge};
+use finding::{Finding, Judge, step};
 pub use generated::accepts;
 use prune::{Answers, InstanceNames};
 use references::Documents;
@@ -180,7 +180,9 @@ impl Schema {
                 found.push((self.secrets().keep(finding, instance), is_choice));
             }
         }
-        report::arrange(instance, found, &unjudged)
+        let mut findings = report::arrange(instance, found, &unjudged);
+        hint_at_nulls(validator, instance, &mut findings);
+        findings
     }
 
     /// The place of the object whose `type` the error is about, if its `type` chooses its schema.
@@ -202,6 +204,55 @@ impl Schema {
             }
             _ => None,
         }
+    }
+}
+
+/// Says what to do about each `null` among the findings: that depends on whether its place must be
+/// filled, which a look at the instance without its nulls tells for all of them at once.
+fn hint_at_nulls(validator: &Validator, instance: &Value, findings: &mut [Finding]) {
+    let is_null = |path: &str| instance.pointer(path) == Some(&Value::Null);
+    if !findings.iter().any(|finding| is_null(&finding.detail.path)) {
+        return;
+    }
+    let mut without = instance.clone();
+    leave_out_nulls(&mut without);
+    let missing: HashSet<String> = validator
+        .iter_errors(&without)
+        .filter_map(|error| match error.kind() {
+            ValidationErrorKind::Required { property } => Some(format!(
+                "{}{}",
+                error.instance_path().as_str(),
+                step(property.as_str()?)
+            )),
+            _ => None,
+        })
+        .collect();
+    for finding in findings {
+        let path = &finding.detail.path;
+        if !is_null(path) {
+            continue;
+        }
+        let in_array = instance.pointer(parent(path)).is_some_and(Value::is_array);
+        let hint = if in_array {
+            "the step before gave nothing for it: remove the item"
+        } else if missing.contains(path) {
+            "the value is missing, and must be there: the step before gave nothing for it"
+        } else {
+            "leave the property out instead of setting it to null"
+        };
+        finding.detail.hint = Some(hint.to_owned());
+    }
+}
+
+/// Removes the members that are `null`, at any depth. Items stay, so that places stay the same.
+fn leave_out_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_nulls),
+        _ => {}
     }
 }
 

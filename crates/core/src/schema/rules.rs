@@ -13,13 +13,14 @@ use crate::nearest::nearest;
 pub(super) type Rule = fn(&Value) -> Vec<Finding>;
 
 /// Every rule by its name.
-pub(super) const RULES: [(&str, Rule); 22] = [
+pub(super) const RULES: [(&str, Rule); 23] = [
     ("animated_images", animated_images),
     ("areas_within_base", areas_within_base),
     ("baseline_children", baseline_children),
     ("bubbles_alike", bubbles_alike),
     ("columns_alike", columns_alike),
     ("demographic_count", demographic_count),
+    ("distinct_item_keys", distinct_item_keys),
     ("distinct_user_ids", distinct_user_ids),
     ("emoji_places", emoji_places),
     ("first_child_not_absolute", first_child_not_absolute),
@@ -137,6 +138,28 @@ fn distinct_user_ids(ids: &Value) -> Vec<Finding> {
     findings
 }
 
+fn distinct_item_keys(body: &Value) -> Vec<Finding> {
+    let emphasized = member(body, "emphasizedItem").into_iter();
+    let emphasized = emphasized.map(|item| ("/emphasizedItem/itemKey".to_owned(), item));
+    let listed = with_index(member(body, "items").map_or(&[], items));
+    let listed = listed.map(|(index, item)| (format!("/items/{index}/itemKey"), item));
+    let mut seen: Vec<(&str, String)> = Vec::new();
+    let mut findings = Vec::new();
+    for (path, item) in emphasized.chain(listed) {
+        let Some(key) = text(item, "itemKey") else {
+            continue;
+        };
+        match seen.iter().find(|(known, _)| *known == key) {
+            Some((_, first)) => findings.push(
+                Finding::violation(path, format!("is the same item as {first}"))
+                    .hint("LINE shows each item once in a message: leave one of them out"),
+            ),
+            None => seen.push((key, path)),
+        }
+    }
+    findings
+}
+
 // Texts.
 
 fn emoji_places(message: &Value) -> Vec<Finding> {
@@ -222,6 +245,14 @@ fn text_v2_places(message: &Value) -> Vec<Finding> {
             let message = format!("is not used: the text has no `{{{name}}}`");
             findings.push(Finding::warning(path, message));
         }
+    }
+    let mentioned = |name: &&&str| substitutions.get(**name).and_then(kind) == Some("mention");
+    let places = used.iter().filter(mentioned).count();
+    if places > 20 {
+        let finding = Finding::warning("/text", "has more than 20 places of mentions");
+        findings.push(finding.hint(
+            "LINE substitutes up to 20 in a message, and does not say whether it counts places",
+        ));
     }
     for noun in ["mention", "emoji"] {
         let count = substitutions

@@ -1,0 +1,520 @@
+//! What action files declare beside the request: periods, hints, what a repeat means, whose bot it is.
+
+use line_connector_core::documents::{Invocation, Output};
+use line_connector_core::error::{Kind, Outcome};
+use serde_json::{Value, json};
+
+use crate::world::{USER, World, call, connector};
+
+/// The smallest image that a rich menu takes.
+const IMAGE: &str = "iVBORw0KGgoAAAANSUhEUgAAAyAAAAD6AQAAAABxRh4RAAAAcElEQVR42u3NMQEAAAwCIPuX1hbbAwVID0QikUgkEolEIpFIJBKJRCKRSCQSiUQikUgkEolEIpFIJBKJRCKRSCQSiUQikUgkEolEIpFIJBKJRCKRSCQSiUQikUgkEolEIpFIJBKJRCKRSCQSiUTylwyjk0wIGStVewAAAABJRU5ErkJggg==";
+
+const GROUP: &str = "Ca56f94637c40123456789abcdef01234";
+
+fn ask(world: &World, action: &str, inputs: &Value) -> Output {
+    let document = json!({"action": action, "asset": world.bearer(), "inputs": inputs});
+    call(&connector(), document)
+}
+
+fn menu(world: &World) -> String {
+    let area = json!({"bounds": {"x": 0, "y": 0, "width": 800, "height": 250}, "action": {"type": "message", "text": "a"}});
+    let menu = json!({"size": {"width": 800, "height": 250}, "selected": false, "name": "m", "chatBarText": "m", "areas": [area]});
+    let output = ask(world, "create_rich_menu", &menu);
+    let body = output.json().unwrap();
+    body["richMenuId"].as_str().unwrap().to_owned()
+}
+
+fn plan(action: &str, asset: &Value, inputs: &Value) -> Output {
+    let document = json!({"action": action, "asset": asset, "inputs": inputs});
+    connector().plan(Invocation::from_value(document).unwrap())
+}
+
+/// The places of an error and what is said of them.
+fn told(output: &Output) -> Vec<(String, String)> {
+    let details = output.error.iter().flat_map(|error| &error.details);
+    details
+        .map(|detail| (detail.path.clone(), detail.message.clone()))
+        .collect()
+}
+
+#[test]
+fn a_period_of_days_is_in_order_and_no_longer_than_line_allows() {
+    let unit =
+        |from: &str, to: &str| json!({"customAggregationUnit": "spring", "from": from, "to": to});
+    let menu = |from: &str, to: &str| json!({"richMenuId": "richmenu-862e6ad6c267d2ddf3f42bc78554f6a4", "from": from, "to": to});
+    let (units, day, totals) = (
+        "get_statistics_per_unit",
+        "get_rich_menu_insight_by_day",
+        "get_rich_menu_insight_totals",
+    );
+    for (action, inputs, wrong) in [
+        (units, unit("20260101", "20260101"), None),
+        (units, unit("20260101", "20260131"), None),
+        (
+            units,
+            unit("20260101", "20260201"),
+            Some("more than 30 days"),
+        ),
+        (units, unit("20240201", "20240302"), None),
+        (
+            units,
+            unit("20230201", "20230304"),
+            Some("more than 30 days"),
+        ),
+        (
+            units,
+            unit("20260102", "20260101"),
+            Some("comes before `from`"),
+        ),
+        (
+            day,
+            menu("20260102", "20260101"),
+            Some("comes before `from`"),
+        ),
+        (day, menu("20251001", "20260108"), None),
+        (day, menu("20251001", "20260109"), Some("more than 99 days")),
+        (totals, menu("20250101", "20260201"), None),
+        (
+            totals,
+            menu("20250101", "20260202"),
+            Some("more than 396 days"),
+        ),
+        (
+            totals,
+            menu("20260101", "20251231"),
+            Some("comes before `from`"),
+        ),
+    ] {
+        let output = plan(action, &json!({}), &inputs);
+        let told = told(&output);
+        match wrong {
+            None => assert!(output.error.is_none(), "{inputs} {told:?}"),
+            Some(words) => {
+                assert_eq!(told.len(), 1, "{inputs} {told:?}");
+                assert_eq!(told[0].0, "/parameters/to", "{inputs}");
+                assert!(told[0].1.contains(words), "{inputs} {told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_after_an_attempt_without_an_answer_leaves_the_outcome_open() {
+    for (action, fault) in [
+        (
+            "upload_rich_menu_image",
+            json!({"kind": "drop", "at": "after_processing"}),
+        ),
+        (
+            "upload_rich_menu_image",
+            json!({"kind": "status", "code": 500, "when": "after"}),
+        ),
+        (
+            "delete_rich_menu",
+            json!({"kind": "drop", "at": "after_processing"}),
+        ),
+        (
+            "delete_rich_menu_alias",
+            json!({"kind": "drop", "at": "mid_body"}),
+        ),
+        (
+            "leave_group_chat",
+            json!({"kind": "drop", "at": "after_processing"}),
+        ),
+    ] {
+        let world = World::new();
+        let menu = menu(&world);
+        let inputs = match action {
+            "upload_rich_menu_image" => {
+                json!({"richMenuId": menu, "data_body": {"base64": IMAGE, "content_type": "image/png"}})
+            }
+            "delete_rich_menu" => json!({"richMenuId": menu}),
+            "delete_rich_menu_alias" => {
+                let image = json!({"richMenuId": menu, "data_body": {"base64": IMAGE, "content_type": "image/png"}});
+                assert!(
+                    ask(&world, "upload_rich_menu_image", &image)
+                        .error
+                        .is_none()
+                );
+                let alias = json!({"richMenuAliasId": "a", "richMenuId": menu});
+                assert!(
+                    ask(&world, "create_rich_menu_alias", &alias)
+                        .error
+                        .is_none()
+                );
+                json!({"richMenuAliasId": "a"})
+            }
+            _ => json!({"groupId": GROUP}),
+        };
+        world.fault(fault.clone());
+        let output = ask(&world, action, &inputs);
+        let error = output
+            .error
+            .as_ref()
+            .unwrap_or_else(|| panic!("{action} {fault}"));
+        assert_eq!(output.meta.as_ref().unwrap().attempts, 2, "{action}");
+        assert_eq!(error.outcome, Outcome::Unknown, "{}", output.render());
+        assert!(
+            error.hint.contains("before this one"),
+            "{}",
+            output.render()
+        );
+        let again = ask(&world, action, &inputs).error.unwrap();
+        assert_eq!(
+            again.outcome,
+            Outcome::NotDone,
+            "{action}: a refusal of its own"
+        );
+    }
+}
+
+#[test]
+fn a_connection_that_fails_after_an_attempt_without_an_answer_leaves_the_outcome_open() {
+    let world = World::new();
+    world.fault(json!({"kind": "status", "code": 500, "when": "after"}));
+    world.fault(json!({"kind": "status", "code": 400}));
+    let output = ask(
+        &world,
+        "send_push_message",
+        &json!({"to": USER, "messages": [{"type": "text", "text": "a"}]}),
+    );
+    assert_eq!(output.error.unwrap().outcome, Outcome::Unknown);
+}
+
+#[test]
+fn a_batch_of_rich_menus_is_repeated_where_it_can_resume() {
+    let batch = |world: &World, key: Option<&str>| {
+        let mut batch = json!({"operations": [{"type": "unlink", "from": menu(world)}]});
+        if let Some(key) = key {
+            batch["resumeRequestKey"] = json!(key);
+        }
+        world.fault(json!({"kind": "drop", "at": "before_read", "path": "/v2/bot/richmenu/batch"}));
+        batch
+    };
+    for sections in [false, true] {
+        let world = World::new();
+        let flat = batch(&world, Some("autumn"));
+        let inputs = if sections {
+            json!({"json_body": flat})
+        } else {
+            flat
+        };
+        let output = ask(
+            &world,
+            "replace_or_unlink_the_linked_rich_menus_in_batches",
+            &inputs,
+        );
+        assert!(output.error.is_none(), "{}", output.render());
+        assert_eq!(output.meta.unwrap().attempts, 2);
+    }
+    let world = World::new();
+    let inputs = batch(&world, None);
+    let output = ask(
+        &world,
+        "replace_or_unlink_the_linked_rich_menus_in_batches",
+        &inputs,
+    );
+    let error = output.error.unwrap();
+    assert_eq!((error.outcome, error.retryable), (Outcome::Unknown, false));
+}
+
+#[test]
+fn a_refusal_is_explained_by_the_action_that_met_it() {
+    let world = World::new();
+    for (action, inputs, status, kind, words) in [
+        (
+            "get_content",
+            json!({"messageId": "999"}),
+            404,
+            Kind::NotFound,
+            "contentProvider",
+        ),
+        (
+            "get_profile",
+            json!({"userId": "U00000000000000000000000000000000"}),
+            404,
+            Kind::NotFound,
+            "blocked",
+        ),
+        (
+            "get_rich_menu",
+            json!({"richMenuId": "richmenu-00000000000000000000000000000000"}),
+            404,
+            Kind::NotFound,
+            "get_rich_menu_list",
+        ),
+        (
+            "delete_rich_menu_alias",
+            json!({"richMenuAliasId": "none"}),
+            404,
+            Kind::NotFound,
+            "get_list_of_rich_menu_alias",
+        ),
+        (
+            "get_webhook_endpoint_information",
+            json!({}),
+            404,
+            Kind::NotFound,
+            "set_webhook_endpoint_url",
+        ),
+        (
+            "get_default_rich_menu_id",
+            json!({}),
+            403,
+            Kind::Forbidden,
+            "another channel",
+        ),
+        (
+            "send_narrowcast_message",
+            json!({"messages": [{"type": "text", "text": "a"}], "filter": {"demographic": {"type": "gender", "oneOf": ["male"]}}}),
+            403,
+            Kind::Forbidden,
+            "too few people",
+        ),
+        (
+            "get_a_list_of_users_who_added_your_line_official_account_as_a_friend",
+            json!({}),
+            403,
+            Kind::Forbidden,
+            "premium",
+        ),
+        (
+            "get_statistics_per_unit",
+            json!({"customAggregationUnit": "a", "from": "20260101", "to": "20260102"}),
+            400,
+            Kind::BadRequest,
+            "30 days",
+        ),
+    ] {
+        world.fault(json!({"kind": "status", "code": status}));
+        let error = ask(&world, action, &inputs).error.unwrap();
+        assert_eq!(error.kind, kind, "{action}");
+        assert!(error.hint.contains(words), "{action}: {}", error.hint);
+        let about_users = action == "get_profile";
+        assert_eq!(
+            error.hint.contains("blocked"),
+            about_users,
+            "{action}: {}",
+            error.hint
+        );
+    }
+}
+
+#[test]
+fn a_module_channel_names_its_bot_on_every_call() {
+    let bot = "U0c229f96c4f0b5a3c3d6b8a1d2e3f405";
+    let asset = json!({"token": "t", "bot_header": {"X-Example-Bot": bot}});
+    let text = json!({"type": "text", "text": "a"});
+    let push = json!({"to": USER, "messages": [text]});
+    let chat = json!({"chatId": USER});
+    for (action, inputs) in [
+        ("send_push_message", push.clone()),
+        ("get_bot_info", json!({})),
+        ("get_profile", json!({"userId": USER})),
+        ("acquire_control_api", chat.clone()),
+        ("get_content", json!({"messageId": "1"})),
+    ] {
+        for asset in [
+            asset.clone(),
+            json!({"token": "t", "bot_header": asset["bot_header"].to_string()}),
+        ] {
+            let output = plan(action, &asset, &inputs);
+            let request = serde_json::to_value(output.request.as_ref().unwrap()).unwrap();
+            assert_eq!(
+                request["headers"]["X-Example-Bot"],
+                bot,
+                "{}",
+                output.render()
+            );
+            assert!(output.meta.unwrap().warnings.is_empty(), "{action}");
+        }
+    }
+    // Issuing a token is no call of the Messaging API.
+    let issue = json!({"grant_type": "client_credentials", "client_id": "1", "client_secret": "s"});
+    let output = plan("issue_short_lived_channel_access_token", &asset, &issue);
+    assert!(!output.render().contains("X-Example-Bot"));
+    // The call's own header wins, and where there is none LINE's demand is told.
+    let own = json!({"chatId": USER, "headers": {"x-example-bot": "U1"}});
+    let output = plan("release_control_api", &asset, &own);
+    assert!(output.render().contains("x-example-bot") && !output.render().contains(bot));
+    for action in ["acquire_control_api", "release_control_api"] {
+        let output = plan(action, &json!({"token": "t"}), &chat);
+        let warnings = output.meta.unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].message.contains("bot's user ID"));
+    }
+    for wrong in [
+        json!({}),
+        json!({"A": "b", "C": "d"}),
+        json!({"Authorization": "Bearer x"}),
+        json!({"X-Line-Retry-Key": "x"}),
+        json!({"A b": "x"}),
+        json!({"A": "x\ny"}),
+        json!({"A": 7}),
+        json!("U1"),
+    ] {
+        let asset = json!({"token": "t", "bot_header": wrong});
+        let error = plan("get_bot_info", &asset, &json!({})).error.unwrap();
+        assert_eq!(error.kind, Kind::InvalidAsset, "{wrong}");
+        assert_eq!(error.details[0].path, "/asset/bot_header", "{wrong}");
+    }
+    // The same idempotency key of two bots is two keys.
+    let keyed = |bot: &str| {
+        let document = json!({
+            "action": "send_push_message", "inputs": push, "options": {"idempotency_key": "k"},
+            "asset": {"token": "t", "client_id": "1", "bot_header": {"X-Example-Bot": bot}},
+        });
+        let output = connector().plan(Invocation::from_value(document).unwrap());
+        output.meta.unwrap().retry_key
+    };
+    assert_eq!(keyed("U1"), keyed("U1"));
+    assert_ne!(keyed("U1"), keyed("U2"));
+}
+
+#[test]
+fn what_is_missing_is_told_by_name_in_whatever_form() {
+    let push = [
+        ("/json_body", "`messages` is missing"),
+        ("/json_body", "`to` is missing"),
+    ];
+    for (action, inputs, expected) in [
+        ("send_push_message", json!({}), &push[..]),
+        ("send_push_message", json!({"json_body": {}}), &push[..]),
+        ("send_push_message", json!({"headers": {}}), &push[..]),
+        (
+            "get_profile",
+            json!({}),
+            &[("/path_parameters", "`userId` is missing")],
+        ),
+        ("get_friend_demographics", json!({}), &[]),
+        (
+            "send_multicast_message",
+            json!({"to": [USER]}),
+            &[("/json_body", "`messages` is missing")],
+        ),
+        (
+            "get_number_of_followers",
+            json!({}),
+            &[("/parameters", "`date` is missing")],
+        ),
+        ("test_webhook_endpoint", json!({}), &[]),
+    ] {
+        let told = told(&plan(action, &json!({}), &inputs));
+        let told: Vec<(&str, &str)> = told
+            .iter()
+            .map(|(path, message)| (path.as_str(), message.as_str()))
+            .collect();
+        assert_eq!(told, expected, "{action} {inputs}");
+    }
+    // What LINE's own sample sends where nothing is given.
+    let output = plan("test_webhook_endpoint", &json!({}), &json!({}));
+    let request = serde_json::to_value(output.request.unwrap()).unwrap();
+    assert_eq!(request["body"], json!({}));
+}
+
+#[test]
+fn a_null_is_explained_by_the_place_it_stands_in() {
+    let text = json!({"type": "text", "text": "a"});
+    let (gone, item, optional) = ("must be there", "remove the item", "leave the property out");
+    for (action, inputs, path, words) in [
+        (
+            "send_push_message",
+            json!({"to": null, "messages": [text]}),
+            "/json_body/to",
+            gone,
+        ),
+        (
+            "send_push_message",
+            json!({"to": USER, "messages": null}),
+            "/json_body/messages",
+            gone,
+        ),
+        (
+            "send_push_message",
+            json!({"to": USER, "messages": [null]}),
+            "/json_body/messages/0",
+            item,
+        ),
+        (
+            "send_push_message",
+            json!({"to": USER, "messages": [{"type": "text", "text": null}]}),
+            "/json_body/messages/0/text",
+            gone,
+        ),
+        (
+            "send_push_message",
+            json!({"to": USER, "messages": [{"type": "text", "text": "a", "sender": null}]}),
+            "/json_body/messages/0/sender",
+            optional,
+        ),
+        (
+            "send_push_message",
+            json!({"to": USER, "messages": [text], "notificationDisabled": null}),
+            "/json_body/notificationDisabled",
+            optional,
+        ),
+        (
+            "send_push_message",
+            json!({"to": USER, "messages": [{"type": "location", "title": "a", "address": "b", "latitude": 1, "longitude": null}]}),
+            "/json_body/messages/0/longitude",
+            gone,
+        ),
+        (
+            "send_reply_message",
+            json!({"replyToken": null, "messages": [text]}),
+            "/json_body/replyToken",
+            gone,
+        ),
+        (
+            "get_profile",
+            json!({"userId": null}),
+            "/path_parameters/userId",
+            gone,
+        ),
+        (
+            "send_multicast_message",
+            json!({"to": [USER, null], "messages": [text]}),
+            "/json_body/to/1",
+            item,
+        ),
+    ] {
+        let error = plan(action, &json!({}), &inputs).error.unwrap();
+        assert_eq!(error.details.len(), 1, "{inputs} {:?}", error.details);
+        assert_eq!(error.details[0].path, path);
+        let hint = error.details[0].hint.as_deref().unwrap_or_default();
+        assert!(hint.contains(words), "{inputs} {hint}");
+    }
+}
+
+#[test]
+fn numbers_stand_in_paths_and_queries_as_line_reads_them() {
+    let url = |action: &str, inputs: &str| {
+        let inputs: Value = serde_json::from_str(inputs).unwrap();
+        plan(action, &json!({}), &inputs)
+            .request
+            .map(|request| request.url)
+    };
+    let list = "get_data_for_multiple_audiences";
+    for (inputs, query) in [
+        (r#"{"page": 2.0, "size": 40.0}"#, "?page=2&size=40"),
+        (r#"{"page": 2e0}"#, "?page=2"),
+        (r#"{"page": 1.2e1}"#, "?page=12"),
+        (r#"{"page": 3}"#, "?page=3"),
+    ] {
+        assert!(url(list, inputs).unwrap().ends_with(query), "{inputs}");
+    }
+    let audience = url(
+        "get_audience_data",
+        r#"{"audienceGroupId": 4389303728991.0}"#,
+    );
+    assert!(audience.unwrap().ends_with("/audienceGroup/4389303728991"));
+    for inputs in [
+        r#"{"audienceGroupId": 1e30}"#,
+        r#"{"audienceGroupId": 1e400}"#,
+        r#"{"audienceGroupId": 1.5}"#,
+    ] {
+        if serde_json::from_str::<Value>(inputs).is_ok() {
+            assert_eq!(url("get_audience_data", inputs), None, "{inputs}");
+        }
+    }
+}
