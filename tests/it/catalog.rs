@@ -518,3 +518,59 @@ fn numbers_stand_in_paths_and_queries_as_line_reads_them() {
         }
     }
 }
+
+#[test]
+fn an_empty_field_of_a_form_chooses_no_variant() {
+    let form = |fields: Value| {
+        let mut form = json!({"grant_type": "client_credentials"});
+        let filled = form.as_object_mut().unwrap();
+        filled.extend(fields.as_object().unwrap().clone());
+        form
+    };
+    let assertion = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    for (fields, places) in [
+        (
+            json!({"client_id": "1", "client_secret": "s", "client_assertion_type": "", "client_assertion": ""}),
+            &["client_assertion_type", "client_assertion"][..],
+        ),
+        (
+            json!({"client_id": "1", "client_secret": "s", "client_assertion": ""}),
+            &["client_assertion"],
+        ),
+        (
+            json!({"client_id": "1", "client_secret": "s", "client_assertion_type": ""}),
+            &["client_assertion_type"],
+        ),
+        (
+            json!({"client_id": "", "client_secret": "", "client_assertion_type": assertion, "client_assertion": "a.b.c"}),
+            &["client_id", "client_secret"],
+        ),
+        (
+            json!({"client_secret": "", "client_assertion_type": assertion, "client_assertion": "a.b.c"}),
+            &["client_secret"],
+        ),
+        (json!({"client_id": "1", "client_secret": "s"}), &[]),
+        (
+            json!({"client_assertion_type": assertion, "client_assertion": "a.b.c"}),
+            &[],
+        ),
+        (
+            json!({"client_id": "1", "client_secret": "s", "client_assertion": "a.b.c", "client_assertion_type": assertion}),
+            &["", "client_id", "client_assertion_type"],
+        ),
+    ] {
+        let output = plan(
+            "issue_stateless_channel_access_token",
+            &json!({}),
+            &form(fields.clone()),
+        );
+        let mut told: Vec<String> = told(&output).into_iter().map(|(path, _)| path).collect();
+        let places = places.iter().map(|name| format!("/data_body/{name}"));
+        let mut places: Vec<String> = places
+            .map(|place| place.trim_end_matches('/').to_owned())
+            .collect();
+        told.sort();
+        places.sort();
+        assert_eq!(told, places, "{fields}");
+    }
+}

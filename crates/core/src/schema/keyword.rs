@@ -11,6 +11,9 @@ use super::finding::{Finding, Judge, counted, shortened, step};
 use super::length::{Unit, json_bytes};
 use super::rules;
 
+/// What is said of a property that must not be there.
+pub(super) const REFUSED: &str = "must not be here";
+
 /// The keywords made here.
 pub(super) const NAMES: [&str; 9] = [
     "maxLength",
@@ -165,15 +168,23 @@ fn max_json(kilobytes: usize) -> Judge {
 
 fn refuse(instead: &str) -> Judge {
     let instead = instead.to_owned();
-    Box::new(move |_| vec![Finding::violation("", "must not be here").hint(instead.clone())])
+    Box::new(move |_| vec![Finding::violation("", REFUSED).hint(instead.clone())])
 }
 
 /// Whether exactly one of the properties is there.
 pub(super) fn has_one(value: &Value, names: &[&str]) -> bool {
-    value.as_object().is_none_or(|object| {
-        let present = names.iter().filter(|name| object.contains_key(**name));
-        present.count() == 1
-    })
+    value
+        .as_object()
+        .is_none_or(|object| standing(object, names.iter().copied()).len() == 1)
+}
+
+/// Those of the properties that are there. An empty text counts beside no other: forms send all fields.
+fn standing<'n>(object: &Map<String, Value>, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+    let mut present: Vec<&str> = names.filter(|name| object.contains_key(*name)).collect();
+    if present.len() > 1 {
+        present.retain(|name| object.get(*name).is_some_and(|value| value != ""));
+    }
+    present
 }
 
 fn exactly_one(names: Vec<String>) -> Judge {
@@ -181,28 +192,16 @@ fn exactly_one(names: Vec<String>) -> Judge {
         let Some(object) = instance.as_object() else {
             return Vec::new();
         };
-        let quoted = |names: &mut dyn Iterator<Item = &String>| {
-            names
-                .map(|name| format!("`{name}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let quoted = |names: &[&str]| format!("`{}`", names.join("`, `"));
+        let standing = standing(object, all.iter().copied());
+        let message = match standing.as_slice() {
+            [_] => return Vec::new(),
+            [] => format!("has none of {}", quoted(&all)),
+            several => format!("has {} together", quoted(several)),
         };
-        let present = names
-            .iter()
-            .filter(|name| object.contains_key(*name))
-            .count();
-        let expected = format!("exactly one of {}", quoted(&mut names.iter()));
-        match present {
-            1 => Vec::new(),
-            0 => vec![
-                Finding::violation("", format!("has none of {}", quoted(&mut names.iter())))
-                    .expected(expected),
-            ],
-            _ => {
-                let both = quoted(&mut names.iter().filter(|name| object.contains_key(*name)));
-                vec![Finding::violation("", format!("has {both} together")).expected(expected)]
-            }
-        }
+        let expected = format!("exactly one of {}", quoted(&all));
+        vec![Finding::violation("", message).expected(expected)]
     })
 }
 

@@ -5,6 +5,7 @@ use line_connector_catalog::references::unescape;
 use serde_json::Value;
 
 use super::finding::Finding;
+use super::keyword::REFUSED;
 
 /// The findings that stand on their own, in document order.
 ///
@@ -30,6 +31,15 @@ pub(super) fn arrange(
     });
     findings.dedup_by(|second, first| {
         second.detail.path == first.detail.path && second.detail.message == first.detail.message
+    });
+    // Of what must not be there its value does not matter.
+    let refused: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.detail.message == REFUSED)
+        .map(|finding| finding.detail.path.clone())
+        .collect();
+    findings.retain(|finding| {
+        finding.detail.message == REFUSED || !refused.contains(&finding.detail.path)
     });
     let wrong: Vec<String> = findings
         .iter()
