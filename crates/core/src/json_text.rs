@@ -100,6 +100,18 @@ pub(crate) fn strings(json: &str) -> impl Iterator<Item = JsonString> {
     })
 }
 
+/// What may be a number in what stands between two strings of a JSON text.
+fn numbers(part: &str) -> impl Iterator<Item = &str> {
+    let in_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
+    part.split(move |c| !in_number(c))
+}
+
+fn is_moderate_number(number: &str) -> bool {
+    let is_infinite =
+        number.contains(['e', 'E']) && number.parse().is_ok_and(|value: f64| value.is_infinite());
+    number.len() <= MAX_NUMBER && !is_infinite
+}
+
 /// Whether readers with usual bounds can take a JSON text.
 fn is_moderate(json: &str) -> bool {
     let whole_pairs = |string: &JsonString| {
@@ -119,13 +131,8 @@ fn is_moderate(json: &str) -> bool {
                 return false;
             }
         }
-        let in_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
-        let mut numbers = part.split(|c| !in_number(c));
-        numbers.all(|number| {
-            let is_infinite = number.contains(['e', 'E'])
-                && number.parse().is_ok_and(|value: f64| value.is_infinite());
-            number.len() <= MAX_NUMBER && !is_infinite
-        })
+        // Between most strings there is no number.
+        !part.bytes().any(|byte| byte.is_ascii_digit()) || numbers(part).all(is_moderate_number)
     };
     for string in strings(json) {
         outside.end = string.range.start;
