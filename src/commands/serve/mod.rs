@@ -7,7 +7,6 @@ mod output;
 mod queue;
 mod stats;
 
-use std::collections::HashMap;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +36,36 @@ const STACK_BYTES: usize = 2 * 1024 * 1024;
 /// How often the line for people is renewed.
 const PROGRESS: Duration = Duration::from_millis(500);
 
+/// A worker's call under way: its place among the answers and its `id`. Whoever takes it out answers
+/// it.
+#[derive(Default)]
+struct Slot(Mutex<Option<(u64, Option<JsonText>)>>);
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Option<(u64, Option<JsonText>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, sequence: u64) {
+        *self.lock() = Some((sequence, None));
+    }
+
+    /// Adds the `id`, if nobody has taken the call out.
+    fn identify(&self, id: Option<&JsonText>) {
+        if let Some((_, known)) = self.lock().as_mut() {
+            *known = id.cloned();
+        }
+    }
+
+    fn take(&self) -> Option<(u64, Option<JsonText>)> {
+        self.lock().take()
+    }
+
+    fn is_taken(&self) -> bool {
+        self.lock().is_some()
+    }
+}
+
 /// What all threads share. `O` is where answers go, such as standard output.
 struct Server<O> {
     output: O,
@@ -47,8 +76,8 @@ struct Server<O> {
     queue: Queue,
     answers: Answers,
     stats: Mutex<Stats>,
-    /// The calls under way, with their `id`s. Whoever takes one out answers it.
-    under_way: Mutex<HashMap<u64, Option<JsonText>>>,
+    /// The calls under way, one for each worker.
+    under_way: Vec<Slot>,
     /// When the end was asked for.
     stopped: Mutex<Option<Instant>>,
     /// Whether a call met a bug.
@@ -113,7 +142,9 @@ where
             queue: Queue::new(2 * workers, arguments.max_line_bytes, workers),
             answers: Answers::new(arguments.ordered),
             stats: Mutex::new(Stats::new()),
-            under_way: Mutex::default(),
+            under_way: std::iter::repeat_with(Slot::default)
+                .take(workers)
+                .collect(),
             stopped: Mutex::default(),
             bug: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
@@ -124,11 +155,13 @@ where
 
     /// Starts the threads that read and that call.
     fn start(self: &Arc<Self>, input: impl Read + Send + 'static) -> io::Result<()> {
-        for number in 0..self.arguments.concurrency {
+        for number in 0..self.under_way.len() {
             let server = Arc::clone(self);
             let thread = Builder::new().stack_size(STACK_BYTES);
             thread.name(format!("call-{number}")).spawn(move || {
-                server.survive(|| server.work());
+                if let Some(slot) = server.under_way.get(number) {
+                    server.survive(|| server.work(slot));
+                }
                 server.queue.leave();
             })?;
         }
@@ -225,31 +258,31 @@ where
     }
 
     /// Makes calls until there are no more.
-    fn work(&self) {
-        while let Some((job, start)) = self.queue.pop() {
+    fn work(&self, slot: &Slot) {
+        let mut done = 0;
+        while let Some((job, start)) = self.queue.pop(done) {
+            done = job.size();
             if !start {
                 self.refuse(&job);
-                self.queue.done(job.size());
                 continue;
             }
             let begun = Instant::now();
-            self.under_way().insert(job.sequence, None);
-            let output = self.answer(&job);
-            self.queue.done(job.size());
-            if self.under_way().remove(&job.sequence).is_some() {
+            slot.begin(job.sequence);
+            let output = self.answer(&job, slot);
+            if slot.take().is_some() {
                 self.give(job.sequence, &output, Some(begun.elapsed()));
             }
         }
     }
 
     /// The answer to one line.
-    fn answer(&self, job: &Job) -> Output {
+    fn answer(&self, job: &Job, slot: &Slot) -> Output {
         let mut invocation = match document(job) {
             Ok(invocation) => invocation,
             Err(refused) => return refused.into(),
         };
         let id = invocation.id.clone();
-        self.under_way().insert(job.sequence, id.clone());
+        slot.identify(id.as_ref());
         let allowed = host::allow_asset(&self.arguments.permissions, &invocation)
             .and_then(|()| name_action(&mut invocation, self.arguments.action.clone()));
         let error = match allowed {
@@ -279,16 +312,15 @@ where
         }
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<u64, Option<JsonText>>> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// How many calls are under way.
+    fn in_flight(&self) -> usize {
+        let busy = self.under_way.iter().filter(|slot| slot.is_taken());
+        busy.count()
     }
 
     /// Answers the calls that do not end in time.
     fn cut_off(&self) {
-        let calls = std::mem::take(&mut *self.under_way());
-        for (sequence, id) in calls {
+        for (sequence, id) in self.under_way.iter().filter_map(Slot::take) {
             let error = Error::new(Kind::Timeout, "the process ended before the call did")
                 .with_outcome(Outcome::Unknown);
             let output = Output {
@@ -340,14 +372,14 @@ where
         let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         let mut summary = stats.summary(self.connector.tokens_issued());
         drop(stats);
-        summary["in_flight"] = Value::from(self.under_way().len());
+        summary["in_flight"] = Value::from(self.in_flight());
         summary["queued"] = Value::from(self.queue.length());
         say(&summary.to_string());
     }
 
     fn progress(&self) -> String {
         let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_flight = self.under_way().len();
+        let in_flight = self.in_flight();
         format!("{}, {in_flight} under way", stats.progress())
     }
 }

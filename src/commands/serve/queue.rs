@@ -110,11 +110,17 @@ impl Queue {
     }
 
     /// The next job, and whether it is still to be started; nothing when there will be no more.
-    pub(super) fn pop(&self) -> Option<(Job, bool)> {
+    /// `done` is how many bytes the worker's last one had, which are free from now on.
+    pub(super) fn pop(&self, done: usize) -> Option<(Job, bool)> {
         let empty = |state: &mut State| {
             state.jobs.is_empty() && !state.stopped && state.reader != Reader::Done
         };
         let mut state = self.state();
+        state.bytes -= done;
+        if done > 0 && state.crowded && state.jobs.len() <= self.most / 2 {
+            state.crowded = false;
+            self.room.notify_one();
+        }
         state.idle += 1;
         state = self
             .work
@@ -131,18 +137,6 @@ impl Queue {
             self.room.notify_one();
         }
         Some((job, start))
-    }
-
-    /// A line of so many bytes has its answer.
-    pub(super) fn done(&self, size: usize) {
-        let mut state = self.state();
-        state.bytes -= size;
-        let wake = state.crowded && state.jobs.len() <= self.most / 2;
-        state.crowded &= !wake;
-        drop(state);
-        if wake {
-            self.room.notify_one();
-        }
     }
 
     /// Asks whether the reader may read; from then on nobody waits for it.
