@@ -1,6 +1,6 @@
 //! The invocation: what a platform hands over.
 
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::Arc;
 
 use line_connector_catalog::definition::Validation;
@@ -14,6 +14,13 @@ use super::details::{a_kind_of, mistyped, unknown};
 use super::json::{Document, Unreadable};
 use crate::error::{Detail, Error, Kind};
 use crate::json_text::JsonText;
+
+/// What `options` may hold, in the units of each.
+const TIMEOUT_MS: RangeInclusive<u64> = 1..=3_600_000;
+const ATTEMPTS: RangeInclusive<u64> = 1..=10;
+const KEY_BYTES: RangeInclusive<u64> = 1..=500;
+const WAIT_MS: RangeInclusive<u64> = 0..=86_400_000;
+const ITEMS: RangeInclusive<u64> = 1..=u64::MAX;
 
 /// What a platform hands over: one call.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -45,16 +52,16 @@ pub struct Invocation {
 pub struct Options {
     /// How long one attempt may take, milliseconds, from connecting to the last byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 3_600_000))]
+    #[schemars(range(min = *TIMEOUT_MS.start(), max = *TIMEOUT_MS.end()))]
     pub timeout_ms: Option<u64>,
     /// How many attempts the call may take where it may be repeated at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10))]
+    #[schemars(range(min = *ATTEMPTS.start(), max = *ATTEMPTS.end()))]
     pub attempts: Option<u32>,
     /// Names the effect of this call: a call with the same key, action and channel reaches people
     /// once within LINE's 24 hours, however often it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 500))]
+    #[schemars(length(min = *KEY_BYTES.start(), max = *KEY_BYTES.end()))]
     pub idempotency_key: Option<String>,
     /// Whether inputs are checked before they are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,19 +77,19 @@ pub struct Options {
     /// How long to wait for work that LINE only accepts, or for content that it still prepares,
     /// milliseconds; 0 does not wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 86_400_000))]
+    #[schemars(range(min = *WAIT_MS.start(), max = *WAIT_MS.end()))]
     pub wait_ms: Option<u64>,
     /// How long the call may wait for its turn within LINE's rate limit, milliseconds; 0 does not
     /// wait. Without it the call waits as long as it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 86_400_000))]
+    #[schemars(range(min = *WAIT_MS.start(), max = *WAIT_MS.end()))]
     pub max_wait_ms: Option<u64>,
     /// Whether a listing is followed to its end and comes as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all_pages: Option<bool>,
     /// With `all_pages`: the most items that are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = *ITEMS.start()))]
     pub max_items: Option<u64>,
 }
 
@@ -230,55 +237,82 @@ impl Options {
             "max_items",
         ];
         let mut options = Self::default();
-        for (key, member) in members {
-            let path = format!("/options/{key}");
-            match (key.as_str(), member) {
-                (known, Value::Null) if NAMES.contains(&known) => {}
-                ("timeout_ms", value) => match value.as_u64() {
-                    Some(time @ 1..=3_600_000) => options.timeout_ms = Some(time),
-                    _ => details.push(mistyped(&path, "milliseconds from 1 to 3600000", &value)),
-                },
-                ("attempts", value) => match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
-                    Some(count @ 1..=10) => options.attempts = Some(count),
-                    _ => details.push(mistyped(&path, "a whole number from 1 to 10", &value)),
-                },
-                ("idempotency_key", Value::String(key)) if !key.is_empty() && key.len() <= 500 => {
-                    options.idempotency_key = Some(key);
+        for (key, value) in members {
+            if value.is_null() && NAMES.contains(&key.as_str()) {
+                continue;
+            }
+            let read = match key.as_str() {
+                "timeout_ms" => {
+                    milliseconds(&value, &TIMEOUT_MS).map(|time| options.timeout_ms = Some(time))
                 }
-                ("idempotency_key", value) => {
-                    details.push(mistyped(&path, "a string of 1 to 500 bytes", &value));
+                "attempts" => whole(&value, &ATTEMPTS)
+                    .map(|count| options.attempts = u32::try_from(count).ok()),
+                "idempotency_key" => key_of(&value).map(|key| options.idempotency_key = Some(key)),
+                "validation" => validation(&value).map(|how| options.validation = Some(how)),
+                "save_to" => path(&value).map(|path| options.save_to = Some(path)),
+                "overwrite" => boolean(&value).map(|yes| options.overwrite = Some(yes)),
+                "wait_ms" => {
+                    milliseconds(&value, &WAIT_MS).map(|time| options.wait_ms = Some(time))
                 }
-                ("validation", value) => match value.as_str() {
-                    Some("strict") => options.validation = Some(Validation::Strict),
-                    Some("off") => options.validation = Some(Validation::Off),
-                    _ => details.push(mistyped(&path, "\"strict\" or \"off\"", &value)),
-                },
-                ("save_to", Value::String(path)) if !path.is_empty() => {
-                    options.save_to = Some(path);
+                "max_wait_ms" => {
+                    milliseconds(&value, &WAIT_MS).map(|time| options.max_wait_ms = Some(time))
                 }
-                ("save_to", value) => details.push(mistyped(&path, "a path", &value)),
-                ("wait_ms", value) => match value.as_u64() {
-                    Some(time @ 0..=86_400_000) => options.wait_ms = Some(time),
-                    _ => details.push(mistyped(&path, "milliseconds from 0 to 86400000", &value)),
-                },
-                ("max_wait_ms", value) => match value.as_u64() {
-                    Some(time @ 0..=86_400_000) => options.max_wait_ms = Some(time),
-                    _ => details.push(mistyped(&path, "milliseconds from 0 to 86400000", &value)),
-                },
-                ("overwrite", Value::Bool(overwrite)) => options.overwrite = Some(overwrite),
-                ("all_pages", Value::Bool(all)) => options.all_pages = Some(all),
-                ("overwrite" | "all_pages", value) => {
-                    details.push(mistyped(&path, "true or false", &value));
+                "all_pages" => boolean(&value).map(|yes| options.all_pages = Some(yes)),
+                "max_items" => whole(&value, &ITEMS).map(|most| options.max_items = Some(most)),
+                key => {
+                    details.push(unknown(key, "/options", &NAMES));
+                    continue;
                 }
-                ("max_items", value) => match value.as_u64() {
-                    Some(most @ 1..) => options.max_items = Some(most),
-                    _ => details.push(mistyped(&path, "a whole number from 1", &value)),
-                },
-                (key, _) => details.push(unknown(key, "/options", &NAMES)),
+            };
+            if let Err(expected) = read {
+                details.push(mistyped(&format!("/options/{key}"), &expected, &value));
             }
         }
         options
     }
+}
+
+// What an option holds, or in words what it should hold.
+
+fn whole(value: &Value, range: &RangeInclusive<u64>) -> Result<u64, String> {
+    match value.as_u64() {
+        Some(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!("a whole number {}", bounds(range))),
+    }
+}
+
+fn milliseconds(value: &Value, range: &RangeInclusive<u64>) -> Result<u64, String> {
+    whole(value, range).map_err(|_| format!("milliseconds {}", bounds(range)))
+}
+
+fn bounds(range: &RangeInclusive<u64>) -> String {
+    match (range.start(), range.end()) {
+        (least, &u64::MAX) => format!("from {least}"),
+        (least, most) => format!("from {least} to {most}"),
+    }
+}
+
+fn boolean(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "true or false".to_owned())
+}
+
+fn validation(value: &Value) -> Result<Validation, String> {
+    Validation::deserialize(value).map_err(|_| "\"strict\" or \"off\"".to_owned())
+}
+
+fn path(value: &Value) -> Result<String, String> {
+    let path = value.as_str().filter(|path| !path.is_empty());
+    path.map(str::to_owned).ok_or_else(|| "a path".to_owned())
+}
+
+fn key_of(value: &Value) -> Result<String, String> {
+    let key = value
+        .as_str()
+        .filter(|key| KEY_BYTES.contains(&(key.len() as u64)));
+    key.map(str::to_owned).ok_or_else(|| {
+        let (least, most) = (KEY_BYTES.start(), KEY_BYTES.end());
+        format!("a string of {least} to {most} bytes")
+    })
 }
 
 /// A document that is no invocation, and its `id`, where that could be read.
