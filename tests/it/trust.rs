@@ -25,6 +25,7 @@ fn destinations(elsewhere: &str) -> Vec<(&'static str, Value)> {
         ("verify_ssl", json!(false)),
         ("verify_ssl", json!("0")),
         ("ca_file", json!("/etc/ssl/certs/ca-certificates.crt")),
+        ("bot_header", json!({"X-Example-Bot": USER})),
     ]
 }
 

@@ -45,8 +45,9 @@ pub struct Operator {
     pub environment: Map<String, Value>,
 }
 
-/// Parameters that decide where credentials go, and who may read them on the way.
-const DESTINATIONS: [&str; 7] = [
+/// Parameters that decide where credentials go, who may read them on the way, and for which bot they
+/// are used.
+const DESTINATIONS: [&str; 8] = [
     "url",
     "data_url",
     "manager_url",
@@ -54,6 +55,7 @@ const DESTINATIONS: [&str; 7] = [
     "http_proxy",
     "verify_ssl",
     "ca_file",
+    "bot_header",
 ];
 
 /// The name in `rate_limits` that stands for each action by itself.
@@ -307,7 +309,7 @@ impl Reader<'_> {
                 ),
                 ..Detail::new(
                     format!("/asset/{destination}"),
-                    format!("cannot be set here: `{name}` is the operator's, and so is where it goes"),
+                    format!("cannot be set here: `{name}` is the operator's, and so is where and for whom it is used"),
                 )
             });
             self.details.extend(refusals);

@@ -16,14 +16,23 @@ use line_connector_catalog::definition::Action;
 use line_connector_catalog::sections::{RETRY_KEY, SECTIONS};
 use line_connector_http::{Headers, Request};
 
-/// Headers that the connector sets itself; a caller's would break authentication or framing.
-const OWN_HEADERS: [&str; 6] = [
+/// Headers that the connector sets itself or that belong to the connection; a caller's would break
+/// authentication, framing or the way through a proxy.
+const OWN_HEADERS: [&str; 14] = [
     "authorization",
     "connection",
     "content-length",
     "content-type",
+    "cookie",
+    "expect",
     "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
     "transfer-encoding",
+    "upgrade",
 ];
 
 /// What is percent-encoded in a segment of a path: everything but RFC 3986's unreserved characters.
