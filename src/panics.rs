@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 
-use line_connector_client::{Error, Kind};
+use line_connector_client::{Error, Kind, Outcome};
 
 use crate::terminal::say;
 
@@ -35,7 +35,9 @@ pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     // half-changed state is looked at as if it were whole.
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
         let place = PLACE.take().unwrap_or_default();
+        // Nobody knows what was done before.
         Error::new(Kind::Internal, format!("the connector has a bug: {place}"))
+            .with_outcome(Outcome::Unknown)
     })
 }
 
@@ -69,6 +71,7 @@ mod tests {
     fn a_panic_costs_its_own_result() {
         let error = contain(|| panic!("token")).unwrap_err();
         assert_eq!(error.kind, Kind::Internal);
+        assert_eq!(error.outcome, Outcome::Unknown);
         assert!(!error.message.contains("token"));
         assert_eq!(contain(|| 1).unwrap(), 1);
     }

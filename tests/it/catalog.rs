@@ -1,5 +1,6 @@
 //! What action files declare beside the request: periods, hints, what a repeat means, whose bot it is.
 
+use line_connector_client::Catalog;
 use line_connector_core::documents::{Invocation, Output};
 use line_connector_core::error::{Kind, Outcome};
 use serde_json::{Value, json};
@@ -182,6 +183,109 @@ fn a_connection_that_fails_after_an_attempt_without_an_answer_leaves_the_outcome
 }
 
 #[test]
+fn a_turn_that_is_refused_after_an_attempt_without_an_answer_leaves_the_outcome_open() {
+    let world = World::new();
+    let push = "/v2/bot/message/push";
+    world.fault(json!({"kind": "status", "code": 500, "when": "after", "path": push}));
+    world.fault(json!({"kind": "status", "code": 401, "path": push}));
+    let mut asset = world.asset();
+    asset["rate_limits"] = json!({"*": "2/h"});
+    let document = json!({
+        "action": "send_push_message", "asset": asset, "options": {"max_wait_ms": 0},
+        "inputs": {"to": USER, "messages": [{"type": "text", "text": "a"}]},
+    });
+    let error = call(&connector(), document).error.unwrap();
+    assert_eq!(error.kind, Kind::RateBudget);
+    assert_eq!(error.outcome, Outcome::Unknown);
+    assert!(!error.hint.contains("nothing was sent"), "{}", error.hint);
+    assert_eq!(world.sandbox.delivered().len(), 1);
+}
+
+#[test]
+fn no_hint_speaks_of_a_retry_key_where_there_is_none() {
+    let world = World::new();
+    let menu = json!({"richMenuId": "richmenu-00000000000000000000000000000000"});
+    let text = json!([{"type": "text", "text": "a"}]);
+    let coupon = "get_details_of_a_coupon";
+    let keyed = json!({"to": USER, "messages": text});
+    let reply = json!({"replyToken": "r", "messages": text});
+    for (action, inputs, fault, words) in [
+        (
+            "get_bot_info",
+            json!({}),
+            json!({"kind": "status", "code": 503}),
+            "try again later",
+        ),
+        (
+            "get_rich_menu",
+            menu.clone(),
+            json!({"kind": "status", "code": 429}),
+            "slow down",
+        ),
+        (
+            "send_reply_message",
+            reply.clone(),
+            json!({"kind": "status", "code": 429}),
+            "slow down",
+        ),
+        (
+            "delete_rich_menu",
+            menu,
+            json!({"kind": "drop", "at": "before_read"}),
+            "make the call again",
+        ),
+        (
+            coupon,
+            json!({"couponId": "c"}),
+            json!({"kind": "drop", "at": "mid_body"}),
+            "make the call again",
+        ),
+        (
+            "send_reply_message",
+            reply,
+            json!({"kind": "status", "code": 503}),
+            "look before",
+        ),
+        (
+            "send_push_message",
+            keyed.clone(),
+            json!({"kind": "status", "code": 503}),
+            "same retry key",
+        ),
+        (
+            "send_push_message",
+            keyed.clone(),
+            json!({"kind": "drop", "at": "before_read"}),
+            "or retry key",
+        ),
+        (
+            "send_push_message",
+            keyed,
+            json!({"kind": "status", "code": 429}),
+            "same retry key",
+        ),
+    ] {
+        let mut fault = fault;
+        fault["times"] = json!(3);
+        let times = world.sandbox.requests().len();
+        world.fault(fault.clone());
+        let document = json!({"action": action, "asset": world.bearer(), "inputs": inputs, "options": {"attempts": 3}});
+        let error = call(&connector(), document).error.unwrap();
+        assert!(
+            error.hint.contains(words),
+            "{action} {fault}: {}",
+            error.hint
+        );
+        let speaks = error.hint.contains("same retry key") || error.hint.contains("or retry key");
+        assert_eq!(speaks, action == "send_push_message", "{}", error.hint);
+        // What was not used up would meet the next.
+        for _ in world.sandbox.requests().len()..times + 3 {
+            ask(&world, "get_bot_info", &json!({}));
+        }
+    }
+}
+
+#[test]
 fn a_batch_of_rich_menus_is_repeated_where_it_can_resume() {
     let batch = |world: &World, key: Option<&str>| {
         let mut batch = json!({"operations": [{"type": "unlink", "from": menu(world)}]});
@@ -285,6 +389,48 @@ fn a_refusal_is_explained_by_the_action_that_met_it() {
             Kind::BadRequest,
             "30 days",
         ),
+        (
+            "get_content",
+            json!({"messageId": "999"}),
+            410,
+            Kind::Gone,
+            "unsent",
+        ),
+        (
+            "discontinue_a_coupon",
+            json!({"couponId": "c"}),
+            410,
+            Kind::Gone,
+            "closed already",
+        ),
+        (
+            "get_all_liff_apps",
+            json!({}),
+            401,
+            Kind::Unauthorized,
+            "LINE Login channel",
+        ),
+        (
+            "get_rich_menu_insight_by_day",
+            json!({"richMenuId": "richmenu-00000000000000000000000000000000", "from": "20260101", "to": "20260102"}),
+            404,
+            Kind::NotFound,
+            "get_rich_menu_list",
+        ),
+        (
+            "leave_group_chat",
+            json!({"groupId": GROUP}),
+            404,
+            Kind::NotFound,
+            "no such chat",
+        ),
+        (
+            "upload_rich_menu_image",
+            json!({"richMenuId": "richmenu-00000000000000000000000000000000", "data_body": {"base64": IMAGE, "content_type": "image/png"}}),
+            413,
+            Kind::TooLarge,
+            "1 MB",
+        ),
     ] {
         world.fault(json!({"kind": "status", "code": status}));
         let error = ask(&world, action, &inputs).error.unwrap();
@@ -297,6 +443,31 @@ fn a_refusal_is_explained_by_the_action_that_met_it() {
             "{action}: {}",
             error.hint
         );
+    }
+}
+
+#[test]
+fn an_action_that_meets_404_or_410_says_what_is_not_there() {
+    let catalog = Catalog::embedded();
+    for entry in catalog.entries() {
+        let action = catalog.action(&entry.name).unwrap();
+        for example in catalog.examples(&entry.name) {
+            let status = example.reply.status_code;
+            if [404, 410].contains(&status) {
+                let hint = action.meta.hints.get(&status);
+                assert!(hint.is_some(), "{}: no hint for {status}", entry.name);
+            }
+        }
+        let inputs = Value::Object(action.inputs.clone()).to_string();
+        for (status, hint) in &action.meta.hints {
+            let asks_for_user = inputs.contains("userId") || inputs.contains("user_id");
+            let speaks_of_user = hint.contains("user's") || hint.contains("the user has left");
+            assert!(
+                asks_for_user || !speaks_of_user,
+                "{}: {status}: {hint}",
+                entry.name
+            );
+        }
     }
 }
 

@@ -278,6 +278,75 @@ fn people_added_to_an_audience_that_is_ready_are_waited_for() {
 }
 
 #[test]
+fn work_that_line_accepted_stays_accepted_where_its_progress_cannot_be_asked_for() {
+    let narrowcast = "/v2/bot/message/progress/narrowcast";
+    let audience = "/v2/bot/audienceGroup/71";
+    let hi = json!({"messages": [{"type": "text", "text": "hi"}]});
+    let people = json!({"description": "new", "audiences": [{"id": world::USER}]});
+    for (action, inputs, path, fault, why) in [
+        (
+            "send_narrowcast_message",
+            &hi,
+            narrowcast,
+            json!({"kind": "status", "code": 401}),
+            "401",
+        ),
+        (
+            "send_narrowcast_message",
+            &hi,
+            narrowcast,
+            json!({"kind": "status", "code": 403}),
+            "403",
+        ),
+        (
+            "send_narrowcast_message",
+            &hi,
+            narrowcast,
+            json!({"kind": "status", "code": 400}),
+            "400",
+        ),
+        (
+            "send_narrowcast_message",
+            &hi,
+            narrowcast,
+            json!({"kind": "status", "code": 503}),
+            "503",
+        ),
+        (
+            "send_narrowcast_message",
+            &hi,
+            narrowcast,
+            json!({"kind": "drop", "at": "before_read"}),
+            "no answer",
+        ),
+        (
+            "create_audience_for_uploading_user_ids_by_json",
+            &people,
+            audience,
+            json!({"kind": "status", "code": 400}),
+            "400",
+        ),
+    ] {
+        let world = World::new();
+        let mut fault = fault;
+        fault["path"] = json!(path);
+        fault["times"] = json!(99);
+        world.fault(fault.clone());
+        let document = json!({"action": action, "asset": world.bearer(), "inputs": inputs, "options": {"wait_ms": 60_000}});
+        let output = call(&leaping(), document);
+        assert!(output.error.is_none(), "{fault} {}", output.render());
+        assert_eq!(output.status_code, Some(202));
+        let meta = output.meta.unwrap();
+        assert_eq!(meta.pending, Some(true));
+        assert!(
+            meta.warnings[0].message.contains(why),
+            "{:?}",
+            meta.warnings
+        );
+    }
+}
+
+#[test]
 fn content_in_preparation_is_waited_for_or_reported_as_pending() {
     let world = World::new();
     let content = |options: Value| {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::redact::Redactor;
+use line_connector_catalog::definition::Repeat;
 
 /// The class of a failure. The `snake_case` name is part of the output contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -200,16 +201,28 @@ impl Error {
         self
     }
 
-    /// The same for an operation that takes no retry key: where its effect is not known, making the
-    /// call again may have the effect twice.
+    /// The same for an operation that may be repeated so: where the effect is not known, making the call
+    /// again may have it twice; and where there is no retry key, no hint speaks of one.
     #[must_use]
-    pub fn of_unrepeatable(mut self) -> Self {
-        if self.outcome == Outcome::Unknown {
+    pub fn of(mut self, repeat: Repeat) -> Self {
+        let is_unknown = self.outcome == Outcome::Unknown;
+        if repeat == Repeat::Never && is_unknown {
             self.retryable = false;
             self.hint = Some(
                 "LINE may have carried it out, and takes no retry key here: look before making the call again"
                     .to_owned(),
             );
+        }
+        let keyless = match self.kind {
+            Kind::ConnectionBroken | Kind::Timeout if is_unknown => {
+                "make the call again: if LINE has carried it out already, nothing more changes"
+            }
+            Kind::RateLimit => "slow down and try again later",
+            Kind::Unavailable => "LINE is in trouble; try again later",
+            _ => return self,
+        };
+        if repeat != Repeat::Keyed {
+            self.hint.get_or_insert_with(|| keyless.to_owned());
         }
         self
     }

@@ -94,7 +94,7 @@ impl Pipeline {
                 (Ok(turn), _) => turn,
                 // Only trying again found no turn in time: how the last attempt ended stands.
                 (Err(_), Some(last)) => return Ok(last),
-                (Err(error), None) => return Err(error),
+                (Err(error), None) => return Err(error.after(in_doubt)),
             };
             let token = match context.credentials {
                 Some(credentials) => Some(

@@ -249,11 +249,7 @@ impl Pipeline {
         let in_doubt = exchange.in_doubt;
         read(exchange, report, file, saved).map_err(|failed| {
             let error = with_own_hint(&action, failed.error, failed.read.output.status_code);
-            let error = error.after(in_doubt);
-            let error = match repeat {
-                Repeat::Never => error.of_unrepeatable(),
-                Repeat::Keyed | Repeat::Safe => error,
-            };
+            let error = error.after(in_doubt).of(repeat);
             Failed { error, ..failed }
         })
     }

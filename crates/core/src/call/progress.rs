@@ -3,14 +3,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use line_connector_catalog::definition::Progress;
+use line_connector_catalog::definition::{Progress, Repeat};
 use serde_json::{Map, Value, json};
 
 use super::action::ResolvedAction;
 use super::pages::{in_sections, sum};
 use super::{Answer, Pipeline, permits};
 use crate::documents::{CallReport, Invocation, Output};
-use crate::error::{Error, Kind, Outcome};
+use crate::error::{Detail, Error, Kind, Outcome};
 
 /// The first pause before asking again; it doubles.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
@@ -70,6 +70,7 @@ impl Pipeline {
             Err(error) => return begun.with_error(&error),
         };
         let mut last = begun.clone();
+        let mut unasked = None;
         while let Some(pause) = patience.next(self.host.clock.now()) {
             if !self.pause(pause) {
                 break;
@@ -77,12 +78,21 @@ impl Pipeline {
             let mut question = question.clone();
             question.options.max_wait_ms = Some(patience.left_ms(self.host.clock.now()));
             let answer = self.once(question);
-            match answer.output.error.as_ref().map(|error| error.kind) {
-                // The work goes on, and only its end cannot be awaited.
-                Some(kind) if permits::is_refusal(kind) => break,
+            unasked = None;
+            // LINE accepted the work, whatever becomes of the question.
+            match &answer.output.error {
+                None => {}
+                Some(error) if permits::is_refusal(error.kind) => break,
                 // Right after the beginning LINE may not know of the work yet.
-                Some(Kind::NotFound) => continue,
-                _ => {}
+                Some(error) if error.kind == Kind::NotFound => continue,
+                Some(error) => {
+                    let goes_on = error.retryable;
+                    unasked = Some(answer);
+                    if goes_on {
+                        continue;
+                    }
+                    break;
+                }
             }
             let phase = phase(progress, &answer.output);
             last = told(&begun, answer);
@@ -96,11 +106,30 @@ impl Pipeline {
                 };
             }
         }
-        if let Some(meta) = &mut last.output.meta {
-            meta.pending = Some(true);
+        let mut meta = last.output.meta.take().unwrap_or_default();
+        meta.pending = Some(true);
+        if let Some(unasked) = unasked {
+            meta.warnings.extend(why_unasked(&unasked));
+            last.redactor = unasked.redactor.and(&last.redactor);
         }
+        last.output.meta = Some(meta);
         last
     }
+}
+
+/// Why nobody knows how far the work has come.
+fn why_unasked(unasked: &Answer) -> Option<Detail> {
+    let error = unasked.output.error.as_ref()?;
+    Some(Detail {
+        hint: Some(error.hint.clone()),
+        ..Detail::new(
+            "",
+            format!(
+                "LINE accepted the work, and its progress could not be asked for: {}",
+                error.message
+            ),
+        )
+    })
 }
 
 /// The call that asks how far the work has come.
@@ -151,7 +180,7 @@ fn phase(progress: &Progress, answer: &Output) -> Phase {
     let body = answer.json().unwrap_or_default();
     let phase = |told: &Value| Some(told.pointer(&progress.phase)?.as_str()?.to_owned());
     let has_ended = |phase: &String| progress.done.contains(phase);
-    let Some(among) = progress.among.as_ref().filter(|_| answer.error.is_none()) else {
+    let Some(among) = &progress.among else {
         let phase = phase(&body);
         return match &phase {
             Some(known) if !has_ended(known) => Phase::GoesOn,
@@ -209,5 +238,5 @@ fn failure(phase: &str, answer: &Output) -> Error {
         format!("LINE accepted it, and it ended as `{phase}`{why}"),
     )
     .with_outcome(Outcome::Unknown)
-    .of_unrepeatable()
+    .of(Repeat::Never)
 }
