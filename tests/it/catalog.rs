@@ -1,11 +1,13 @@
 //! What action files declare beside the request: periods, hints, what a repeat means, whose bot it is.
 
+use std::time::{Duration, SystemTime};
+
 use line_connector_client::Catalog;
 use line_connector_core::documents::{Invocation, Output};
 use line_connector_core::error::{Kind, Outcome};
 use serde_json::{Value, json};
 
-use crate::world::{USER, World, call, connector};
+use crate::world::{self, USER, World, call, connector};
 
 /// The smallest image that a rich menu takes.
 const IMAGE: &str = "iVBORw0KGgoAAAANSUhEUgAAAyAAAAD6AQAAAABxRh4RAAAAcElEQVR42u3NMQEAAAwCIPuX1hbbAwVID0QikUgkEolEIpFIJBKJRCKRSCQSiUQikUgkEolEIpFIJBKJRCKRSCQSiUQikUgkEolEIpFIJBKJRCKRSCQSiUQikUgkEolEIpFIJBKJRCKRSCQSiUTylwyjk0wIGStVewAAAABJRU5ErkJggg==";
@@ -95,6 +97,50 @@ fn a_period_of_days_is_in_order_and_no_longer_than_line_allows() {
                 assert_eq!(told[0].0, "/parameters/to", "{inputs}");
                 assert!(told[0].1.contains(words), "{inputs} {told:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_period_that_begins_before_lines_figures_warns() {
+    // 2024-02-29T15:00Z is 1 March in UTC+9, an hour earlier is 29 February.
+    let leap = 1_709_218_800;
+    for (seconds, from, first) in [
+        (leap, "20210301", None),
+        (leap, "20210228", Some("20210301")),
+        (leap - 3600, "20210228", Some("20210301")),
+        (leap - 90_000, "20210228", None),
+        (leap - 90_000, "20210227", Some("20210228")),
+        (leap + 366 * 86_400, "20220301", Some("20220302")),
+        (leap + 366 * 86_400, "20220302", None),
+    ] {
+        let clock = world::TestClock {
+            now: Box::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            ..world::TestClock::default()
+        };
+        let connector = world::builder().clock(clock).build();
+        for action in [
+            "get_rich_menu_insight_by_day",
+            "get_rich_menu_insight_totals",
+        ] {
+            let inputs = json!({"richMenuId": "richmenu-862e6ad6c267d2ddf3f42bc78554f6a4", "from": from, "to": from});
+            let document = json!({"action": action, "inputs": inputs});
+            let output = connector.plan(Invocation::from_value(document).unwrap());
+            assert!(output.error.is_none(), "{}", output.render());
+            let warnings = output.meta.unwrap().warnings;
+            let expected = warnings
+                .first()
+                .and_then(|warning| warning.expected.clone());
+            assert_eq!(
+                expected,
+                first.map(|day| format!("{day} or later")),
+                "{seconds} {from}"
+            );
+            assert!(
+                warnings
+                    .iter()
+                    .all(|warning| warning.path == "/parameters/from")
+            );
         }
     }
 }
@@ -540,6 +586,28 @@ fn a_module_channel_names_its_bot_on_every_call() {
     };
     assert_eq!(keyed("U1"), keyed("U1"));
     assert_ne!(keyed("U1"), keyed("U2"));
+}
+
+#[test]
+fn several_account_types_stand_beside_each_other() {
+    for (brands, warns) in [
+        ("premium", false),
+        ("premium verified", false),
+        ("unverified verified premium", false),
+        ("premium,verified", true),
+        ("premium  verified", true),
+        ("gold", true),
+    ] {
+        let form = json!({
+            "grant_type": "authorization_code", "code": "c", "redirect_uri": "https://a.example/",
+            "client_id": "1", "client_secret": "s", "brand_type": brands,
+        });
+        let action = "attach_by_operation_of_the_module_channel_provider";
+        let output = plan(action, &json!({}), &form);
+        assert!(output.error.is_none(), "{}", output.render());
+        let warnings = output.meta.unwrap().warnings;
+        assert_eq!(!warnings.is_empty(), warns, "{brands}");
+    }
 }
 
 #[test]

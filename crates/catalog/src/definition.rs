@@ -87,6 +87,10 @@ pub struct Meta {
     /// What to do about a refusal with a status, where it means something of its own here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub hints: BTreeMap<u16, String>,
+    /// How many years before today in UTC+9 a day may be, by its input (`section/name`). An earlier one
+    /// is a warning: this machine's clock may be wrong.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub years_back: BTreeMap<String, u8>,
 }
 
 /// Whether a request carries the channel access token.

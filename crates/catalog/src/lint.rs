@@ -28,6 +28,7 @@ pub fn action(
     placeholders(action, &mut breaches);
     retry(action, &mut breaches);
     hints(action, &mut breaches);
+    places(action, &mut breaches);
     for (part, schema) in [("inputs", &action.inputs), ("output", &action.output)] {
         references(
             &format!("/{part}"),
@@ -133,6 +134,31 @@ fn hints(action: &Action, breaches: &mut Vec<Breach>) {
                 &format!("/meta/hints/{status}"),
                 "a hint is words about a refusal, 400 to 499",
             ));
+        }
+    }
+}
+
+/// The inputs that `meta` names are declared.
+fn places(action: &Action, breaches: &mut Vec<Breach>) {
+    let resumes = action.meta.resumes_with.iter();
+    let resumes = resumes.map(|place| ("/meta/resumes_with".to_owned(), place));
+    let days = action.meta.years_back.keys();
+    let days = days.map(|place| {
+        (
+            format!("/meta/years_back/{}", pointer::escape(place)),
+            place,
+        )
+    });
+    for (at, place) in resumes.chain(days) {
+        let declared = place.split_once('/').is_some_and(|(name, input)| {
+            // A section that is a reference names its inputs elsewhere.
+            let section = section(action, name);
+            section.is_some_and(|section| {
+                properties(section).is_none_or(|inputs| inputs.contains_key(input))
+            })
+        });
+        if !declared {
+            breaches.push(breach(&at, "no input of this `section/name` is declared"));
         }
     }
 }

@@ -355,6 +355,7 @@ impl Pipeline {
         report
             .warnings
             .extend(self.validate(&action, &inputs, options)?);
+        report.warnings.extend(self.too_early(&action, &inputs));
         digest(&action, &mut inputs)?;
         hide(&action, &mut inputs);
         let parts = self.parts(&action, &inputs)?;
@@ -442,6 +443,22 @@ impl Pipeline {
             count => format!("the inputs break {count} rules; nothing was sent"),
         };
         Err(Error::new(Kind::InvalidInputs, message).with_details(findings.violations))
+    }
+
+    /// Days before those that LINE still has figures of. The clock may be wrong, so they only warn.
+    fn too_early(&self, action: &Action, inputs: &Value) -> Vec<Detail> {
+        let now = self.host.clock.now();
+        let days = action.meta.years_back.iter().filter_map(|(place, years)| {
+            let path = format!("/{place}");
+            let day = inputs.pointer(&path)?.as_str()?;
+            let first = schema::first_day_after(day, *years, now)?;
+            Some(Detail {
+                expected: Some(format!("{first} or later")),
+                found: Some(day.to_owned()),
+                ..Detail::new(path, format!("is more than {years} years ago"))
+            })
+        });
+        days.collect()
     }
 
     /// The key that every attempt carries: the caller's, or the idempotency key's, or a random one.

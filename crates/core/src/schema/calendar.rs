@@ -1,7 +1,8 @@
-//! The formats of LINE's dates and times, judged by the real calendar. It knows no clock and no
-//! time zone.
+//! The formats of LINE's dates and times, judged by the real calendar. It knows no clock.
 
-use time::{Date, Month};
+use std::time::SystemTime;
+
+use time::{Date, Month, OffsetDateTime, UtcOffset};
 
 /// Says whether a text is of a format.
 type Format = fn(&str) -> bool;
@@ -29,6 +30,23 @@ fn is_compact_date(text: &str) -> bool {
 pub(super) fn compact_day(text: &str) -> Option<Date> {
     let year = digits(text, 0..4).filter(|_| text.len() == 8)?;
     day(year, text, 4..6, 6..8)
+}
+
+/// The first day, as `yyyyMMdd`, that is at most so many years before the one on which `now` falls in
+/// UTC+9, if `text` is an earlier day.
+pub(crate) fn first_day_after(text: &str, years: u8, now: SystemTime) -> Option<String> {
+    let zone = UtcOffset::from_hms(9, 0, 0).ok()?;
+    let today = OffsetDateTime::from(now).checked_to_offset(zone)?.date();
+    let year = today.year() - i32::from(years);
+    // There is no 29 February in most years.
+    let first = today
+        .replace_year(year)
+        .or_else(|_| Date::from_calendar_date(year, Month::March, 1));
+    let first = first
+        .ok()
+        .filter(|first| compact_day(text).is_some_and(|day| day < *first))?;
+    let (year, month, day) = first.to_calendar_date();
+    Some(format!("{year:04}{:02}{day:02}", u8::from(month)))
 }
 
 fn is_picker_date(text: &str) -> bool {

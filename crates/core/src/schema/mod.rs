@@ -27,6 +27,7 @@ mod rich_menu;
 mod rules;
 mod secrets;
 
+pub(crate) use calendar::first_day_after;
 use explain::{Failure, explain};
 use finding::{Finding, Judge, step};
 pub use generated::accepts;
