@@ -1,6 +1,8 @@
 //! Action objects: which types are allowed where, how long their labels may be there, and what each
 //! requires. Imagemap actions are different and are in `imagemap`.
 
+use serde_json::Value;
+
 use super::length::LengthUnit;
 use super::object::{Need, Object};
 
@@ -68,6 +70,10 @@ pub(super) fn check(action: &Object<'_>, slot: ActionSlot) {
         "uri" => {
             let schemes = &["http", "https", "line", "tel"];
             action.uri("uri", Need::Required, 1000, schemes);
+            let uri = action.fields.get("uri").and_then(Value::as_str);
+            if uri.is_some_and(|uri| uri.ends_with(".apk")) {
+                action.reject("uri", "invalid uri");
+            }
             if let Some(desktop) = action.object("altUri", Need::Optional) {
                 desktop.uri("desktop", Need::Required, 1000, schemes);
             }

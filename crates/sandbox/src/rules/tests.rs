@@ -185,6 +185,27 @@ fn templates_know_how_many_actions_and_how_much_text() {
 }
 
 #[test]
+fn uris_of_actions_have_no_blanks_and_lead_to_no_apk() {
+    let buttons = |uri: &str| {
+        let action = json!({ "type": "uri", "label": "a", "uri": uri });
+        json!({ "type": "template", "altText": "a",
+            "template": { "type": "buttons", "text": "a", "actions": [action] } })
+    };
+    assert!(accepted(&buttons("https://a.example/b%20c?d=.apk%3F")));
+    for uri in [
+        "https://a.example/b c",
+        "https://a.example/@shop.apk",
+        "https://a.example/b\n",
+    ] {
+        let expected = (
+            "template/actions/0/uri".to_owned(),
+            "invalid uri".to_owned(),
+        );
+        assert_eq!(violation(&buttons(uri)), expected, "{uri}");
+    }
+}
+
+#[test]
 fn carousels_have_columns_of_one_kind() {
     let carousel = |columns: Value| {
         json!({ "type": "template", "altText": "a",
