@@ -223,9 +223,9 @@ pub enum Repeat {
 pub enum Effect {
     /// Nothing.
     Read,
-    /// It adds or sends.
+    /// It adds, sends or sets: what it replaces can be read before, and set again.
     Write,
-    /// It removes what cannot be brought back.
+    /// It removes what cannot be brought back, or replaces it for people whom the caller does not name.
     Destructive,
 }
 
