@@ -813,3 +813,317 @@ fn an_empty_field_of_a_form_chooses_no_variant() {
         assert_eq!(told, places, "{fields}");
     }
 }
+
+/// The details of an error: place, message, hint.
+fn hints(action: &str, inputs: &Value) -> Vec<(String, String, String)> {
+    let output = plan(action, &json!({}), inputs);
+    let details = output.error.into_iter().flat_map(|error| error.details);
+    details
+        .map(|detail| (detail.path, detail.message, detail.hint.unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn what_is_missing_is_told_where_the_caller_writes_it() {
+    let (flat, body) = ("give it in `inputs`", "give it in `inputs.json_body`");
+    let (path, query) = ("/path_parameters", "/parameters");
+    let both = |hint| {
+        vec![
+            ("/json_body", "`messages`", hint),
+            ("/json_body", "`to`", hint),
+        ]
+    };
+    let menu = "link_rich_menu_to_user";
+    for (action, inputs, expected) in [
+        ("send_push_message", json!({}), both(flat)),
+        ("send_push_message", json!({"headers": {}}), both(flat)),
+        ("send_push_message", json!({"json_body": {}}), both(body)),
+        ("send_push_message", json!({"json_body": null}), both(body)),
+        ("send_push_message", json!({"json_body": ""}), both(body)),
+        (
+            "send_push_message",
+            json!({"to": USER}),
+            vec![("/json_body", "`messages`", flat)],
+        ),
+        (
+            "send_push_message",
+            json!({"json_body": {"to": USER}}),
+            vec![("/json_body", "`messages`", body)],
+        ),
+        (
+            menu,
+            json!({"path_parameters": {"userId": USER}}),
+            vec![(path, "`richMenuId`", "give it in `inputs.path_parameters`")],
+        ),
+        (
+            menu,
+            json!({}),
+            vec![(path, "`richMenuId`", flat), (path, "`userId`", flat)],
+        ),
+        (
+            "get_statistics_per_unit",
+            json!({"customAggregationUnit": "a"}),
+            vec![(query, "`from`", flat), (query, "`to`", flat)],
+        ),
+        (
+            "create_audience_for_uploading_user_ids_by_file",
+            json!({}),
+            vec![
+                ("/data_body", "`description`", flat),
+                ("/files", "`file`", flat),
+            ],
+        ),
+        // What is missing since it was misspelt is told once, the rest beside it.
+        (
+            "send_push_message",
+            json!({"message": "hi"}),
+            vec![
+                (
+                    "/message",
+                    "`message` is not an input",
+                    "did you mean `messages`?",
+                ),
+                ("/json_body", "`to`", flat),
+            ],
+        ),
+        (
+            "send_push_message",
+            json!({"recipient": USER, "messages": []}),
+            vec![
+                ("/recipient", "`recipient` is not an input", ""),
+                ("/json_body", "`to`", flat),
+                ("/json_body/messages", "is empty", ""),
+            ],
+        ),
+    ] {
+        let told = hints(action, &inputs);
+        assert_eq!(told.len(), expected.len(), "{inputs} {told:?}");
+        for ((path, message, hint), expected) in told.iter().zip(expected) {
+            assert_eq!(path, expected.0, "{inputs} {told:?}");
+            assert!(message.starts_with(expected.1), "{inputs} {told:?}");
+            assert_eq!(hint, expected.2, "{inputs} {told:?}");
+        }
+    }
+    for (action, place) in [
+        ("upload_rich_menu_image", ""),
+        ("create_audience_for_uploading_user_ids_by_file", "/files"),
+    ] {
+        let error = plan(action, &json!({}), &json!({})).error.unwrap();
+        let bytes = error.details.iter().find(|detail| detail.path == place);
+        let expected = bytes.unwrap().expected.as_deref().unwrap_or_default();
+        assert!(
+            expected.contains("base64") && expected.contains("path"),
+            "{expected}"
+        );
+    }
+}
+
+#[test]
+fn what_is_empty_is_explained_by_the_place_it_stands_in() {
+    let (gone, item, optional) = ("must be there", "remove the item", "leave the property out");
+    let push = |message: Value| json!({"to": USER, "messages": [message]});
+    let first = |place: &str| format!("/json_body/messages/0{place}");
+    let text = json!({"type": "text", "text": "a"});
+    let menu = "richmenu-862e6ad6c267d2ddf3f42bc78554f6a4";
+    for (action, inputs, path, words) in [
+        (
+            "send_push_message",
+            json!({"to": USER, "messages": ""}),
+            "/json_body/messages".into(),
+            gone,
+        ),
+        (
+            "send_push_message",
+            push(json!({"type": "text", "text": ""})),
+            first("/text"),
+            gone,
+        ),
+        ("send_push_message", push(json!("")), first(""), item),
+        (
+            "send_push_message",
+            push(json!({"type": ""})),
+            first("/type"),
+            gone,
+        ),
+        (
+            "send_push_message",
+            push(json!({"type": "text", "text": "a", "quoteToken": ""})),
+            first("/quoteToken"),
+            optional,
+        ),
+        (
+            "send_push_message",
+            push(json!({"type": "text", "text": "a", "quickReply": ""})),
+            first("/quickReply"),
+            optional,
+        ),
+        (
+            "send_push_message",
+            push(
+                json!({"type": "location", "title": "a", "address": "b", "latitude": "None", "longitude": 1}),
+            ),
+            first("/latitude"),
+            gone,
+        ),
+        (
+            "send_push_message",
+            json!({"to": USER, "messages": [text], "notificationDisabled": ""}),
+            "/json_body/notificationDisabled".into(),
+            optional,
+        ),
+        (
+            "get_profile",
+            json!({"userId": "undefined"}),
+            "/path_parameters/userId".into(),
+            gone,
+        ),
+        (
+            "send_multicast_message",
+            json!({"to": [USER, ""], "messages": [text]}),
+            "/json_body/to/1".into(),
+            item,
+        ),
+        (
+            "send_multicast_message",
+            json!({"to": "null", "messages": [text]}),
+            "/json_body/to".into(),
+            gone,
+        ),
+        (
+            "link_rich_menu_to_multiple_users",
+            json!({"richMenuId": menu, "userIds": ""}),
+            "/json_body/userIds".into(),
+            gone,
+        ),
+        (
+            "send_narrowcast_message",
+            json!({"messages": [text], "limit": {"max": "", "upToRemainingQuota": true}}),
+            "/json_body/limit/max".into(),
+            optional,
+        ),
+        (
+            "get_rich_menu_insight_by_day",
+            json!({"richMenuId": menu, "from": "", "to": "20260101"}),
+            "/parameters/from".into(),
+            gone,
+        ),
+    ] {
+        let told = hints(action, &inputs);
+        assert_eq!(told.len(), 1, "{inputs} {told:?}");
+        assert_eq!(told[0].0, path);
+        assert!(told[0].2.contains(words), "{inputs} {told:?}");
+        assert!(!told[0].2.contains("brackets"), "{inputs} {told:?}");
+    }
+}
+
+#[test]
+fn a_relation_to_what_is_wrong_by_itself_is_no_second_mistake() {
+    let push = |message: Value| json!({"to": USER, "messages": [message]});
+    let button = |text: &str| json!({"type": "message", "label": "a", "text": text});
+    let carousel = |columns: Value| {
+        push(
+            json!({"type": "template", "altText": "a", "template": {"type": "carousel", "columns": columns}}),
+        )
+    };
+    let columns = "/json_body/messages/0/template/columns";
+    let action = "/json_body/messages/0/template/actions/0";
+    let buttons = |action: Value| {
+        push(
+            json!({"type": "template", "altText": "a", "template": {"type": "buttons", "text": "t", "actions": [action]}}),
+        )
+    };
+    let picker = json!({"type": "datetimepicker", "label": "a", "data": "d", "mode": "date", "min": "2026-02-30", "max": "2026-01-01"});
+    let postback =
+        json!({"type": "postback", "label": "a", "data": "d", "displayText": "a", "text": ""});
+    let narrow = |part: &str, value: Value| {
+        let mut inputs = json!({"messages": [{"type": "text", "text": "a"}]});
+        inputs[part] = value;
+        inputs
+    };
+    let audience = json!({"type": "audience", "audienceGroupId": 1});
+    let units =
+        |from: &str, to: &str| json!({"customAggregationUnit": "a", "from": from, "to": to});
+    let age = json!({"demographic": {"type": "age", "gte": "", "lt": "age_20"}});
+    let ages = json!({"demographic": {"type": "age", "gte": "age_20", "lt": "old"}});
+    for (action, inputs, path) in [
+        (
+            "send_push_message",
+            carousel(
+                json!([{"text": "x", "actions": []}, {"text": "y", "actions": [button("a")]}]),
+            ),
+            format!("{columns}/0/actions"),
+        ),
+        (
+            "send_push_message",
+            carousel(
+                json!([{"text": "x", "title": "", "actions": [button("a")]}, {"text": "y", "actions": [button("a")]}]),
+            ),
+            format!("{columns}/0/title"),
+        ),
+        (
+            "send_push_message",
+            carousel(
+                json!([{"text": "x", "actions": [button("a")]}, {"text": "y", "title": "", "actions": [button("a")]}]),
+            ),
+            format!("{columns}/1/title"),
+        ),
+        (
+            "send_push_message",
+            carousel(json!([{"text": "x".repeat(61), "title": "", "actions": [button("a")]}])),
+            format!("{columns}/0/title"),
+        ),
+        (
+            "send_push_message",
+            buttons(postback),
+            format!("{action}/text"),
+        ),
+        (
+            "send_push_message",
+            buttons(picker),
+            format!("{action}/min"),
+        ),
+        (
+            "get_statistics_per_unit",
+            units("99999999", "20260101"),
+            "/parameters/from".into(),
+        ),
+        (
+            "get_statistics_per_unit",
+            units("20260101", "20250000"),
+            "/parameters/to".into(),
+        ),
+        (
+            "send_narrowcast_message",
+            narrow("filter", age),
+            "/json_body/filter/demographic/gte".into(),
+        ),
+        (
+            "send_narrowcast_message",
+            narrow("filter", ages),
+            "/json_body/filter/demographic/lt".into(),
+        ),
+        (
+            "send_narrowcast_message",
+            narrow(
+                "recipient",
+                json!({"type": "operator", "and": [audience], "or": null}),
+            ),
+            "/json_body/recipient/or".into(),
+        ),
+        (
+            "send_narrowcast_message",
+            narrow(
+                "limit",
+                json!({"upToRemainingQuota": "", "forbidPartialDelivery": true}),
+            ),
+            "/json_body/limit/upToRemainingQuota".into(),
+        ),
+    ] {
+        let told = hints(action, &inputs);
+        assert_eq!(told.len(), 1, "{inputs} {told:?}");
+        assert_eq!(told[0].0, path, "{inputs} {told:?}");
+    }
+    // Where both are right by themselves, the relation is told.
+    let told = hints("get_statistics_per_unit", &units("20260102", "20260101"));
+    assert_eq!(told[0].0, "/parameters/to");
+}

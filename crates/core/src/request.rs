@@ -55,8 +55,24 @@ pub fn bind<'a>(
     inputs: Map<String, Value>,
     declared: impl Fn(&str) -> Cow<'a, Map<String, Value>>,
 ) -> Result<Value, Error> {
+    match place_all(inputs, declared) {
+        (bound, details) if details.is_empty() => Ok(bound),
+        (_, details) => Err(homeless(details)),
+    }
+}
+
+/// Inputs that have no place.
+pub(crate) fn homeless(details: Vec<Detail>) -> Error {
+    Error::new(Kind::InvalidInputs, "the inputs do not fit the action").with_details(details)
+}
+
+/// What has a place among the inputs, in sections, and what has none.
+pub(crate) fn place_all<'a>(
+    inputs: Map<String, Value>,
+    declared: impl Fn(&str) -> Cow<'a, Map<String, Value>>,
+) -> (Value, Vec<Detail>) {
     if inputs.keys().all(|key| is_section(key)) {
-        return Ok(Value::Object(inputs));
+        return (Value::Object(inputs), Vec::new());
     }
     let sections = SECTIONS.map(|section| (section, declared(section)));
     let mut bound = Map::new();
@@ -80,17 +96,10 @@ pub fn bind<'a>(
             )),
         }
     }
-    if details.is_empty() {
-        Ok(Value::Object(bound))
-    } else {
-        Err(
-            Error::new(Kind::InvalidInputs, "the inputs do not fit the action")
-                .with_details(details),
-        )
-    }
+    (Value::Object(bound), details)
 }
 
-fn is_section(key: &str) -> bool {
+pub(crate) fn is_section(key: &str) -> bool {
     SECTIONS.contains(&key)
 }
 

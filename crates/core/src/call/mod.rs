@@ -348,13 +348,17 @@ impl Pipeline {
         } = call;
         report.idempotency = idempotency(&action, options)?;
         report.warnings.extend_from_slice(&asset.warnings);
-        let mut inputs = request::bind(inputs, |section| action.section(section))?;
+        let written = sections_of(&inputs);
+        let (mut inputs, homeless) = request::place_all(inputs, |name| action.section(name));
         if self.validation(options) != Validation::Off {
             fill_sections(&action, &mut inputs);
         }
-        report
-            .warnings
-            .extend(self.validate(&action, &inputs, options)?);
+        let judged = self.validate(&action, &inputs, options);
+        let judged = judged.map_err(|error| with_places(error, &written));
+        if !homeless.is_empty() {
+            return Err(request::homeless(all_of(homeless, judged.err())));
+        }
+        report.warnings.extend(judged?);
         report.warnings.extend(self.too_early(&action, &inputs));
         digest(&action, &mut inputs)?;
         hide(&action, &mut inputs);
@@ -533,7 +537,46 @@ fn with_own_hint(action: &Action, error: Error, status: Option<u16>) -> Error {
     }
 }
 
-/// Adds the required sections that are absent, empty: so what is missing inside them is told by name,
+/// The sections that the caller wrote themselves.
+fn sections_of(inputs: &Map<String, Value>) -> Vec<String> {
+    let keys = inputs.keys().filter(|key| request::is_section(key));
+    keys.cloned().collect()
+}
+
+/// Says where to give each input that is missing: who writes inputs without sections has never seen one.
+fn with_places(mut error: Error, written: &[String]) -> Error {
+    for detail in &mut error.details {
+        let Some(section) = detail.path.strip_prefix('/') else {
+            continue;
+        };
+        if detail.hint.is_none()
+            && detail.message.ends_with(schema::MISSING)
+            && request::is_section(section)
+        {
+            detail.hint = Some(if written.iter().any(|name| name == section) {
+                format!("give it in `inputs.{section}`")
+            } else {
+                "give it in `inputs`".to_owned()
+            });
+        }
+    }
+    error
+}
+
+/// What has no place among the inputs, and what is wrong with the rest, but for what is missing since it
+/// was misspelt.
+fn all_of(mut homeless: Vec<Detail>, judged: Option<Error>) -> Vec<Detail> {
+    let meant: Vec<String> = homeless.iter().filter_map(|one| one.hint.clone()).collect();
+    let is_told = |detail: &Detail| {
+        let name = detail.message.strip_suffix(schema::MISSING);
+        name.is_some_and(|name| meant.iter().any(|hint| hint.contains(name.trim_end())))
+    };
+    let others = judged.into_iter().flat_map(|error| error.details);
+    homeless.extend(others.filter(|detail| !is_told(detail)));
+    homeless
+}
+
+/// Adds the required sections that are absent or nothing, empty: so what is missing inside them is told by name,
 /// and one of which nothing is required may be left out. Bytes are no section of names.
 fn fill_sections(action: &Action, inputs: &mut Value) {
     let Some(members) = inputs.as_object_mut() else {
@@ -544,7 +587,10 @@ fn fill_sections(action: &Action, inputs: &mut Value) {
     for name in required.into_iter().flatten().filter_map(Value::as_str) {
         let section = sections.and_then(|sections| sections.get(name));
         let is_bytes = section.is_some_and(|section| section.get("x-binary").is_some());
-        if !is_bytes && !members.contains_key(name) {
+        let is_given = members
+            .get(name)
+            .is_some_and(|given| !given.is_null() && given != "");
+        if !is_bytes && !is_given {
             members.insert(name.to_owned(), Value::Object(Map::new()));
         }
     }

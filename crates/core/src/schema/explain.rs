@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 use super::finding::{Finding, counted, shortened, step};
 use crate::nearest::nearest;
 
+/// What is said of a property that must be there, behind its name.
+pub(crate) const MISSING: &str = "is missing";
+
 /// A value that breaks a keyword.
 pub(super) struct Failure<'a> {
     pub(super) keyword: &'a str,
@@ -119,9 +122,10 @@ fn missing(failure: &Failure<'_>) -> Vec<Finding> {
         .names
         .iter()
         .map(|name| {
-            let finding = Finding::violation(failure.path, format!("`{name}` is missing"));
+            let finding = Finding::violation(failure.path, format!("`{name}` {MISSING}"));
             let wanted = failure.wanted().map(str::to_owned);
-            let finding = match choices(failure.schema, name).or(wanted) {
+            let bytes = bytes(failure.schema, name).map(str::to_owned);
+            let finding = match choices(failure.schema, name).or(wanted).or(bytes) {
                 Some(wanted) => finding.expected(wanted),
                 None => finding,
             };
@@ -131,6 +135,13 @@ fn missing(failure: &Failure<'_>) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+/// How a property is given that is bytes.
+fn bytes(schema: &Value, property: &str) -> Option<&'static str> {
+    let property = schema.get("properties")?.get(property)?;
+    property.get("x-binary")?;
+    Some("the bytes, as {\"base64\": \"…\"} or {\"path\": \"…\"}")
 }
 
 /// The values that a property can have, if the schema lists them.
@@ -242,6 +253,7 @@ fn not_listed(failure: &Failure<'_>, limit: &Value) -> Finding {
     let options = limit.as_array().map_or(&[][..], Vec::as_slice);
     let listed = alternatives(options);
     let finding = match (failure.wanted(), failure.instance.as_str()) {
+        (None, Some("")) => failure.violation("is empty"),
         (None, _) if listed.chars().count() <= 120 => {
             failure.violation(format!("must be {listed}"))
         }

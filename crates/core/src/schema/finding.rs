@@ -12,6 +12,10 @@ use crate::error::Detail;
 pub(super) struct Finding {
     pub(super) warning: bool,
     pub(super) detail: Detail,
+    /// The place of the value that this one was compared with: where either is wrong by itself, their
+    /// relation is no mistake of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) beside: Option<String>,
 }
 
 impl Finding {
@@ -19,6 +23,7 @@ impl Finding {
         Self {
             warning: false,
             detail: Detail::new(path, message),
+            beside: None,
         }
     }
 
@@ -26,6 +31,7 @@ impl Finding {
         Self {
             warning: true,
             detail: Detail::new(path, message),
+            beside: None,
         }
     }
 
@@ -36,6 +42,11 @@ impl Finding {
 
     pub(super) fn found(mut self, found: impl Into<String>) -> Self {
         self.detail.found = Some(found.into());
+        self
+    }
+
+    pub(super) fn beside(mut self, path: impl Into<String>) -> Self {
+        self.beside = Some(path.into());
         self
     }
 

@@ -178,11 +178,16 @@ pub(super) fn has_one(value: &Value, names: &[&str]) -> bool {
         .is_none_or(|object| standing(object, names.iter().copied()).len() == 1)
 }
 
-/// Those of the properties that are there. An empty text counts beside no other: forms send all fields.
+/// Those of the properties that are there. `null` and an empty text count beside no other: forms send all
+/// fields.
 fn standing<'n>(object: &Map<String, Value>, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let mut present: Vec<&str> = names.filter(|name| object.contains_key(*name)).collect();
     if present.len() > 1 {
-        present.retain(|name| object.get(*name).is_some_and(|value| value != ""));
+        present.retain(|name| {
+            object
+                .get(*name)
+                .is_some_and(|value| !value.is_null() && value != "")
+        });
     }
     present
 }
@@ -235,7 +240,8 @@ fn ordered(low: String, high: String) -> Judge {
         vec![
             Finding::violation(step(&high), format!("comes before `{low}`"))
                 .expected(format!("{} or later", shortened(first)))
-                .found(shortened(second)),
+                .found(shortened(second))
+                .beside(step(&low)),
         ]
     })
 }
@@ -261,7 +267,8 @@ fn max_days(from: String, to: String, days: i64) -> Judge {
                 format!("is more than {days} days after `{from}`"),
             )
             .expected(format!("`{from}` or up to {days} days later"))
-            .found(format!("{apart} days later")),
+            .found(format!("{apart} days later"))
+            .beside(step(&from)),
         ]
     })
 }
@@ -277,7 +284,8 @@ fn ascending(low: String, high: String) -> Judge {
         vec![
             Finding::violation(step(&high), format!("does not come after `{low}`"))
                 .expected(format!("more than {}", shortened(first)))
-                .found(shortened(second)),
+                .found(shortened(second))
+                .beside(step(&low)),
         ]
     })
 }

@@ -28,6 +28,7 @@ mod rules;
 mod secrets;
 
 pub(crate) use calendar::first_day_after;
+pub(crate) use explain::MISSING;
 use explain::{Failure, explain};
 use finding::{Finding, Judge, step};
 pub use generated::accepts;
@@ -182,7 +183,7 @@ impl Schema {
             }
         }
         let mut findings = report::arrange(instance, found, &unjudged);
-        hint_at_nulls(validator, instance, &mut findings);
+        hint_at_nothing(validator, instance, &mut findings);
         findings
     }
 
@@ -208,15 +209,23 @@ impl Schema {
     }
 }
 
-/// Says what to do about each `null` among the findings: that depends on whether its place must be
-/// filled, which a look at the instance without its nulls tells for all of them at once.
-fn hint_at_nulls(validator: &Validator, instance: &Value, findings: &mut [Finding]) {
-    let is_null = |path: &str| instance.pointer(path) == Some(&Value::Null);
-    if !findings.iter().any(|finding| is_null(&finding.detail.path)) {
+/// Says what to do about each value among the findings that is nothing: `null`, empty, or what a
+/// template engine writes for either. That depends on whether its place must be filled, which a look at
+/// the instance without them tells for all of them at once.
+fn hint_at_nothing(validator: &Validator, instance: &Value, findings: &mut [Finding]) {
+    let is_there = |path: &str| {
+        instance
+            .pointer(path)
+            .is_none_or(|value| !is_nothing(value))
+    };
+    if findings
+        .iter()
+        .all(|finding| is_there(&finding.detail.path))
+    {
         return;
     }
     let mut without = instance.clone();
-    leave_out_nulls(&mut without);
+    leave_out_nothing(&mut without);
     let missing: HashSet<String> = validator
         .iter_errors(&without)
         .filter_map(|error| match error.kind() {
@@ -230,7 +239,7 @@ fn hint_at_nulls(validator: &Validator, instance: &Value, findings: &mut [Findin
         .collect();
     for finding in findings {
         let path = &finding.detail.path;
-        if !is_null(path) {
+        if is_there(path) {
             continue;
         }
         let in_array = instance.pointer(parent(path)).is_some_and(Value::is_array);
@@ -238,21 +247,34 @@ fn hint_at_nulls(validator: &Validator, instance: &Value, findings: &mut [Findin
             "the step before gave nothing for it: remove the item"
         } else if missing.contains(path) {
             "the value is missing, and must be there: the step before gave nothing for it"
-        } else {
+        } else if instance.pointer(path).is_some_and(Value::is_null) {
             "leave the property out instead of setting it to null"
+        } else {
+            "leave the property out instead of giving it empty"
         };
         finding.detail.hint = Some(hint.to_owned());
     }
 }
 
-/// Removes the members that are `null`, at any depth. Items stay, so that places stay the same.
-fn leave_out_nulls(value: &mut Value) {
+/// Whether a value is what a step that gave nothing leaves behind.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => {
+            ["", "null", "None", "nil", "undefined", "NaN"].contains(&text.as_str())
+        }
+        _ => false,
+    }
+}
+
+/// Removes the members that are nothing, at any depth. Items stay, so that places stay the same.
+fn leave_out_nothing(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(leave_out_nulls);
+            members.retain(|_, member| !is_nothing(member));
+            members.values_mut().for_each(leave_out_nothing);
         }
-        Value::Array(items) => items.iter_mut().for_each(leave_out_nulls),
+        Value::Array(items) => items.iter_mut().for_each(leave_out_nothing),
         _ => {}
     }
 }
@@ -308,6 +330,9 @@ fn worded(error: &ValidationError<'_>, schema: &Value, instance: &Value) -> Vec<
 
 fn beneath(place: &str, mut finding: Finding) -> Finding {
     finding.detail.path.insert_str(0, place);
+    if let Some(beside) = &mut finding.beside {
+        beside.insert_str(0, place);
+    }
     finding
 }
 

@@ -1,6 +1,8 @@
 //! Turns raw findings into the report: deduplicated, in document order, without those that only
 //! follow from another. It writes no message.
 
+use std::collections::HashSet;
+
 use line_connector_catalog::references::unescape;
 use serde_json::Value;
 
@@ -31,6 +33,16 @@ pub(super) fn arrange(
     });
     findings.dedup_by(|second, first| {
         second.detail.path == first.detail.path && second.detail.message == first.detail.message
+    });
+    let wrong_alone: HashSet<String> = findings
+        .iter()
+        .filter(|finding| !finding.warning && finding.beside.is_none())
+        .map(|finding| finding.detail.path.clone())
+        .collect();
+    findings.retain(|finding| {
+        finding.beside.as_ref().is_none_or(|other| {
+            !wrong_alone.contains(other) && !wrong_alone.contains(&finding.detail.path)
+        })
     });
     // Of what must not be there its value does not matter.
     let refused: Vec<String> = findings

@@ -311,7 +311,8 @@ fn postback_texts(action: &Value) -> Vec<Finding> {
         findings.push(
             Finding::violation("/text", "stands beside `displayText`")
                 .expected("`displayText` or `text`")
-                .hint("keep `displayText`; LINE has deprecated `text`"),
+                .hint("keep `displayText`; LINE has deprecated `text`")
+                .beside("/displayText"),
         );
     }
     let opens_keyboard = text(action, "inputOption") == Some("openKeyboard");
@@ -350,9 +351,8 @@ fn text_beside_image_or_title(template: &Value) -> Vec<Finding> {
     } else {
         return Vec::new();
     };
-    vec![finding.expected(format!(
-        "at most {MOST} characters beside an image or a title"
-    ))]
+    let limit = format!("at most {MOST} characters beside an image or a title");
+    vec![finding.expected(limit).beside(step(beside))]
 }
 
 fn columns_alike(columns: &Value) -> Vec<Finding> {
@@ -376,7 +376,8 @@ fn columns_alike(columns: &Value) -> Vec<Finding> {
             findings.push(
                 finding
                     .expected(counted(there, "action"))
-                    .found(counted(here, "action")),
+                    .found(counted(here, "action"))
+                    .beside("/0/actions"),
             );
         }
         for name in ["thumbnailImageUrl", "title"] {
@@ -388,9 +389,11 @@ fn columns_alike(columns: &Value) -> Vec<Finding> {
                 let which = if there { "lacks the" } else { "has a" };
                 let than = if there { "has" } else { "lacks" };
                 let message = format!("{which} `{name}` that the first column {than}");
+                let holder = if there { 0 } else { index };
                 findings.push(
                     Finding::violation(format!("/{index}"), message)
-                        .hint(format!("give all columns a `{name}`, or none")),
+                        .hint(format!("give all columns a `{name}`, or none"))
+                        .beside(format!("/{holder}/{name}")),
                 );
             }
         }
@@ -612,7 +615,8 @@ fn partial_delivery_needs_quota(limit: &Value) -> Vec<Finding> {
     }
     vec![
         Finding::violation("/forbidPartialDelivery", "needs `upToRemainingQuota`")
-            .hint("set `upToRemainingQuota` to true as well"),
+            .hint("set `upToRemainingQuota` to true as well")
+            .beside("/upToRemainingQuota"),
     ]
 }
 
