@@ -1,5 +1,5 @@
 //! Files that are their owner's alone: how they are made, and whether one that is there already is
-//! such a file. What stands in them, and what follows where they are not, is the callers' matter.
+//! such a file. The callers decide what follows where they are not.
 
 use std::fs::{Metadata, OpenOptions};
 

@@ -1,5 +1,5 @@
 //! The queue's files on the disk: that they are this user's alone, and that one receiver at a time
-//! has them. What stands in them is the receiver's matter.
+//! has them. The receiver reads and writes them.
 
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;

@@ -1,5 +1,5 @@
-//! The signals that a face which keeps running obeys: SIGTERM and SIGINT ask for its end, SIGUSR1
-//! for its figures. A file that reached its limit (SIGXFSZ) ends nothing. What follows from them is the face's matter.
+//! The signals that `serve` and `listen` obey: SIGTERM and SIGINT ask for their end, SIGUSR1 for their
+//! figures. SIGXFSZ is ignored, so that a full file is a write error like any other.
 
 use std::io;
 

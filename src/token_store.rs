@@ -1,5 +1,5 @@
 //! Tokens in files, for `--token-cache`: a folder and files that only their owner can use, replaced
-//! whole, one process at a time. What stands in a file is `auth`'s matter.
+//! whole, one process at a time. See `core::auth` for what stands in a file.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use line_connector_client::{Error, Hold, Kind, Store};
 use crate::private::{Exposure, exposure, no_link, private};
 
 /// More than any token needs; a longer file is none of ours.
-const LONGEST: u64 = 64 * 1024;
+const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// How often a held name is tried again: often at first, since issuing takes some milliseconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -72,7 +72,7 @@ impl Store for TokenFiles {
         no_link(options.read(true));
         let mut content = Vec::new();
         let opened = options.open(&path);
-        match opened.and_then(|file| file.take(LONGEST).read_to_end(&mut content)) {
+        match opened.and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut content)) {
             Ok(_) => Ok(Some(content)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(error)),

@@ -1,5 +1,5 @@
 //! `listen`: receives LINE's webhooks until it is asked to end. It reads what the receiver needs from
-//! the command line, files and the environment; what a webhook goes through is `receiver`'s matter.
+//! the command line, files and the environment; see the `receiver` for what a webhook goes through.
 
 use std::fmt::Display;
 use std::fs::File;

@@ -1,5 +1,5 @@
 //! The only reader of YAML. It turns text into the types of `definition`, or into a problem with
-//! file, line and reason; what a well-formed file *means* is `lint`'s matter.
+//! file, line and reason; `lint` checks what a well-formed file means.
 
 use std::fmt;
 

@@ -120,7 +120,7 @@ fn contents(file: cap_std::fs::File, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same for a path that exists and for one that does not: what lies outside is nobody's matter.
+/// Reports a path that leads outside like one that does not exist, so that nobody can probe for files.
 fn outside() -> io::Error {
     io::Error::new(
         ErrorKind::PermissionDenied,

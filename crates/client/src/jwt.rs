@@ -1,5 +1,5 @@
 //! The signed assertion by which a channel proves itself without its secret: a JWT with RS256.
-//! What LINE gives for it is `auth`'s matter.
+//! See `tokens` for what LINE issues for it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,5 @@
 //! Issues channel access tokens at LINE's endpoint: by channel secret through the `oauth2` crate, or
-//! by a signed assertion. Who keeps them is the core's matter.
+//! by a signed assertion. The core caches them.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};

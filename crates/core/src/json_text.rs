@@ -1,12 +1,11 @@
 //! JSON that is passed on as text: most who get a body of LINE's only hand it to somebody else, and
 //! a value is dearer to make than to check.
 
-use std::ops::Range;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::json_strings::{JsonString, strings};
 use crate::redact::Redactor;
 
 /// How many levels a value may have: what `serde_json` reads, and less than what others do.
@@ -69,35 +68,6 @@ pub fn in_one_line(json: String) -> String {
         return json.replace(['\n', '\r'], " ");
     }
     json
-}
-
-/// A string in a JSON text.
-#[derive(Debug, Clone)]
-pub(crate) struct JsonString {
-    /// Where its literal stands, quotation marks included.
-    pub(crate) range: Range<usize>,
-    /// Whether it is the name of a member.
-    pub(crate) is_key: bool,
-}
-
-/// The strings of a JSON text, in order.
-pub(crate) fn strings(json: &str) -> impl Iterator<Item = JsonString> {
-    let bytes = json.as_bytes();
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + bytes.get(at..)?.iter().position(|byte| *byte == b'"')?;
-        let mut end = start + 1;
-        while *bytes.get(end)? != b'"' {
-            end += if bytes.get(end) == Some(&b'\\') { 2 } else { 1 };
-        }
-        at = end + 1;
-        let mut after = bytes.get(at..)?.iter();
-        let is_key = after.find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
-        Some(JsonString {
-            range: start..at,
-            is_key,
-        })
-    })
 }
 
 /// What may be a number in what stands between two strings of a JSON text.

@@ -30,10 +30,10 @@ const MAX_PAUSE: Duration = Duration::from_mins(1);
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// In how many steps a budget that was halved comes back.
 const STEPS: u32 = 8;
-/// A window is taken longer by this part.
-const MARGIN: u32 = 500;
+/// A window is kept longer by a 500th of it, for clocks that run differently.
+const WINDOW_MARGIN_DIVISOR: u32 = 500;
 /// From how many budgets on those without a call in their window are dropped.
-const MANY: usize = 1024;
+const MAX_IDLE_BUDGETS: usize = 1024;
 
 /// A rate: so many calls in so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,7 +87,7 @@ impl Budgets {
         if let Some(budget) = kept.by_name.get(&name) {
             return Arc::clone(budget);
         }
-        if kept.by_name.len() >= kept.room.max(MANY) {
+        if kept.by_name.len() >= kept.room.max(MAX_IDLE_BUDGETS) {
             let now = clock.monotonic();
             kept.by_name
                 .retain(|_, budget| Arc::strong_count(budget) > 1 || !budget.is_idle(now));
@@ -429,7 +429,7 @@ impl State {
 /// The time in which the calls of a rate are allowed, and a little more: LINE's clock is not ours.
 fn window(rate: Rate) -> Duration {
     let stated = Duration::from_secs(rate.seconds.into());
-    stated + stated / MARGIN
+    stated + stated / WINDOW_MARGIN_DIVISOR
 }
 
 /// How long a step of coming back takes.
@@ -600,11 +600,15 @@ mod tests {
             .unwrap()
             .end();
         drop(busy);
-        for number in 0..3 * MANY {
+        for number in 0..3 * MAX_IDLE_BUDGETS {
             drop(budgets.get(Secret::new(format!("idle {number}")), RATE, &ThreadClock));
         }
         let kept = budgets.kept.lock().unwrap();
-        assert!(kept.by_name.len() <= MANY, "{}", kept.by_name.len());
+        assert!(
+            kept.by_name.len() <= MAX_IDLE_BUDGETS,
+            "{}",
+            kept.by_name.len()
+        );
         assert!(kept.by_name.contains_key(&Secret::new("busy")));
     }
 }

@@ -12,7 +12,7 @@ use line_connector_http::{Headers, REDACTED, Secret};
 use serde_json::Value;
 
 use crate::encoding::base64;
-use crate::json_text::strings;
+use crate::json_strings::strings;
 
 /// What is shorter cannot be told from ordinary text, bytes.
 const SHORTEST: usize = 3;

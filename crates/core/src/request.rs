@@ -1,5 +1,5 @@
 //! Inputs become a request: keys are bound to their sections, sections to path, query, headers and
-//! body. Pure; whether the inputs are right is `schema`'s matter, the token `auth`'s.
+//! body. Pure: `schema` validates the inputs, `auth` adds the token.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::nearest::nearest;
 use crate::upload::{self, Part};
 use line_connector_catalog::definition::Action;
 use line_connector_catalog::sections::{RETRY_KEY, SECTIONS};
-use line_connector_http::{Headers, Request};
+use line_connector_http::{Headers, Request, is_header_value};
 
 /// Headers that the connector sets itself or that belong to the connection; a caller's would break
 /// authentication, framing or the way through a proxy.
@@ -385,13 +385,6 @@ fn is_own(name: &str) -> bool {
 /// Whether a caller may set a header of this name.
 pub(crate) fn may_be_header(name: &str) -> bool {
     is_header_name(name) && !is_own(name) && !name.eq_ignore_ascii_case(RETRY_KEY)
-}
-
-/// Whether a text can be the value of a header, of a request or of a part: visible ASCII and blanks.
-#[must_use]
-pub(crate) fn is_header_value(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 fn body(

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::encoding::from_base64;
 use crate::error::{Detail, Error, Kind};
-use crate::request::is_header_value;
 use line_connector_catalog::definition::{Binary, ImageBounds};
+use line_connector_http::is_header_value;
 
 /// The largest file where the action sets no bound: more than 1,500,000 user IDs take.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;

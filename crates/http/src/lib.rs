@@ -213,3 +213,10 @@ impl Failure {
         }
     }
 }
+
+/// Whether a text can be the value of a header, of a request or of a part: visible ASCII and blanks.
+#[must_use]
+pub fn is_header_value(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}

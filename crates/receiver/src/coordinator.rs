@@ -1,6 +1,6 @@
 //! The one thread that owns the queue. It takes in what the server and the deliveries say, writes all
 //! that waits in one transaction, and only then answers: to LINE that events are safe, to the
-//! platform which events are next. What a failed delivery means for its event is `policy`'s matter.
+//! platform which events are next. `policy` decides what a failed delivery means for its event.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Events as POSTs to the platform's URL, signed in the way of the Standard Webhooks specification.
-//! It makes one attempt at a time and judges its answer; what follows is the `coordinator`'s matter.
+//! It makes one attempt at a time and judges its answer; the `coordinator` decides what follows.
 
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,11 +1,27 @@
-//! The webhook receiver: `server` takes requests as `admission` lets it, `intake` verifies them, `coordinator` makes their
-//! events safe in the `queue` and hands them out, `stdio` or `forward` deliver them to the platform.
-//! It reads no configuration and prints nothing; what it needs of the world is handed in.
+//! The webhook receiver: `server` takes requests as `admission` lets it, `intake` verifies them,
+//! `coordinator` makes their events safe in the `queue` and hands them out, `stdio` or `forward` deliver
+//! them to the platform. It reads no configuration and prints nothing; what it needs of the world is
+//! handed in.
 //!
 //! The promise, whenever the process dies: an event that LINE was answered 200 for is on the disk or
 //! was delivered, and one whose acknowledgement is on the disk is never delivered again. One that was
 //! in flight, its acknowledgement not yet on the disk, comes again with the same id and a higher
 //! `attempt`; an event with attempt 1 surely never came before.
+//!
+//! What was decided, and why:
+//!
+//! - An event's attempt number is on the disk before the attempt. One commit serves many events: four
+//!   times as many are handed out as may be in flight, and results wait two milliseconds for each other
+//!   while there is enough to go on with. What was handed out and not tried when the platform goes away
+//!   is called back.
+//! - The receiver's time is the calendar's at the start and what has passed since. Rows of another clock
+//!   are brought within reach: `due` each second, `accepted` when handed out.
+//! - Who holds most makes room: the largest unfinished body, the oldest waiting connection, of a peer
+//!   over its share first. A hard cap per peer would stop LINE behind a reverse proxy.
+//! - The queue's file itself is locked (`flock`, which `SQLite` does not use on Linux), so that no other
+//!   name lets a second receiver in.
+//! - Outages (no connection, 429, 502 to 504) do not count against events; other failures do.
+//! - Order within a chat is by LINE's timestamp among what waits; what was handed out once keeps its turn.
 
 mod admission;
 mod coordinator;

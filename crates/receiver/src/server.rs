@@ -1,6 +1,6 @@
 //! HTTP/1.1 for the receiver: many connections on one thread, each with its deadlines. It answers
-//! LINE only when the coordinator says that events are safe, and in time in any case. Who may stay
-//! where there is no room is `admission`'s matter. It knows neither signatures nor events.
+//! LINE only when the coordinator says that events are safe, and in time in any case. `admission`
+//! decides who may stay where there is no room. It knows neither signatures nor events.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -280,7 +280,7 @@ async fn serve_connection(shared: Rc<Shared>, stream: TcpStream, peer: Peer) {
         // Nobody needs the date, and making it of a clock before 1970 panics.
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service);
-    // What breaks a connection is the peer's matter: nothing was acknowledged that is not safe.
+    // A broken connection loses nothing: nothing was acknowledged that is not safe.
     let _ = connection.await;
 }
 

@@ -1,6 +1,6 @@
 //! Events as lines of JSON: each is written and flushed, and counts as acknowledged then, or when
-//! the platform says so by a line of its own. Where the lines come from and go to is the program's
-//! matter.
+//! the platform says so by a line of its own. The program says where the lines come
+//! from and go to.
 
 use std::io::{self, BufRead, Read as _, Write};
 use std::sync::mpsc::{Receiver, SyncSender};

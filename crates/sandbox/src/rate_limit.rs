@@ -1,5 +1,6 @@
 //! Rate limits over a sliding window. LINE counts by channel, method and path template; a sandbox is
-//! one channel, so it counts by endpoint. LINE's own limits are in `routes::rate_limits`.
+//! one channel, so it counts by endpoint. LINE's own limits are in `routes::rate_limits`. LINE itself
+//! counts by a token bucket of unknown size: who passes here passes there.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};

@@ -23,8 +23,8 @@ use ureq::{Agent, Error};
 const NAME_KEPT: Duration = Duration::from_secs(30);
 /// How long an agent that no call needs keeps its connections.
 const AGENT_KEPT: Duration = Duration::from_secs(15);
-/// What closes right behind an answer may as well close right behind the question whether it is
-/// open, so for that long after something came it is not asked.
+/// For so long after the last byte came a connection counts as open: asking costs a system call, and the
+/// peer can close it right after the answer just as well.
 const JUST_NOW: Duration = Duration::from_millis(1);
 /// To how much a socket's timeouts are rounded up: a call ends at most that much too late.
 const STEP: Duration = Duration::from_millis(100);

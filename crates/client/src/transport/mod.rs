@@ -1,5 +1,5 @@
 //! The only place that opens a client socket: HTTP/1.1 through ureq, TLS by rustls. It sends one
-//! request once; repeating it is `retry`'s matter, and no redirect is followed.
+//! request once: `retry` decides about repeating it, and no redirect is followed.
 
 mod connections;
 
@@ -370,7 +370,7 @@ fn handshake(error: &rustls::Error) -> (FailureKind, String) {
     }
 }
 
-/// A proxy's answer that is not 200. What it refuses for good is the asset's matter.
+/// A proxy's answer that is not 200. What it refuses for good is a fault of the asset.
 fn refused_by_proxy(answer: &str) -> (FailureKind, String) {
     let status = answer
         .split(|character: char| !character.is_ascii_digit())

@@ -1,6 +1,6 @@
 //! Channel access tokens: issued when needed, kept until shortly before they expire, shared by all
 //! calls of an identity (and by other processes, where a store is given), renewed once when LINE
-//! says 401. How one is issued is the host's matter.
+//! says 401. The host issues them.
 
 mod issuer;
 mod store;

@@ -1,5 +1,5 @@
 //! Tokens that outlive the process: the name that one is kept under, what its content looks like,
-//! and what a store must offer. Where contents lie is not its matter; a face brings the store.
+//! and what a store must offer. The program brings the store.
 
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ const FORMAT: u32 = 1;
 
 /// LINE's longest-lived tokens last 30 days; a content that claims more is not a token's, or the
 /// clock has moved.
-const LONGEST: Duration = Duration::from_hours(31 * 24);
+const MAX_LIFETIME: Duration = Duration::from_hours(31 * 24);
 
 /// Keeps contents under names, for all processes of one user.
 pub trait Store: Send + Sync {
@@ -111,7 +111,7 @@ pub(super) fn read(content: &[u8], now: SystemTime) -> Option<Token> {
     let expires = UNIX_EPOCH.checked_add(Duration::from_secs(content.expires))?;
     let left = expires.duration_since(now).ok()?;
     let sendable = !content.token.is_empty() && content.token.bytes().all(|b| b.is_ascii_graphic());
-    let good = content.format == FORMAT && sendable && !left.is_zero() && left <= LONGEST;
+    let good = content.format == FORMAT && sendable && !left.is_zero() && left <= MAX_LIFETIME;
     good.then(|| Token {
         value: Secret::new(content.token),
         expires,

@@ -1,5 +1,5 @@
 //! A call's turn within the rate limits: which budgets it shares, how long it may wait for them, and
-//! what is told where it waits in vain. How budgets work is `budget`'s matter.
+//! what is told where it waits in vain. See `rate_limit` for how limits are kept.
 
 use std::cell::Cell;
 use std::sync::Arc;

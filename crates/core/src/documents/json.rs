@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 use super::details::shortened;
-use crate::json_text::{JsonText, strings};
+use crate::json_strings::strings;
+use crate::json_text::JsonText;
 
 /// How many values a document may have: objects, arrays, strings, numbers. The largest that LINE
 /// takes, 10,000 user IDs, has some 20,000.

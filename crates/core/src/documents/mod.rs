@@ -1,5 +1,5 @@
 //! The documents on the wire: the invocation that comes in and the output that goes out, field by
-//! field. They read and write themselves; what a call does with them is `call`'s matter.
+//! field. They read and write themselves; `call` acts on them.
 
 mod details;
 mod headers;

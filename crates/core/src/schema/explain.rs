@@ -341,9 +341,9 @@ fn no_alternative(failure: &Failure<'_>, limit: &Value) -> Finding {
 
 /// At most twelve alternatives by name.
 fn alternatives(options: &[Value]) -> String {
-    const MOST: usize = 12;
-    let mut names: Vec<String> = options.iter().take(MOST).map(quoted).collect();
-    if options.len() > MOST {
+    const MAX_NAMES: usize = 12;
+    let mut names: Vec<String> = options.iter().take(MAX_NAMES).map(quoted).collect();
+    if options.len() > MAX_NAMES {
         names.push("…".into());
     } else if names.len() > 1 {
         let last = names.pop().unwrap_or_default();

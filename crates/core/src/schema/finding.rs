@@ -66,12 +66,12 @@ pub(super) fn step(name: &str) -> String {
 
 /// A value as compact JSON of at most 60 characters.
 pub(super) fn shortened(value: &Value) -> String {
-    const MOST: usize = 60;
+    const MAX_SHOWN: usize = 60;
     let text = value.to_string();
-    if text.chars().count() <= MOST {
+    if text.chars().count() <= MAX_SHOWN {
         return text;
     }
-    text.chars().take(MOST - 1).chain(['…']).collect()
+    text.chars().take(MAX_SHOWN - 1).chain(['…']).collect()
 }
 
 /// A count and its noun.

@@ -1,5 +1,5 @@
-//! The rules of rich menus that no schema can say. What the rules of messages are is `rules`'
-//! matter, and so is finding a rule by its name.
+//! The rules of rich menus that no schema can say. `rules` holds those of
+//! messages, and finds a rule by its name.
 
 use serde_json::Value;
 

@@ -326,7 +326,7 @@ fn postback_texts(action: &Value) -> Vec<Finding> {
 }
 
 fn text_beside_image_or_title(template: &Value) -> Vec<Finding> {
-    const MOST: usize = 60;
+    const MAX_SHOWN: usize = 60;
     let alone = if kind(template) == Some("buttons") {
         160
     } else {
@@ -342,16 +342,16 @@ fn text_beside_image_or_title(template: &Value) -> Vec<Finding> {
     let (characters, points) = (Unit::Graphemes.count(text), text.chars().count());
     let count = counted(characters, "character");
     // Beyond the limit without an image or a title, the schema's own limit has already spoken.
-    let finding = if (MOST + 1..=alone).contains(&characters) {
-        let message = format!("is longer than {MOST} characters beside `{beside}`");
+    let finding = if (MAX_SHOWN + 1..=alone).contains(&characters) {
+        let message = format!("is longer than {MAX_SHOWN} characters beside `{beside}`");
         Finding::violation("/text", message).found(count)
-    } else if characters <= MOST && (MOST + 1..=alone).contains(&points) {
-        let message = format!("may be longer than {MOST} characters beside `{beside}`");
+    } else if characters <= MAX_SHOWN && (MAX_SHOWN + 1..=alone).contains(&points) {
+        let message = format!("may be longer than {MAX_SHOWN} characters beside `{beside}`");
         Finding::warning("/text", message).found(format!("{count}, {points} code points"))
     } else {
         return Vec::new();
     };
-    let limit = format!("at most {MOST} characters beside an image or a title");
+    let limit = format!("at most {MAX_SHOWN} characters beside an image or a title");
     vec![finding.expected(limit).beside(step(beside))]
 }
 

@@ -1,5 +1,5 @@
 //! The connector's own event, as workflows get it; `schemas/event.json` is generated from it. It
-//! carries no behaviour but telling who it is; how LINE's event becomes one is `normalise`'s matter.
+//! carries no behaviour but telling who it is; `normalise` makes it of LINE's event.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

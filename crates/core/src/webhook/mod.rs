@@ -1,5 +1,5 @@
 //! LINE's webhooks: verified over the raw bytes, then read into the connector's own events. It does
-//! no I/O and reads no clock; what becomes of the events is the faces' matter.
+//! no I/O and reads no clock; the callers decide what becomes of the events.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};

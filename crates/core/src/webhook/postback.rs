@@ -1,5 +1,5 @@
 //! What a tapped button carries: its data as text, as fields where it is a query string, and what
-//! LINE adds. Whether the fields mean anything is the workflow's matter.
+//! LINE adds. What the fields mean is up to the workflow.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

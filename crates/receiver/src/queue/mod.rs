@@ -1,6 +1,6 @@
 //! The durable queue: one `SQLite` file that holds the events that wait, the dead letters, and the ids
-//! of all that came lately. It knows no clock and hands nothing to anybody; when to write, and
-//! what follows a delivery, is the `coordinator`'s matter.
+//! of all that came lately. It knows no clock and hands nothing to anybody; the
+//! `coordinator` decides when to write, and what follows a delivery.
 
 mod changes;
 

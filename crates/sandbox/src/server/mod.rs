@@ -2,7 +2,7 @@
 //! address that other machines could reach.
 
 mod connection;
-mod stranger;
+mod cross_site;
 
 use std::collections::HashMap;
 use std::io;
@@ -212,7 +212,7 @@ fn answer_call(
         keep_alive,
         expects_continue,
     } = head;
-    if let Some(answer) = stranger::refusal(&call) {
+    if let Some(answer) = cross_site::refusal(&call) {
         let _client_gone = connection.write_answer(&answer, false, u64::MAX);
         return Ok(false);
     }
