@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr2};
+
 /// A string in a JSON text.
 #[derive(Debug, Clone)]
 pub(crate) struct JsonString {
@@ -16,10 +18,15 @@ pub(crate) fn strings(json: &str) -> impl Iterator<Item = JsonString> {
     let bytes = json.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
-        let start = at + bytes.get(at..)?.iter().position(|byte| *byte == b'"')?;
+        let start = at + memchr(b'"', bytes.get(at..)?)?;
         let mut end = start + 1;
-        while *bytes.get(end)? != b'"' {
-            end += if bytes.get(end) == Some(&b'\\') { 2 } else { 1 };
+        loop {
+            end += memchr2(b'"', b'\\', bytes.get(end..)?)?;
+            if bytes.get(end) == Some(&b'"') {
+                break;
+            }
+            // What is escaped ends nothing.
+            end += 2;
         }
         at = end + 1;
         let mut after = bytes.get(at..)?.iter();
