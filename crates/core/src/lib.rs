@@ -13,7 +13,7 @@ mod json_strings;
 pub mod json_text;
 pub mod redact;
 pub mod upload;
-pub mod nearest;
+pub use line_connector_text::nearest;
 pub mod refusal;
 pub mod backoff;
 pub mod asset;

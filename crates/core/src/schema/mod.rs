@@ -8,6 +8,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{
     Draft, Keyword, PatternOptions, Registry, ValidationError, ValidationOptions, Validator,
 };
+use line_connector_text::length;
 use serde_json::Value;
 
 use crate::error::Detail;
@@ -18,7 +19,6 @@ mod explain;
 mod finding;
 mod generated;
 mod keyword;
-mod length;
 mod pattern;
 mod prune;
 mod references;

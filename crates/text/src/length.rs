@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// What a length is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub enum Unit {
     /// UTF-16 code units, LINE's default.
     Utf16,
     /// Grapheme clusters: labels, postback texts, template texts.
@@ -14,14 +14,18 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    pub(super) fn count(self, text: &str) -> usize {
+    /// How long a text is.
+    #[must_use]
+    pub fn count(self, text: &str) -> usize {
         match self {
             Unit::Utf16 => utf16(text),
             Unit::Graphemes => text.graphemes(true).count(),
         }
     }
 
-    pub(super) fn noun(self) -> &'static str {
+    /// One of them, in words.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
         match self {
             Unit::Utf16 => "UTF-16 unit",
             Unit::Graphemes => "character",
@@ -29,23 +33,33 @@ impl Unit {
     }
 }
 
-pub(super) fn utf16(text: &str) -> usize {
+/// UTF-16 code units, as LINE counts most texts.
+#[must_use]
+pub fn utf16(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
+/// Code points. LINE documents grapheme clusters for labels and the texts of templates, and was seen
+/// to count these: what has few enough code points is short enough either way.
+#[must_use]
+pub fn code_points(text: &str) -> usize {
+    text.chars().count()
+}
+
 /// The size of a value as compact JSON in UTF-8.
-pub(super) fn json_bytes(value: &Value) -> usize {
+#[must_use]
+pub fn json_bytes(value: &Value) -> usize {
     Sizes::default().of(value)
 }
 
 /// Caches the sizes of values that have a limit of their own, so that the sizes of their containers
 /// need no second pass. Keyed by address, so valid for one borrowed document only.
 #[derive(Debug, Default)]
-pub(super) struct Sizes(Vec<(*const Value, usize)>);
+pub struct Sizes(Vec<(*const Value, usize)>);
 
 impl Sizes {
     /// Whether a value as compact JSON in UTF-8 has at most so many bytes.
-    pub(super) fn fits(&mut self, value: &Value, most: usize) -> bool {
+    pub fn fits(&mut self, value: &Value, most: usize) -> bool {
         let bytes = self.of(value);
         self.0.push((value, bytes));
         bytes <= most
@@ -92,11 +106,17 @@ fn around(count: usize) -> usize {
 
 /// The size of a string with its quotes and escapes.
 fn text_bytes(text: &str) -> usize {
+    2 + escaped_bytes(text)
+}
+
+/// The size of a string within JSON, with its escapes and without quotes.
+#[must_use]
+pub fn escaped_bytes(text: &str) -> usize {
     let more: usize = text
         .bytes()
         .map(|byte| usize::from(MORE[usize::from(byte)]))
         .sum();
-    2 + text.len() + more
+    text.len() + more
 }
 
 /// How many extra bytes escaping adds to each byte of a string.
