@@ -50,6 +50,8 @@ mod tidy;
 mod schema;
 // The validators generated at build time accept what the schemas accept.
 mod generated;
+// Messages as people write them: a file per topic in `tests/cases/compose`, and arbitrary ones.
+mod compose;
 // The sandbox by itself, over plain sockets.
 mod sandbox;
 // LINE's webhooks: signatures, events, the command.

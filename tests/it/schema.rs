@@ -151,7 +151,7 @@ fn short(instance: &Value) -> String {
 /// Writes out the short forms of long values: `{"$text": ["a", 5001]}` is a string,
 /// `{"$list": [item, 6]}` an array, and `{"$keys": ["k#", value, 101]}` an object whose keys carry a number for `#`;
 /// so do strings in a list's item that hold `#`.
-fn expand(value: &Value) -> Value {
+pub(crate) fn expand(value: &Value) -> Value {
     let Value::Object(members) = value else {
         return match value {
             Value::Array(items) => items.iter().map(expand).collect(),

@@ -1,0 +1,208 @@
+//! What became of what the caller wrote: changes beside a result, problems instead of one. It decides
+//! nothing but what counts as a loss.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A JSON pointer into the items that the caller wrote: `/0/card_message/title`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place(String);
+
+impl Place {
+    pub(crate) fn item(index: usize) -> Self {
+        Self(format!("/{index}"))
+    }
+
+    /// A member of the value at this place.
+    pub(crate) fn key(&self, name: &str) -> Self {
+        let mut path = String::with_capacity(self.0.len() + 1 + name.len());
+        path.push_str(&self.0);
+        path.push('/');
+        for character in name.chars() {
+            match character {
+                '~' => path.push_str("~0"),
+                '/' => path.push_str("~1"),
+                other => path.push(other),
+            }
+        }
+        Self(path)
+    }
+
+    /// An element of the array at this place.
+    pub(crate) fn index(&self, index: usize) -> Self {
+        Self(format!("{}/{index}", self.0))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What happened to a part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// It became an object of another kind; nothing was lost.
+    Transcoded,
+    /// A visible text was shortened.
+    Truncated,
+    /// It became several messages.
+    Split,
+    /// A function was lost: a button became a line of text.
+    Degraded,
+    /// Something is not there any more.
+    Dropped,
+}
+
+impl What {
+    /// Whether `strict` refuses it.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        matches!(self, What::Truncated | What::Degraded | What::Dropped)
+    }
+}
+
+/// One thing that differs between what the caller wrote and what LINE gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Change {
+    /// JSON pointer into the items that the caller wrote.
+    pub path: String,
+    /// What happened.
+    pub what: What,
+    /// The limit that made it necessary, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// How much there was, in the unit of the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<usize>,
+    /// The same for people.
+    pub message: String,
+}
+
+/// Why nothing was composed, as Sinch's reason codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// The message is wrong.
+    BadRequest,
+    /// LINE has nothing like it.
+    UnsupportedOperation,
+    /// LINE cannot fetch it: the URL is not HTTPS.
+    MediaNotReachable,
+    /// A text must be split, and `split` is `never`.
+    MessageSplitRequired,
+    /// No template of this name is known.
+    TemplateNotFound,
+    /// The template has a place for a parameter that was not given.
+    TemplateInsufficientParameters,
+    /// The template is not there in this language.
+    TemplateNonExistingLanguageOrVersion,
+}
+
+/// One reason why an item cannot become a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Problem {
+    /// JSON pointer into the items that the caller wrote.
+    pub path: String,
+    /// Sinch's code for it.
+    pub code: Code,
+    /// What is wrong, in words that follow the path.
+    pub message: String,
+    /// What would be right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was there instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(place: &Place, message: impl Into<String>) -> Self {
+        Self {
+            path: place.to_string(),
+            code: Code::BadRequest,
+            message: message.into(),
+            expected: None,
+            found: None,
+            hint: None,
+        }
+    }
+
+    pub(crate) fn code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
+    pub(crate) fn expected(self, expected: impl Into<String>) -> Self {
+        let expected = Some(expected.into());
+        Self { expected, ..self }
+    }
+
+    pub(crate) fn found(self, found: impl Into<String>) -> Self {
+        let found = Some(found.into());
+        Self { found, ..self }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        let hint = Some(hint.into());
+        Self { hint, ..self }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.path, self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Changes and problems, in the order in which they are met.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Report {
+    pub(crate) fn changed(&mut self, place: &Place, what: What, message: impl Into<String>) {
+        self.note(place, what, None, message);
+    }
+
+    /// A change that a limit made necessary: the limit, and how much there was.
+    pub(crate) fn exceeded(
+        &mut self,
+        place: &Place,
+        what: What,
+        (limit, found): (usize, usize),
+        message: impl Into<String>,
+    ) {
+        self.note(place, what, Some((limit, found)), message);
+    }
+
+    fn note(
+        &mut self,
+        place: &Place,
+        what: What,
+        amounts: Option<(usize, usize)>,
+        message: impl Into<String>,
+    ) {
+        self.changes.push(Change {
+            path: place.to_string(),
+            what,
+            limit: amounts.map(|(limit, _)| limit),
+            found: amounts.map(|(_, found)| found),
+            message: message.into(),
+        });
+    }
+
+    pub(crate) fn refuse(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}
