@@ -3,6 +3,7 @@
 mod deferred;
 #[cfg(feature = "listen")]
 mod listen;
+mod messages;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -16,6 +17,8 @@ use clap_complete::Shell;
 pub(crate) use deferred::Deferred;
 #[cfg(feature = "listen")]
 pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, QueueFile, Standing};
+
+pub(crate) use messages::{ComposeArguments, Content, SendArguments};
 
 use line_connector_sandbox::RateLimit;
 
@@ -43,6 +46,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Reads an invocation document from standard input, makes the call, writes the output document
     Run(CallArguments),
+    /// Sends a message: a text, or JSON as people write messages
+    Send(Box<Deferred<SendArguments>>),
+    /// Reads messages as people write them from standard input, writes LINE's objects; sends nothing
+    Compose(Deferred<ComposeArguments>),
     /// Reads an invocation document a line, makes many calls at once, writes an output document a line
     Serve(Deferred<ServeArguments>),
     /// Reads a document with a request from LINE's webhook on standard input, verifies its signature,

@@ -1,6 +1,7 @@
 //! What each command does, a file for each.
 
 mod check;
+mod compose;
 mod describe;
 #[cfg(feature = "listen")]
 mod events;
@@ -10,6 +11,7 @@ mod list;
 mod listen;
 mod run;
 mod sandbox;
+mod send;
 mod serve;
 mod webhook;
 
@@ -25,6 +27,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
     let catalog = || host::catalog(arguments.actions.as_deref());
     match arguments.command {
         Command::Run(call) => Ok(run::run(catalog()?, call)),
+        Command::Compose(Deferred(arguments)) => compose::compose(&arguments),
+        Command::Send(arguments) => send::send(catalog()?, &arguments.0),
         Command::Serve(Deferred(arguments)) => serve::serve(catalog()?, arguments),
         Command::Webhook { asset } => webhook::webhook(&catalog()?, asset.as_deref()),
         Command::List { json } => Ok(list::list(&catalog()?, json)),

@@ -611,8 +611,10 @@ fn every_command_and_every_option_is_in_the_documents() {
 }
 
 #[test]
-fn every_part_of_an_invocation_is_in_the_manual_of_calling() {
-    let manual = fs::read_to_string(root().join("docs/calling.md")).unwrap();
+fn every_part_of_an_invocation_is_in_the_manuals_of_calling_and_of_messages() {
+    let manuals = ["docs/calling.md", "docs/messages.md"];
+    let manual = manuals.map(|name| fs::read_to_string(root().join(name)).unwrap());
+    let manual = manual.concat();
     let schema = fs::read_to_string(root().join("schemas/invocation.json")).unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let names = |properties: &Value| -> Vec<String> {
@@ -624,7 +626,7 @@ fn every_part_of_an_invocation_is_in_the_manual_of_calling() {
     for name in members.into_iter().chain(options) {
         assert!(
             manual.contains(&format!("`{name}`")),
-            "docs/calling.md lacks `{name}`"
+            "neither manual names `{name}`"
         );
     }
 }

@@ -24,6 +24,8 @@ mod trust;
 mod documents;
 // The real binary: one file per case under `tests/cases/cli`.
 mod cli;
+// Messages on their way to LINE: requests, delivery reports, fallbacks, media, `compose` and `send`.
+mod messages;
 // Exactly once: every message arrives at most once, whatever the connection does.
 mod delivery;
 // Rate budgets: calls wait for their turn instead of meeting LINE's 429.

@@ -44,10 +44,11 @@ fn serve(times: usize, each: impl Fn(TcpStream) + Send + 'static) -> (u16, JoinH
     (port, handle)
 }
 
-struct TlsWorld {
-    port: u16,
-    authority: String,
-    handle: JoinHandle<()>,
+/// A server over TLS.
+pub(crate) struct TlsWorld {
+    pub(crate) port: u16,
+    pub(crate) authority: String,
+    pub(crate) handle: JoinHandle<()>,
 }
 
 fn tls(times: usize) -> TlsWorld {
@@ -55,7 +56,10 @@ fn tls(times: usize) -> TlsWorld {
 }
 
 /// Does this with each connection over TLS, and ends it without a word.
-fn tls_with(times: usize, each: fn(&mut StreamOwned<ServerConnection, TcpStream>)) -> TlsWorld {
+pub(crate) fn tls_with(
+    times: usize,
+    each: impl Fn(&mut StreamOwned<ServerConnection, TcpStream>) + Send + 'static,
+) -> TlsWorld {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

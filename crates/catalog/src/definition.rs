@@ -84,6 +84,12 @@ pub struct Meta {
     /// Success statuses that mean "not ready yet, ask again", for `options.wait_ms`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<u16>,
+    /// The input (`section/name`) that takes messages: as people write them, or LINE's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<String>,
+    /// Whom a call sends something to, if anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sends: Option<Sends>,
     /// What to do about a refusal with a status, where it means something of its own here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub hints: BTreeMap<u16, String>,
@@ -112,6 +118,43 @@ impl Authorization {
     fn is_bearer(&self) -> bool {
         *self == Self::Bearer
     }
+}
+
+/// What a call sends to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sends {
+    /// What a delivery report calls it, such as `push`.
+    #[serde(rename = "as")]
+    pub name: String,
+    /// How many chats a call may reach.
+    pub reach: Reach,
+    /// How else the messages can be sent, for `options.fallback`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+}
+
+/// How many chats a call may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// One user, group or multi-person chat.
+    One,
+    /// More than one.
+    Many,
+}
+
+/// The action that sends the same messages where LINE takes no reply any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    /// Its name.
+    pub action: String,
+    /// The member of its JSON body that this action does not take, and that the caller gives beside
+    /// the others.
+    pub needs: String,
+    /// The member of this action's JSON body that stands for the effect: the same one is sent once.
+    pub once_per: String,
 }
 
 /// How a listing goes on from one page to the next.
@@ -300,12 +343,27 @@ pub struct Manifest {
     pub defaults: Defaults,
     /// The actions that `check` calls to see whether an asset works; they only read.
     pub check: Vec<String>,
+    /// The actions behind the command `send`.
+    pub send: Send,
     /// How the channel of a channel access token is learnt.
     pub channel_of_token: ChannelOfToken,
     /// What LINE sends by itself. It is left out where calls read the manifest, which need none of
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggers: Option<Triggers>,
+}
+
+/// The actions that send messages for the command `send`. Their inputs are `to`, `messages`,
+/// `replyToken` and `notificationDisabled`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    /// To one chat.
+    pub one: String,
+    /// To several users.
+    pub many: String,
+    /// In answer to an event.
+    pub reply: String,
 }
 
 /// The call that tells which channel a channel access token belongs to.

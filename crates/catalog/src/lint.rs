@@ -29,6 +29,7 @@ pub fn action(
     retry(action, &mut breaches);
     hints(action, &mut breaches);
     places(action, &mut breaches);
+    fallback(action, &mut breaches);
     for (part, schema) in [("inputs", &action.inputs), ("output", &action.output)] {
         references(
             &format!("/{part}"),
@@ -149,7 +150,9 @@ fn places(action: &Action, breaches: &mut Vec<Breach>) {
             place,
         )
     });
-    for (at, place) in resumes.chain(days) {
+    let messages = action.meta.messages.iter();
+    let messages = messages.map(|place| ("/meta/messages".to_owned(), place));
+    for (at, place) in resumes.chain(days).chain(messages) {
         let declared = place.split_once('/').is_some_and(|(name, input)| {
             // A section that is a reference names its inputs elsewhere.
             let section = section(action, name);
@@ -160,6 +163,21 @@ fn places(action: &Action, breaches: &mut Vec<Breach>) {
         if !declared {
             breaches.push(breach(&at, "no input of this `section/name` is declared"));
         }
+    }
+}
+
+/// What another way to send takes is there.
+fn fallback(action: &Action, breaches: &mut Vec<Breach>) {
+    let sends = action.meta.sends.as_ref();
+    let body = section(action, "json_body").and_then(properties);
+    if let Some(fallback) = sends.and_then(|sends| sends.fallback.as_ref())
+        && (action.meta.messages.is_none()
+            || !body.is_some_and(|body| body.contains_key(&fallback.once_per)))
+    {
+        breaches.push(breach(
+            "/meta/sends/fallback",
+            "it needs `meta.messages`, and `once_per` names a member of inputs.json_body",
+        ));
     }
 }
 
@@ -314,6 +332,17 @@ pub fn manifest(manifest: &Manifest, actions: &BTreeSet<&str>) -> Vec<Breach> {
     for name in &manifest.check {
         if !actions.contains(name.as_str()) {
             breaches.push(breach("/check", &format!("there is no action `{name}`")));
+        }
+    }
+    let send = &manifest.send;
+    for (part, name) in [
+        ("one", &send.one),
+        ("many", &send.many),
+        ("reply", &send.reply),
+    ] {
+        if !actions.contains(name.as_str()) {
+            let reason = format!("there is no action `{name}`");
+            breaches.push(breach(&format!("/send/{part}"), &reason));
         }
     }
     triggers(manifest.triggers.as_ref(), actions, &mut breaches);

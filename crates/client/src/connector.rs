@@ -7,11 +7,12 @@ use line_connector_core::auth::{Store, TokenIssuer};
 use line_connector_core::call::Pipeline;
 use line_connector_core::catalog::Catalog;
 use line_connector_core::documents::{Invocation, Output};
-use line_connector_core::host::{Clock, Connect, Files, Host, Random};
+use line_connector_core::host::{Clock, Connect, Files, Host, Media, Random};
 use line_connector_http::Transport;
 
 use crate::clock::SystemClock;
 use crate::files::SystemFiles;
+use crate::media::WebMedia;
 use crate::network::Internet;
 use crate::random::SystemRandom;
 use crate::tokens::LineTokens;
@@ -106,6 +107,7 @@ pub struct Builder {
     clock: Option<Box<dyn Clock>>,
     random: Option<Box<dyn Random>>,
     files: Option<Box<dyn Files>>,
+    media: Option<Box<dyn Media>>,
     issuer: Option<Box<dyn TokenIssuer>>,
     token_store: Option<Box<dyn Store>>,
     operator: Operator,
@@ -158,6 +160,12 @@ impl Builder {
         self
     }
 
+    /// Another way to look at the media of messages than the public web.
+    pub fn media(mut self, media: impl Media + 'static) -> Self {
+        self.media = Some(Box::new(media));
+        self
+    }
+
     /// Another way to get channel access tokens than LINE's token endpoint.
     pub fn token_issuer(mut self, issuer: impl TokenIssuer + 'static) -> Self {
         self.issuer = Some(Box::new(issuer));
@@ -186,6 +194,7 @@ impl Builder {
             files: self
                 .files
                 .unwrap_or_else(|| Box::new(SystemFiles::default())),
+            media: self.media.unwrap_or_else(|| Box::<WebMedia>::default()),
             issuer: self.issuer.unwrap_or_else(|| Box::new(LineTokens)),
             token_store: self.token_store,
             operator: self.operator,

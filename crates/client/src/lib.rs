@@ -9,6 +9,7 @@ mod connector;
 mod files;
 pub mod jwk;
 mod jwt;
+mod media;
 mod network;
 mod random;
 mod tokens;
@@ -18,6 +19,7 @@ pub use clock::SystemClock;
 pub use connector::{Builder, Connector};
 pub use files::SystemFiles;
 pub use line_connector_core::asset::Operator;
+pub use media::WebMedia;
 pub use network::Internet;
 pub use random::SystemRandom;
 pub use tokens::LineTokens;
@@ -26,7 +28,7 @@ pub use line_connector_core::auth::{Hold, Store, TokenIssuer};
 pub use line_connector_core::catalog::Catalog;
 pub use line_connector_core::documents::{Invocation, Options, Output};
 pub use line_connector_core::error::{Error, ExitCode, Kind, Outcome};
-pub use line_connector_core::host::{Clock, Files, Random};
+pub use line_connector_core::host::{Clock, Files, Media, Random};
 pub use line_connector_http::{Failure, Reply, Request, Secret, Transport};
 
 /// The manual's examples, as doctests.

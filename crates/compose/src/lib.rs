@@ -54,6 +54,7 @@ mod message;
 mod options;
 mod report;
 mod rich;
+mod sinch;
 mod stored;
 mod text;
 
@@ -65,6 +66,23 @@ pub use explain::schema;
 pub use options::{Choices, Emoji, Markdown, Options, Render, Split, TextChoice};
 use report::Place;
 pub use report::{Change, Code, Problem, What};
+pub use sinch::{SendRequest, send_request};
+
+/// Whether an item is to be composed: a text or a generic message. LINE's own objects, and what is
+/// neither, are left to LINE's rules.
+#[must_use]
+pub fn is_generic(item: &Value) -> bool {
+    match item {
+        Value::String(_) => true,
+        Value::Object(members) => {
+            !members.contains_key("type")
+                && members
+                    .keys()
+                    .any(|name| name.ends_with("_message") || name == "agent")
+        }
+        _ => false,
+    }
+}
 
 /// What items became.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What choices, cards and carousels become.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Render {
     /// A template where every part fits unchanged, otherwise Flex.
@@ -20,7 +21,7 @@ pub enum Render {
 }
 
 /// How texts are read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Markdown {
     /// As they are.
@@ -33,7 +34,7 @@ pub enum Markdown {
 }
 
 /// What `[emoji:PRODUCT:ID]` in a text is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Emoji {
     /// A LINE emoji.
@@ -44,7 +45,7 @@ pub enum Emoji {
 }
 
 /// What becomes of a text of more than 5,000 UTF-16 units or 20 LINE emoji.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
     /// Several messages.
@@ -55,7 +56,7 @@ pub enum Split {
 }
 
 /// What becomes of the choices of a choice message, and of the outer ones of a carousel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Choices {
     /// Buttons below the text.
@@ -68,7 +69,7 @@ pub enum Choices {
 }
 
 /// What a text choice without `postback_data` sends when it is tapped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TextChoice {
     /// A postback with data of its own: `KEY_TEXT`.
@@ -79,8 +80,8 @@ pub enum TextChoice {
 }
 
 /// How items are composed.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Options {
     /// What choices, cards and carousels become.
     pub render: Render,
@@ -111,4 +112,76 @@ pub struct Options {
     /// The messages that `template_message` names: `ID` or `ID/LANGUAGE`, and an item or a list of items
     /// in whose strings `${name}` stands for a parameter.
     pub templates: BTreeMap<String, Value>,
+}
+
+impl Options {
+    /// The names of all options.
+    pub const NAMES: &'static [&'static str] = &[
+        "render",
+        "strict",
+        "markdown",
+        "emoji",
+        "split",
+        "choices",
+        "text_choice",
+        "alt_text",
+        "key",
+        "video_thumbnail_url",
+        "audio_duration_ms",
+        "group",
+        "templates",
+    ];
+
+    /// Sets the option of that name.
+    ///
+    /// # Errors
+    ///
+    /// What the option should hold, in words.
+    pub fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
+        fn read<T: DeserializeOwned>(value: &Value, expected: &str) -> Result<T, String> {
+            T::deserialize(value).map_err(|_| expected.to_owned())
+        }
+        match name {
+            "render" => self.render = read(value, "\"auto\", \"template\" or \"flex\"")?,
+            "strict" => self.strict = read(value, "true or false")?,
+            "markdown" => self.markdown = markdown(value)?,
+            "emoji" => self.emoji = read(value, "\"on\" or \"off\"")?,
+            "split" => self.split = read(value, "\"auto\" or \"never\"")?,
+            "choices" => {
+                self.choices = read(value, "\"buttons\", \"quick_reply\" or \"confirm\"")?;
+            }
+            "text_choice" => self.text_choice = read(value, "\"postback\" or \"message\"")?,
+            "alt_text" => self.alt_text = Some(read(value, "a string")?),
+            "key" => self.key = Some(read(value, "a string")?),
+            "video_thumbnail_url" => self.video_thumbnail_url = Some(read(value, "a string")?),
+            "audio_duration_ms" => {
+                self.audio_duration_ms = Some(read(value, "a whole number of milliseconds")?);
+            }
+            "group" => self.group = read(value, "true or false")?,
+            "templates" => self.templates = read(value, "an object with a message by each name")?,
+            _ => return Err("one of the options that there are".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// An option that is not as usual.
+    #[must_use]
+    pub fn first_set(&self) -> Option<&'static str> {
+        if *self == Self::default() {
+            return None;
+        }
+        let [own, usual] = [self, &Self::default()].map(|options| serde_json::json!(options));
+        let mut names = Self::NAMES.iter().copied();
+        names.find(|name| own.get(name) != usual.get(name))
+    }
+}
+
+/// `true` and `false` stand for the usual way and for none.
+fn markdown(value: &Value) -> Result<Markdown, String> {
+    match value {
+        Value::Bool(true) => Ok(Markdown::Plain),
+        Value::Bool(false) => Ok(Markdown::Off),
+        value => Markdown::deserialize(value)
+            .map_err(|_| "true, false, \"off\", \"plain\" or \"rich\"".to_owned()),
+    }
 }

@@ -4,13 +4,18 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A JSON pointer into the items that the caller wrote: `/0/card_message/title`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place(String);
 
 impl Place {
+    /// The whole document.
+    pub(crate) fn root() -> Self {
+        Self(String::new())
+    }
+
     pub(crate) fn item(index: usize) -> Self {
         Self(format!("/{index}"))
     }
@@ -43,7 +48,7 @@ impl fmt::Display for Place {
 }
 
 /// What happened to a part of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// It became an object of another kind; nothing was lost.
@@ -67,30 +72,36 @@ impl What {
 }
 
 /// One thing that differs between what the caller wrote and what LINE gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// JSON pointer into the items that the caller wrote.
     pub path: String,
     /// What happened.
     pub what: What,
     /// The limit that made it necessary, where it was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// How much there was, in the unit of the limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<usize>,
     /// The same for people.
     pub message: String,
 }
 
 /// Why nothing was composed, as Sinch's reason codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
     /// The message is wrong.
     BadRequest,
     /// LINE has nothing like it.
     UnsupportedOperation,
+    /// LINE is not among the channels that may be used.
+    NoChannelsLeft,
+    /// The recipient is not known here.
+    ContactNotFound,
+    /// The recipient has no identity on LINE.
+    NoChannelIdentityForContact,
     /// LINE cannot fetch it: the URL is not HTTPS.
     MediaNotReachable,
     /// A text must be split, and `split` is `never`.
@@ -104,7 +115,7 @@ pub enum Code {
 }
 
 /// One reason why an item cannot become a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// JSON pointer into the items that the caller wrote.
     pub path: String,
@@ -113,13 +124,13 @@ pub struct Problem {
     /// What is wrong, in words that follow the path.
     pub message: String,
     /// What would be right.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// What was there instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use schemars::{Schema, schema_for};
+use line_connector_compose as compose;
+use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
@@ -117,6 +118,10 @@ pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
         .find(|entry| entry.name == name)?
         .family;
     let examples = catalog.examples(name);
+    let mut inputs = bundled(&action.inputs);
+    if let Some(place) = &action.meta.messages {
+        with_generic_messages(&mut inputs, place);
+    }
     Some(json!({
         "name": action.name,
         "family": family,
@@ -124,7 +129,7 @@ pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
         "description": action.description,
         "docs": action.meta.docs,
         "meta": action.meta,
-        "inputs": bundled(&action.inputs),
+        "inputs": inputs,
         "output": bundled(&action.output),
         "examples": examples,
     }))
@@ -157,6 +162,59 @@ pub fn bundled(schema: &Map<String, Value>) -> Value {
     bundle
 }
 
+/// Where the definition of a generic message stands in a bundle: the name of its own file.
+const GENERIC: &str = "message.json";
+
+/// A bundle whose messages, at `section/name`, may also be as people write them.
+fn with_generic_messages(bundle: &mut Value, place: &str) {
+    let (section, name) = place.split_once('/').unwrap_or_default();
+    let pointer = format!("/properties/{section}/properties/{name}");
+    let Some(messages) = bundle.pointer_mut(&pointer) else {
+        return;
+    };
+    let generic = json!({"$ref": format!("#/$defs/{GENERIC}")});
+    *messages = json!({
+        "title": "Messages",
+        "description": "Texts, messages as people write them, and LINE's own message objects, in any mix; or one \
+    of them. More than five of LINE's objects take several requests. How the former become the latter is up to the \
+    options.",
+        "anyOf": [
+            messages.take(),
+            {"type": "string", "minLength": 1},
+            generic.clone(),
+            {"type": "array", "minItems": 1, "items": {"anyOf": [
+                {"type": "string", "minLength": 1},
+                generic,
+                {"type": "object", "required": ["type"]},
+            ]}},
+        ],
+    });
+    let mut definition = compose::schema();
+    if let Some(members) = definition.as_object_mut() {
+        members.shift_remove("$schema");
+    }
+    within(&mut definition, &format!("#/$defs/{GENERIC}/$defs/"));
+    bundle["$defs"][GENERIC] = definition;
+}
+
+/// Turns a schema's references to its own definitions to where those stand in a bundle.
+fn within(schema: &mut Value, place: &str) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get_mut("$ref")
+                && let Some(name) = reference.strip_prefix("#/$defs/")
+            {
+                *reference = format!("{place}{name}");
+            }
+            members
+                .values_mut()
+                .for_each(|member| within(member, place));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| within(item, place)),
+        _ => {}
+    }
+}
+
 /// The same schema with its references turned to where a bundle holds their files.
 fn rewritten(from: &str, schema: &Value, found: &mut BTreeSet<String>) -> Value {
     match schema {
@@ -186,16 +244,15 @@ fn rewritten(from: &str, schema: &Value, found: &mut BTreeSet<String>) -> Value 
 /// The generated files under `schemas/`: their names and contents.
 #[must_use]
 pub fn schemas() -> Vec<(&'static str, String)> {
-    let files: [(&str, Schema); 5] = [
-        ("action.json", schema_for!(Action)),
-        ("manifest.json", schema_for!(Manifest)),
-        ("invocation.json", schema_for!(Invocation)),
-        ("output.json", schema_for!(Output)),
-        ("event.json", schema_for!(Event<'_>)),
+    let files = [
+        ("action.json", json!(schema_for!(Action))),
+        ("manifest.json", json!(schema_for!(Manifest))),
+        ("invocation.json", json!(schema_for!(Invocation))),
+        ("output.json", json!(schema_for!(Output))),
+        ("event.json", json!(schema_for!(Event<'_>))),
+        (GENERIC, compose::schema()),
     ];
-    files
-        .map(|(name, schema)| (name, pretty(&json!(schema))))
-        .into()
+    files.map(|(name, schema)| (name, pretty(&schema))).into()
 }
 
 /// JSON as it is committed and printed for people.

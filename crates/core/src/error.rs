@@ -97,6 +97,8 @@ pub enum Outcome {
     NotDone,
     /// The request may have reached LINE, and its answer is missing.
     Unknown,
+    /// Of several requests, LINE accepted those before the one that failed.
+    Partial,
 }
 
 /// One place that is wrong, or worth a warning.

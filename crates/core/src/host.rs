@@ -13,6 +13,7 @@ use line_connector_http::Transport;
 use crate::asset::{Network, Operator};
 use crate::auth::{Store, TokenIssuer};
 use crate::error::Error;
+use crate::media::Probe;
 
 /// The world of a [`Pipeline`](crate::call::Pipeline).
 pub struct Host {
@@ -24,6 +25,8 @@ pub struct Host {
     pub random: Box<dyn Random>,
     /// The files that documents and assets name.
     pub files: Box<dyn Files>,
+    /// The media that messages name.
+    pub media: Box<dyn Media>,
     /// Issues channel access tokens.
     pub issuer: Box<dyn TokenIssuer>,
     /// Keeps tokens for other processes; `None` keeps them to this one.
@@ -101,6 +104,17 @@ pub trait Files: Send + Sync {
     /// Where it cannot be created, or exists and is not to be overwritten:
     /// [`io::ErrorKind::PermissionDenied`] where the operator has not allowed it.
     fn create(&self, path: &str, overwrite: bool) -> io::Result<Box<dyn NewFile>>;
+}
+
+/// Media on the web, by the URL that a message gives. Whoever writes messages may be anybody: an
+/// implementation looks at nothing that only the operator can reach.
+pub trait Media: Send + Sync {
+    /// Sees the beginning of what a URL leads to, in so much time at most.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be fetched, in words.
+    fn probe(&self, url: &str, most: Duration) -> Result<Probe, String>;
 }
 
 /// A file that is being written, and is not there under its name until it is kept. Dropped, it

@@ -12,6 +12,7 @@ pub mod digest;
 mod json_strings;
 pub mod json_text;
 pub mod redact;
+pub mod media;
 pub mod upload;
 pub use line_connector_text::nearest;
 pub mod refusal;
@@ -33,3 +34,5 @@ pub mod host;
 pub mod call;
 
 pub mod describe;
+
+pub use line_connector_compose as compose;

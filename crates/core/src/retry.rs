@@ -103,6 +103,19 @@ pub fn derived_key(channel: &str, action: &str, idempotency_key: &str) -> String
     Uuid::new_v5(&KEYS, name.as_bytes()).to_string()
 }
 
+/// The retry key of a further request that belongs to one with this key: the `number`th, from 1 for the
+/// first beyond it.
+#[must_use]
+pub fn further_key(key: &str, number: usize) -> String {
+    Uuid::new_v5(&KEYS, format!("further:{number}:{key}").as_bytes()).to_string()
+}
+
+/// The retry key of what is sent instead of something that LINE takes once by itself.
+#[must_use]
+pub fn instead_key(once: &str) -> String {
+    Uuid::new_v5(&KEYS, format!("instead:{once}").as_bytes()).to_string()
+}
+
 /// A retry key from random bits.
 #[must_use]
 pub fn random_key(random: u128) -> String {

@@ -13,7 +13,8 @@ use line_connector_core::call::Pipeline;
 use line_connector_core::catalog::{Catalog, Defaults};
 use line_connector_core::documents::{Invocation, Output};
 use line_connector_core::error::{Error, Kind};
-use line_connector_core::host::{Clock, Connect, Files, Host, NewFile, Random};
+use line_connector_core::host::{Clock, Connect, Files, Host, Media, NewFile, Random};
+use line_connector_core::media::Probe;
 use line_connector_http::Transport;
 
 /// A host that has nothing to offer.
@@ -50,6 +51,12 @@ impl Clock for Nothing {
 impl Random for Nothing {
     fn bits(&self) -> u128 {
         7
+    }
+}
+
+impl Media for Nothing {
+    fn probe(&self, _: &str, _: Duration) -> Result<Probe, String> {
+        Err("there is no network".to_owned())
     }
 }
 
@@ -96,6 +103,7 @@ pub unsafe extern "C" fn plan(document: *mut u8, length: usize) -> u64 {
         clock: Box::new(Nothing),
         random: Box::new(Nothing),
         files: Box::new(Nothing),
+        media: Box::new(Nothing),
         issuer: Box::new(Nothing),
         token_store: None,
         operator: Operator::default(),

@@ -133,7 +133,7 @@ fn proxy(url: &Secret) -> Result<ureq::Proxy, UnusableSetting> {
     }
 }
 
-fn roots(pem: &[u8]) -> Result<RootCerts, UnusableSetting> {
+pub(crate) fn roots(pem: &[u8]) -> Result<RootCerts, UnusableSetting> {
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
     for item in parse_pem(pem) {
         match item {

@@ -6,6 +6,7 @@ mod action;
 mod attempts;
 mod caches;
 mod files;
+mod messages;
 mod pages;
 mod permits;
 mod progress;
@@ -39,6 +40,7 @@ use action::ResolvedAction;
 use attempts::{AttemptContext, Exchange};
 use caches::Caches;
 use files::{Saving, digest};
+pub use messages::{MAX_MESSAGES, compose};
 use progress::Patience;
 
 /// Makes calls: a catalog, the world, and what calls share. Every method may be called from any
@@ -67,6 +69,9 @@ struct Call<'a> {
     asset: &'a Asset,
 }
 
+/// How one request of a call is made: sent or shown.
+type Step = fn(&Pipeline, Invocation) -> Answer;
+
 impl Pipeline {
     /// A pipeline over a catalog.
     #[must_use]
@@ -90,7 +95,7 @@ impl Pipeline {
     /// Makes one call, and those that belong to it: further pages, questions after its end.
     #[must_use]
     pub fn call(&self, invocation: Invocation) -> Output {
-        self.whole(invocation).redacted()
+        self.with_messages(invocation, Self::whole).redacted()
     }
 
     fn whole(&self, invocation: Invocation) -> Answer {
@@ -143,7 +148,8 @@ impl Pipeline {
     /// credentials.
     #[must_use]
     pub fn plan(&self, invocation: Invocation) -> Output {
-        self.answer(invocation, Self::show).redacted()
+        let show: Step = |pipeline, invocation| pipeline.answer(invocation, Self::show);
+        self.with_messages(invocation, show).redacted()
     }
 
     /// What `call` and `plan` share: the asset, the report, the errors, the secrets.
@@ -512,6 +518,22 @@ impl Pipeline {
             .validation
             .unwrap_or(self.catalog.manifest().defaults.validation)
     }
+}
+
+/// Puts a member into a section, which is made if it is not there.
+fn insert(inputs: &mut Map<String, Value>, section: &str, name: &str, value: Value) {
+    let members = inputs
+        .entry(section)
+        .or_insert_with(|| Value::Object(Map::new()));
+    if let Some(members) = members.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+/// Takes a member out of a section.
+fn remove(inputs: &mut Map<String, Value>, section: &str, name: &str) -> Option<Value> {
+    let members = inputs.get_mut(section)?.as_object_mut()?;
+    members.shift_remove(name)
 }
 
 /// When the request may be repeated: an input can make it go on where the one before it stopped.

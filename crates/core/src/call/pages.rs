@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::action::ResolvedAction;
-use super::{Answer, Pipeline};
+use super::{Answer, Pipeline, insert};
 use crate::documents::{Invocation, Output};
 use crate::error::{Detail, Error, Kind};
 use crate::request;
@@ -78,13 +78,12 @@ fn parameter<'a>(invocation: &'a Invocation, pages: &Pages) -> Option<&'a Value>
 }
 
 fn set_parameter(invocation: &mut Invocation, pages: &Pages, value: Value) {
-    let parameters = invocation
-        .inputs
-        .entry("parameters")
-        .or_insert_with(|| json!({}));
-    if let Some(parameters) = parameters.as_object_mut() {
-        parameters.insert(pages.parameter.clone(), value);
-    }
+    insert(
+        &mut invocation.inputs,
+        "parameters",
+        &pages.parameter,
+        value,
+    );
 }
 
 /// How many pages a listing has at most: with 1000 items each, ten million.

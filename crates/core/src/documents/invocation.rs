@@ -4,6 +4,7 @@ use std::ops::{Deref, RangeInclusive};
 use std::sync::Arc;
 
 use line_connector_catalog::definition::Validation;
+use line_connector_compose as compose;
 use line_connector_http::REDACTED;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,7 @@ pub struct Invocation {
 
 /// How a call is made. What is missing is taken from the manifest.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Options {
     /// How long one attempt may take, milliseconds, from connecting to the last byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +92,37 @@ pub struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = *ITEMS.start()))]
     pub max_items: Option<u64>,
+    /// What to do where LINE surely takes the messages no more this way, as after a reply token has
+    /// expired: send them in another, to whom the inputs name. Never where LINE may have sent them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackTo>,
+    /// Whether the media of the messages are looked at before they are sent: LINE fetches them only when
+    /// somebody opens the chat, and tells nobody of a picture that is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_check: Option<MediaCheck>,
+    /// How messages that are not LINE's own objects become such.
+    #[serde(flatten)]
+    pub compose: compose::Options,
+}
+
+/// What media that LINE cannot show mean for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaCheck {
+    /// Nothing: they are not looked at.
+    Off,
+    /// A warning.
+    Warn,
+    /// Nothing is sent.
+    Fail,
+}
+
+/// The other way that messages may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FallbackTo {
+    /// As a push, which counts toward the month's quota.
+    Push,
 }
 
 /// The asset's parameters as they came, all taken for secrets until `asset` has sorted them. A copy
@@ -223,8 +255,29 @@ impl Invocation {
 }
 
 impl Options {
+    /// An option that means something only where there are messages.
+    pub(crate) fn about_messages(&self) -> Option<&'static str> {
+        let fallback = self.fallback.map(|_| "fallback");
+        let media = self.media_check.map(|_| "media_check");
+        fallback.or(media).or_else(|| self.compose.first_set())
+    }
+
+    /// Takes the members of `options`.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidDocument`] with every place that is wrong.
+    pub fn from_members(members: Map<String, Value>) -> Result<Self, Error> {
+        let mut details = Vec::new();
+        let options = Self::read(members, &mut details);
+        if details.is_empty() {
+            return Ok(options);
+        }
+        Err(Error::new(Kind::InvalidDocument, "the options are wrong").with_details(details))
+    }
+
     fn read(members: Map<String, Value>, details: &mut Vec<Detail>) -> Self {
-        const NAMES: [&str; 10] = [
+        const NAMES: [&str; 12] = [
             "timeout_ms",
             "attempts",
             "idempotency_key",
@@ -235,10 +288,13 @@ impl Options {
             "max_wait_ms",
             "all_pages",
             "max_items",
+            "fallback",
+            "media_check",
         ];
         let mut options = Self::default();
         for (key, value) in members {
-            if value.is_null() && NAMES.contains(&key.as_str()) {
+            let is_known = |key| NAMES.contains(&key) || compose::Options::NAMES.contains(&key);
+            if value.is_null() && is_known(key.as_str()) {
                 continue;
             }
             let read = match key.as_str() {
@@ -259,8 +315,12 @@ impl Options {
                 }
                 "all_pages" => boolean(&value).map(|yes| options.all_pages = Some(yes)),
                 "max_items" => whole(&value, &ITEMS).map(|most| options.max_items = Some(most)),
+                "media_check" => media_check(&value).map(|check| options.media_check = Some(check)),
+                "fallback" => fallback(&value).map(|way| options.fallback = Some(way)),
+                key if compose::Options::NAMES.contains(&key) => options.compose.set(key, &value),
                 key => {
-                    details.push(unknown(key, "/options", &NAMES));
+                    let known = [NAMES.as_slice(), compose::Options::NAMES].concat();
+                    details.push(unknown(key, "/options", &known));
                     continue;
                 }
             };
@@ -298,6 +358,14 @@ fn boolean(value: &Value) -> Result<bool, String> {
 
 fn validation(value: &Value) -> Result<Validation, String> {
     Validation::deserialize(value).map_err(|_| "\"strict\" or \"off\"".to_owned())
+}
+
+fn fallback(value: &Value) -> Result<FallbackTo, String> {
+    FallbackTo::deserialize(value).map_err(|_| "\"push\"".to_owned())
+}
+
+fn media_check(value: &Value) -> Result<MediaCheck, String> {
+    MediaCheck::deserialize(value).map_err(|_| "\"off\", \"warn\" or \"fail\"".to_owned())
 }
 
 fn path(value: &Value) -> Result<String, String> {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use line_connector_compose::Change;
 use line_connector_http::Headers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::delivery::Delivery;
 use super::headers;
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::json_text::JsonText;
@@ -45,6 +47,12 @@ pub struct Output {
     /// With `--dry-run`: the request that would be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<PlannedRequest>,
+    /// With `--dry-run`, where the messages take more than one request: the further ones, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_requests: Vec<PlannedRequest>,
+    /// What became of the messages, for actions that send some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
     /// What went wrong. Present on every failure, absent on every success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,
@@ -66,6 +74,18 @@ pub struct PlannedRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub body: Option<JsonText>,
+}
+
+impl PlannedRequest {
+    fn redact(&mut self, redactor: &Redactor) {
+        redactor.text(&mut self.url);
+        self.headers
+            .values_mut()
+            .for_each(|value| redactor.text(value));
+        if let Some(body) = &mut self.body {
+            body.redact(redactor);
+        }
+    }
 }
 
 /// A file that came as the response body.
@@ -162,9 +182,34 @@ pub struct CallReport {
     pub waited_ms: Option<u64>,
     /// How long the call took, milliseconds.
     pub elapsed_ms: u64,
+    /// Where the messages took more than one request: what became of each that was sent, in order. LINE
+    /// counts the people of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<PartReport>,
+    /// What became of messages that were not LINE's own, where it differs from what was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub composed: Vec<Change>,
     /// What may be wrong, though LINE leaves it open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Detail>,
+}
+
+/// One of several requests that the messages of one call took.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct PartReport {
+    /// How it was sent: `push`, `reply`.
+    pub sent_as: String,
+    /// How many message objects it carried.
+    pub messages: usize,
+    /// LINE's HTTP status code, if it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<u16>,
+    /// LINE's id of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The `X-Line-Retry-Key` that it carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_key: Option<String>,
 }
 
 /// How many details an output has.
@@ -219,6 +264,19 @@ impl From<&Error> for ErrorReport {
     }
 }
 
+impl From<ErrorReport> for Error {
+    fn from(report: ErrorReport) -> Self {
+        Self {
+            kind: report.kind,
+            message: report.message,
+            outcome: report.outcome,
+            details: report.details,
+            hint: Some(report.hint),
+            retryable: report.retryable,
+        }
+    }
+}
+
 impl From<&Error> for Output {
     fn from(error: &Error) -> Self {
         Self {
@@ -267,14 +325,17 @@ impl Output {
             body.redact(redactor);
         }
         if let Some(request) = &mut self.request {
-            redactor.text(&mut request.url);
-            request
-                .headers
-                .values_mut()
-                .for_each(|value| redactor.text(value));
-            if let Some(body) = &mut request.body {
-                body.redact(redactor);
-            }
+            request.redact(redactor);
+        }
+        self.further_requests
+            .iter_mut()
+            .for_each(|request| request.redact(redactor));
+        if let Some(reason) = self
+            .delivery
+            .as_mut()
+            .and_then(|delivery| delivery.reason.as_mut())
+        {
+            redactor.text(&mut reason.description);
         }
         let is_unknown = |error: &ErrorReport| error.kind == Kind::UnknownAction;
         if self.error.as_ref().is_some_and(is_unknown)
@@ -290,7 +351,9 @@ impl Output {
                 .for_each(|detail| detail.redact(redactor));
         }
         if let Some(meta) = &mut self.meta {
-            meta.request_id.iter_mut().for_each(|id| redactor.text(id));
+            let parts = meta.requests.iter_mut().map(|part| &mut part.request_id);
+            let ids = parts.chain([&mut meta.request_id]).flatten();
+            ids.for_each(|id| redactor.text(id));
             meta.warnings
                 .iter_mut()
                 .for_each(|detail| detail.redact(redactor));

@@ -1,0 +1,88 @@
+//! `compose`: messages as people write them, as LINE's objects. Nothing is sent.
+
+use line_connector_client::{Error, ExitCode, Kind};
+use line_connector_core::call;
+use line_connector_core::documents::{Options, json};
+use serde_json::{Map, Value, json};
+
+use crate::args::{ComposeArguments, Content};
+use crate::terminal::{input, print};
+
+/// Writes the objects, how many requests they take, and what became of what was written.
+pub(crate) fn compose(arguments: &ComposeArguments) -> Result<ExitCode, Error> {
+    let mut members = options(&arguments.content);
+    let written = if arguments.text {
+        Value::from(text(&read(&arguments.content)?)?)
+    } else {
+        match document(&read(&arguments.content)?)? {
+            // As in an invocation: messages, and how they are composed.
+            Value::Object(mut whole) if whole.contains_key("messages") => {
+                if let Some(Value::Object(own)) = whole.shift_remove("options") {
+                    members.extend(own);
+                }
+                whole.shift_remove("messages").unwrap_or_default()
+            }
+            other => other,
+        }
+    };
+    let options = Options::from_members(members)?;
+    let composed = call::compose(&written, &options.compose)?;
+    let requests = composed.messages.len().div_ceil(call::MAX_MESSAGES);
+    let mut document = json!({
+        "messages": composed.messages,
+        "requests": requests,
+        "composed": composed.report,
+    });
+    if let (Some(document), false) = (document.as_object_mut(), composed.request.is_empty()) {
+        document.insert("request".to_owned(), Value::Object(composed.request));
+    }
+    Ok(print(&format!("{document}\n")))
+}
+
+/// The options that the command line gives.
+pub(crate) fn options(content: &Content) -> Map<String, Value> {
+    let words = [("markdown", &content.markdown), ("render", &content.render)];
+    let words = words
+        .into_iter()
+        .filter_map(|(name, word)| Some((name.to_owned(), Value::from(word.as_deref()?))));
+    let strict = content
+        .strict
+        .then(|| ("strict".to_owned(), Value::Bool(true)));
+    words.chain(strict).collect()
+}
+
+/// The file of the command line, or standard input.
+pub(crate) fn read(content: &Content) -> Result<Vec<u8>, Error> {
+    match content
+        .file
+        .as_deref()
+        .filter(|path| path.as_os_str() != "-")
+    {
+        None => input(),
+        Some(path) => std::fs::read(path).map_err(|error| {
+            let message = format!("{} cannot be read: {error}", path.display());
+            Error::new(Kind::Usage, message)
+        }),
+    }
+}
+
+/// Bytes as a text, without the line end that every command ends its output with.
+pub(crate) fn text(bytes: &[u8]) -> Result<String, Error> {
+    let text = json::decoded(bytes)
+        .map_err(|reason| Error::new(Kind::InvalidDocument, format!("the text {reason}")))?;
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.trim().is_empty() {
+        return Err(Error::new(Kind::InvalidDocument, "there is no text"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Bytes as JSON.
+pub(crate) fn document(bytes: &[u8]) -> Result<Value, Error> {
+    json::read(bytes).map_err(|unreadable| {
+        let message = format!("the messages cannot be read: {unreadable}");
+        Error::new(Kind::InvalidDocument, message).with_hint(
+            "give JSON: a string, a message or a list of messages; for a text use `--text`",
+        )
+    })
+}
