@@ -1,5 +1,5 @@
-//! The components of Flex messages: which may be where, and what each requires. Of sizes, spacings and
-//! offsets, only common mistakes are checked.
+//! The components of Flex messages: which may be where, what each requires, and how lengths are
+//! written.
 
 use super::action::{self, ActionSlot};
 use super::object::{Need, Object};
@@ -8,6 +8,10 @@ const IN_BOX: [&str; 6] = ["box", "button", "image", "text", "separator", "fille
 const IN_BASELINE: [&str; 3] = ["icon", "text", "filler"];
 
 const SPACING_KEYWORDS: [&str; 7] = ["none", "xs", "sm", "md", "lg", "xl", "xxl"];
+const BORDER_KEYWORDS: [&str; 6] = ["none", "light", "normal", "medium", "semi-bold", "bold"];
+const SIZE_KEYWORDS: [&str; 11] = [
+    "xxs", "xs", "sm", "md", "lg", "xl", "xxl", "3xl", "4xl", "5xl", "full",
+];
 
 /// Checks a box, whose `type` is known already.
 pub(super) fn check_box(object: &Object<'_>) {
@@ -28,6 +32,14 @@ pub(super) fn check_box(object: &Object<'_>) {
         color(object, key);
     }
     spacing(object, "spacing");
+    for side in ["All", "Top", "Bottom", "Start", "End"] {
+        measure(object, &format!("padding{side}"), &SPACING_KEYWORDS, 0.0);
+    }
+    measure(object, "cornerRadius", &SPACING_KEYWORDS, 0.0);
+    measure(object, "borderWidth", &BORDER_KEYWORDS, 0.0);
+    for key in ["width", "maxWidth", "height", "maxHeight"] {
+        measure(object, key, &[], 0.0);
+    }
     common_properties(object);
     let sides = ["center", "flex-start", "flex-end"];
     object.choice("alignItems", Need::Optional, &sides);
@@ -92,6 +104,7 @@ fn text(object: &Object<'_>) {
         style(span);
     }
     style(object);
+    measure(object, "lineSpacing", &[], 0.0);
     object.boolean("wrap", Need::Optional);
     object.integer("maxLines", Need::Optional, 0..=i64::MAX);
     tap_action(object, ActionSlot::FlexOther, Need::Optional);
@@ -116,8 +129,11 @@ fn common_properties(object: &Object<'_>) {
     object.choice("position", Need::Optional, &["relative", "absolute"]);
     object.choice("align", Need::Optional, &["start", "end", "center"]);
     object.choice("gravity", Need::Optional, &["top", "bottom", "center"]);
-    // Empty optional strings are refused like empty required ones.
-    object.string("size", Need::Optional);
+    measure(object, "size", &SIZE_KEYWORDS, 0.0);
+    for side in ["Top", "Bottom", "Start", "End"] {
+        let key = format!("offset{side}");
+        measure(object, &key, &SPACING_KEYWORDS, f64::NEG_INFINITY);
+    }
 }
 
 fn tap_action(object: &Object<'_>, slot: ActionSlot, need: Need) {
@@ -146,6 +162,20 @@ fn spacing(object: &Object<'_>, key: &str) {
         number.starts_with(|first: char| first.is_ascii_digit()) && number.parse::<f64>().is_ok()
     });
     if !pixels && !SPACING_KEYWORDS.contains(&text) {
+        object.reject(key, "invalid property");
+    }
+}
+
+/// A keyword, or a number from `least` on of pixels or percent. Empty optional strings are refused like
+/// empty required ones.
+fn measure(object: &Object<'_>, key: &str, keywords: &[&str], least: f64) {
+    let Some(text) = object.string(key, Need::Optional) else {
+        return;
+    };
+    let number = text.strip_suffix("px").or_else(|| text.strip_suffix('%'));
+    let number = number.and_then(|number| number.parse::<f64>().ok());
+    let fits = number.is_some_and(|number| number.is_finite() && number >= least);
+    if !fits && !keywords.contains(&text) {
         object.reject(key, "invalid property");
     }
 }

@@ -206,6 +206,49 @@ fn uris_of_actions_have_no_blanks_and_lead_to_no_apk() {
 }
 
 #[test]
+fn lengths_of_flex_components_are_numbers_with_a_unit_or_keywords() {
+    let component = |kind: &str, key: &str, value: &str| {
+        let mut component = match kind {
+            "text" => json!({ "type": "text", "text": "a" }),
+            "image" => json!({ "type": "image", "url": "https://a.example/p.png" }),
+            _ => json!({ "type": "box", "layout": "vertical", "contents": [] }),
+        };
+        component[key] = json!(value);
+        let body = json!({ "type": "box", "layout": "vertical", "contents": [component] });
+        json!({ "type": "flex", "altText": "a", "contents": { "type": "bubble", "body": body } })
+    };
+    for (kind, key, value, is_taken) in [
+        ("text", "offsetTop", "-2px", true),
+        ("box", "offsetEnd", "-20.5%", true),
+        ("text", "offsetTop", "xl", true),
+        ("text", "offsetTop", "2", false),
+        ("text", "offsetTop", "2em", false),
+        ("text", "offsetTop", "", false),
+        ("box", "paddingAll", "10%", true),
+        ("box", "paddingTop", "-4px", false),
+        ("box", "width", "50%", true),
+        ("box", "width", "lg", false),
+        ("box", "height", "", false),
+        ("box", "cornerRadius", "100px", true),
+        ("box", "cornerRadius", "round", false),
+        ("box", "borderWidth", "semi-bold", true),
+        ("box", "borderWidth", "thin", false),
+        ("image", "size", "5xl", true),
+        ("image", "size", "nanpx", false),
+        ("text", "size", "14px", true),
+        ("text", "lineSpacing", "20px", true),
+        ("text", "lineSpacing", "md", false),
+    ] {
+        let message = component(kind, key, value);
+        assert_eq!(accepted(&message), is_taken, "{kind} {key} {value}");
+        if !is_taken {
+            let place = violation(&message).0;
+            assert_eq!(place, format!("/body/contents/0/{key}"), "{value}");
+        }
+    }
+}
+
+#[test]
 fn carousels_have_columns_of_one_kind() {
     let carousel = |columns: Value| {
         json!({ "type": "template", "altText": "a",
