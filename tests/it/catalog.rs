@@ -435,6 +435,25 @@ fn a_refusal_is_explained_by_the_action_that_met_it() {
             Kind::BadRequest,
             "30 days",
         ),
+    ] {
+        world.fault(json!({"kind": "status", "code": status}));
+        let error = ask(&world, action, &inputs).error.unwrap();
+        assert_eq!(error.kind, kind, "{action}");
+        assert!(error.hint.contains(words), "{action}: {}", error.hint);
+        let about_users = action == "get_profile";
+        assert_eq!(
+            error.hint.contains("blocked"),
+            about_users,
+            "{action}: {}",
+            error.hint
+        );
+    }
+}
+
+#[test]
+fn a_refusal_of_another_status_names_its_own_cause() {
+    let world = World::new();
+    for (action, inputs, status, kind, words) in [
         (
             "get_content",
             json!({"messageId": "999"}),
@@ -482,13 +501,6 @@ fn a_refusal_is_explained_by_the_action_that_met_it() {
         let error = ask(&world, action, &inputs).error.unwrap();
         assert_eq!(error.kind, kind, "{action}");
         assert!(error.hint.contains(words), "{action}: {}", error.hint);
-        let about_users = action == "get_profile";
-        assert_eq!(
-            error.hint.contains("blocked"),
-            about_users,
-            "{action}: {}",
-            error.hint
-        );
     }
 }
 
@@ -812,6 +824,29 @@ fn an_empty_field_of_a_form_chooses_no_variant() {
         places.sort();
         assert_eq!(told, places, "{fields}");
     }
+    let form = form(
+        json!({"client_id": "1", "client_secret": "s", "client_assertion_type": "", "client_assertion": ""}),
+    );
+    for (_, message, hint) in hints("issue_stateless_channel_access_token", &form) {
+        assert_eq!(
+            (message.as_str(), hint.as_str()),
+            (
+                "is empty",
+                "leave the property out instead of giving it empty"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_status_that_is_asked_for_twice_only_warns() {
+    let output = plan(
+        "get_a_list_of_coupons",
+        &json!({}),
+        &json!({"status": ["DRAFT", "DRAFT"]}),
+    );
+    assert!(output.error.is_none(), "{}", output.render());
+    assert_eq!(output.meta.unwrap().warnings[0].path, "/parameters/status");
 }
 
 /// The details of an error: place, message, hint.
@@ -1016,114 +1051,85 @@ fn what_is_empty_is_explained_by_the_place_it_stands_in() {
     }
 }
 
+/// The one mistake of these inputs is told once, at its place.
+fn tells_one(action: &str, inputs: &Value, path: &str) {
+    let told = hints(action, inputs);
+    assert_eq!(told.len(), 1, "{inputs} {told:?}");
+    assert_eq!(told[0].0, path, "{inputs} {told:?}");
+}
+
 #[test]
-fn a_relation_to_what_is_wrong_by_itself_is_no_second_mistake() {
-    let push = |message: Value| json!({"to": USER, "messages": [message]});
-    let button = |text: &str| json!({"type": "message", "label": "a", "text": text});
-    let carousel = |columns: Value| {
-        push(
-            json!({"type": "template", "altText": "a", "template": {"type": "carousel", "columns": columns}}),
-        )
+fn a_relation_to_a_wrong_part_of_a_message_is_no_second_mistake() {
+    let tells_one = |template: Value, path: &str| {
+        let message = json!({"type": "template", "altText": "a", "template": template});
+        let inputs = json!({"to": USER, "messages": [message]});
+        let path = format!("/json_body/messages/0/template{path}");
+        tells_one("send_push_message", &inputs, &path);
     };
-    let columns = "/json_body/messages/0/template/columns";
-    let action = "/json_body/messages/0/template/actions/0";
-    let buttons = |action: Value| {
-        push(
-            json!({"type": "template", "altText": "a", "template": {"type": "buttons", "text": "t", "actions": [action]}}),
-        )
-    };
-    let picker = json!({"type": "datetimepicker", "label": "a", "data": "d", "mode": "date", "min": "2026-02-30", "max": "2026-01-01"});
+    let actions = json!([{"type": "message", "label": "a", "text": "a"}]);
+    let column = |text: &str| json!({"text": text, "actions": actions});
+    let titled = |text: &str| json!({"text": text, "title": "", "actions": actions});
+    let carousel = |columns: Value| json!({"type": "carousel", "columns": columns});
+    let buttons = |action: Value| json!({"type": "buttons", "text": "t", "actions": [action]});
+    let empty = json!({"text": "x", "actions": []});
+    tells_one(carousel(json!([empty, column("y")])), "/columns/0/actions");
+    tells_one(carousel(json!([column("x"), empty])), "/columns/1/actions");
+    tells_one(
+        carousel(json!([titled("x"), column("y")])),
+        "/columns/0/title",
+    );
+    tells_one(
+        carousel(json!([column("x"), titled("y")])),
+        "/columns/1/title",
+    );
+    let long = titled(&"x".repeat(61));
+    tells_one(carousel(json!([long])), "/columns/0/title");
     let postback =
         json!({"type": "postback", "label": "a", "data": "d", "displayText": "a", "text": ""});
-    let narrow = |part: &str, value: Value| {
-        let mut inputs = json!({"messages": [{"type": "text", "text": "a"}]});
-        inputs[part] = value;
-        inputs
-    };
-    let audience = json!({"type": "audience", "audienceGroupId": 1});
+    tells_one(buttons(postback), "/actions/0/text");
+    let picker = json!({"type": "datetimepicker", "label": "a", "data": "d", "mode": "date", "min": "2026-02-30", "max": "2026-01-01"});
+    tells_one(buttons(picker), "/actions/0/min");
+}
+
+#[test]
+fn a_relation_to_a_wrong_input_is_no_second_mistake() {
     let units =
         |from: &str, to: &str| json!({"customAggregationUnit": "a", "from": from, "to": to});
-    let age = json!({"demographic": {"type": "age", "gte": "", "lt": "age_20"}});
-    let ages = json!({"demographic": {"type": "age", "gte": "age_20", "lt": "old"}});
-    for (action, inputs, path) in [
+    for (from, to, wrong) in [
+        ("99999999", "20260101", "from"),
+        ("20260101", "20250000", "to"),
+        // Where both are right by themselves, the relation is told.
+        ("20260102", "20260101", "to"),
+    ] {
+        let path = format!("/parameters/{wrong}");
+        tells_one("get_statistics_per_unit", &units(from, to), &path);
+    }
+    let audience = json!({"type": "audience", "audienceGroupId": 1});
+    for (part, value, path) in [
         (
-            "send_push_message",
-            carousel(
-                json!([{"text": "x", "actions": []}, {"text": "y", "actions": [button("a")]}]),
-            ),
-            format!("{columns}/0/actions"),
+            "filter",
+            json!({"demographic": {"type": "age", "gte": "", "lt": "age_20"}}),
+            "/demographic/gte",
         ),
         (
-            "send_push_message",
-            carousel(
-                json!([{"text": "x", "title": "", "actions": [button("a")]}, {"text": "y", "actions": [button("a")]}]),
-            ),
-            format!("{columns}/0/title"),
+            "filter",
+            json!({"demographic": {"type": "age", "gte": "age_20", "lt": "old"}}),
+            "/demographic/lt",
         ),
         (
-            "send_push_message",
-            carousel(
-                json!([{"text": "x", "actions": [button("a")]}, {"text": "y", "title": "", "actions": [button("a")]}]),
-            ),
-            format!("{columns}/1/title"),
+            "recipient",
+            json!({"type": "operator", "and": [audience], "or": null}),
+            "/or",
         ),
         (
-            "send_push_message",
-            carousel(json!([{"text": "x".repeat(61), "title": "", "actions": [button("a")]}])),
-            format!("{columns}/0/title"),
-        ),
-        (
-            "send_push_message",
-            buttons(postback),
-            format!("{action}/text"),
-        ),
-        (
-            "send_push_message",
-            buttons(picker),
-            format!("{action}/min"),
-        ),
-        (
-            "get_statistics_per_unit",
-            units("99999999", "20260101"),
-            "/parameters/from".into(),
-        ),
-        (
-            "get_statistics_per_unit",
-            units("20260101", "20250000"),
-            "/parameters/to".into(),
-        ),
-        (
-            "send_narrowcast_message",
-            narrow("filter", age),
-            "/json_body/filter/demographic/gte".into(),
-        ),
-        (
-            "send_narrowcast_message",
-            narrow("filter", ages),
-            "/json_body/filter/demographic/lt".into(),
-        ),
-        (
-            "send_narrowcast_message",
-            narrow(
-                "recipient",
-                json!({"type": "operator", "and": [audience], "or": null}),
-            ),
-            "/json_body/recipient/or".into(),
-        ),
-        (
-            "send_narrowcast_message",
-            narrow(
-                "limit",
-                json!({"upToRemainingQuota": "", "forbidPartialDelivery": true}),
-            ),
-            "/json_body/limit/upToRemainingQuota".into(),
+            "limit",
+            json!({"upToRemainingQuota": "", "forbidPartialDelivery": true}),
+            "/upToRemainingQuota",
         ),
     ] {
-        let told = hints(action, &inputs);
-        assert_eq!(told.len(), 1, "{inputs} {told:?}");
-        assert_eq!(told[0].0, path, "{inputs} {told:?}");
+        let mut inputs = json!({"messages": [{"type": "text", "text": "a"}]});
+        inputs[part] = value;
+        let path = format!("/json_body/{part}{path}");
+        tells_one("send_narrowcast_message", &inputs, &path);
     }
-    // Where both are right by themselves, the relation is told.
-    let told = hints("get_statistics_per_unit", &units("20260102", "20260101"));
-    assert_eq!(told[0].0, "/parameters/to");
 }

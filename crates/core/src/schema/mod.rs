@@ -32,6 +32,7 @@ pub(crate) use explain::MISSING;
 use explain::{Failure, explain};
 use finding::{Finding, Judge, step};
 pub use generated::accepts;
+use keyword::REFUSED;
 use prune::{Answers, InstanceNames};
 use references::Documents;
 use secrets::Secrets;
@@ -253,6 +254,11 @@ fn hint_at_nothing(validator: &Validator, instance: &Value, findings: &mut [Find
             "leave the property out instead of giving it empty"
         };
         finding.detail.hint = Some(hint.to_owned());
+        if finding.detail.message == REFUSED
+            && instance.pointer(path).is_some_and(|value| value == "")
+        {
+            finding.detail.message = "is empty".into();
+        }
     }
 }
 

@@ -71,7 +71,8 @@ pub(super) fn check(action: &Object<'_>, slot: ActionSlot) {
             let schemes = &["http", "https", "line", "tel"];
             action.uri("uri", Need::Required, 1000, schemes);
             let uri = action.fields.get("uri").and_then(Value::as_str);
-            if uri.is_some_and(|uri| uri.ends_with(".apk")) {
+            let ending = uri.and_then(|uri| uri.rsplit_once('.'));
+            if ending.is_some_and(|(_, ending)| ending == "apk") {
                 action.reject("uri", "invalid uri");
             }
             if let Some(desktop) = action.object("altUri", Need::Optional) {
