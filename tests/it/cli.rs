@@ -173,6 +173,25 @@ fn an_action_of_a_folder_outside_the_repository_runs_without_a_rebuild() {
 }
 
 #[test]
+fn what_an_action_says_of_its_inputs_is_about_inputs_that_it_has() {
+    let file = include_str!("../cases/added/get_my_bot_info.yaml");
+    for (meta, line) in [
+        ("years_back: {parameters/from: 3}", 22),
+        ("years_back: {from: 3}", 22),
+        ("resumes_with: json_body/key", 22),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let wrong = file.replace("  success: [200]", &format!("  {meta}\n  success: [200]"));
+        fs::write(folder.path().join("get_my_bot_info.yaml"), wrong).unwrap();
+        let actions = folder.path().to_str().unwrap();
+        let ended = run(&["list", "--actions", actions], b"", &[]);
+        assert_eq!(ended.code, 2, "{meta}");
+        let place = format!("get_my_bot_info.yaml:{line}: no input");
+        assert!(ended.stderr.contains(&place), "{meta}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_private_key_is_written_for_its_owner_alone_and_never_over_another() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
