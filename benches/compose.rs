@@ -49,6 +49,13 @@ fn main() {
             json!({"carousel_message": {"cards": cards}}),
         ),
     ];
+    let arguments: Vec<String> = std::env::args().collect();
+    let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // On a busy machine `perf stat` of so many tells more than the clock.
+    if let [_, "--repeat", kind, count, ..] = given.as_slice() {
+        let (_, item) = kinds.iter().find(|(name, _)| name == kind).unwrap();
+        return repeat(std::slice::from_ref(item), count.parse().unwrap());
+    }
     println!("| kind | messages a second |\n|---|---:|");
     for (name, item) in kinds {
         let items = [item];
@@ -57,13 +64,17 @@ fn main() {
     }
 }
 
-fn per_second(items: &[Value]) -> f64 {
+fn repeat(items: &[Value], count: u32) {
     let options = Options::default();
+    for _ in 0..count {
+        black_box(compose(black_box(items), &options).unwrap());
+    }
+}
+
+fn per_second(items: &[Value]) -> f64 {
     let (start, mut count) = (Instant::now(), 0_u32);
     while start.elapsed() < TIME {
-        for _ in 0..100 {
-            black_box(compose(black_box(items), &options).unwrap());
-        }
+        repeat(items, 100);
         count += 100;
     }
     f64::from(count) / start.elapsed().as_secs_f64()

@@ -36,6 +36,9 @@ const MAX_CONFIRM: usize = 240;
 /// The most buttons in a bubble.
 const MAX_FLEX_BUTTONS: usize = 13;
 
+/// What a bubble adds to its parts as JSON, bytes, at most.
+const AROUND: usize = 600;
+
 /// What a template takes.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
@@ -344,7 +347,7 @@ impl<'a> Composer<'a> {
 
     /// What a buttons template and a column share. What is too long is shortened.
     fn template_parts(&mut self, panel: &Panel<'a>, limits: Limits) -> Map<String, Value> {
-        let mut parts = Map::new();
+        let mut parts = Map::with_capacity(4);
         if let Some(url) = panel.image() {
             parts.insert("thumbnailImageUrl".to_owned(), url.into());
         }
@@ -373,7 +376,7 @@ impl<'a> Composer<'a> {
 
     fn buttons_template(&mut self, panel: &Panel<'a>) -> Value {
         let alt_text = self.alt_text(&panel.alt_lines(), &panel.labels());
-        let mut template = Map::new();
+        let mut template = Map::with_capacity(6);
         template.insert("type".to_owned(), "buttons".into());
         if let Some(ratio) = template_ratio([panel]) {
             template.insert("imageAspectRatio".to_owned(), ratio.into());
@@ -500,6 +503,13 @@ impl<'a> Composer<'a> {
             .map(|button| self.flex_button(button))
             .collect();
         let hero = panel.shown.as_ref().map(|shown| hero(shown, &panel));
+        let mut bytes: usize = AROUND
+            + body
+                .iter()
+                .chain(&hero)
+                .chain(&footer)
+                .map(part_bytes)
+                .sum::<usize>();
         let mut without_room = Vec::new();
         loop {
             let labels = panel
@@ -509,23 +519,24 @@ impl<'a> Composer<'a> {
             let listed = lines.iter().cloned().chain(labels);
             let listed: Vec<String> = listed.chain(without_room.iter().rev().cloned()).collect();
             let text = listed.join("\n");
-            let fits = escaped_bytes(&text) <= MAX_FLEX_TEXT;
-            let mut body = body.clone();
-            if fits && !text.is_empty() {
-                body.push(flex::text(&text, Look::Description));
-            }
-            let bubble = flex::bubble(hero.clone(), body, footer.clone());
-            let bytes = json_bytes(&bubble);
-            if bytes <= MAX_BUBBLE || footer.is_empty() {
-                if !fits {
+            let shown = if escaped_bytes(&text) <= MAX_FLEX_TEXT {
+                text.as_str()
+            } else {
+                ""
+            };
+            let needed = bytes + escaped_bytes(shown);
+            if needed <= MAX_BUBBLE || footer.is_empty() {
+                if !shown.is_empty() {
+                    body.push(flex::text(shown, Look::Description));
+                } else if !text.is_empty() {
                     whole.extend(self.texts(&text, &panel.place));
                 }
-                return bubble;
+                return flex::bubble(hero, body, footer);
             }
-            footer.pop();
+            bytes -= footer.pop().as_ref().map_or(0, part_bytes);
             if let Some(button) = panel.buttons.pop() {
                 let message = "is listed as text: there is no room for more buttons";
-                let amounts = (MAX_BUBBLE, bytes);
+                let amounts = (MAX_BUBBLE, needed);
                 self.report
                     .exceeded(&button.place, What::Degraded, amounts, message);
                 without_room.push(self.line(&button));
@@ -606,7 +617,7 @@ impl<'a> Composer<'a> {
 
     fn carousel_template(&mut self, panels: &[Panel<'a>]) -> Value {
         let alt_text = self.carousel_alt_text(panels);
-        let mut template = Map::new();
+        let mut template = Map::with_capacity(6);
         template.insert("type".to_owned(), "carousel".into());
         if let Some(ratio) = template_ratio(panels) {
             template.insert("imageAspectRatio".to_owned(), ratio.into());
@@ -767,6 +778,11 @@ fn template_ratio<'p, 'a: 'p>(
             "rectangle"
         }
     })
+}
+
+/// The size of a component among others as JSON, bytes.
+fn part_bytes(part: &Value) -> usize {
+    json_bytes(part) + 1
 }
 
 /// What stands above a bubble's title.

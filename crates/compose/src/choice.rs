@@ -6,7 +6,7 @@ use line_connector_text::length::{code_points, utf16};
 use serde_json::{Value, json};
 
 use crate::composer::{Composer, MAX_DATA, Words};
-use crate::flex::set;
+use crate::flex::{object, set};
 use crate::link::{self, MAX_ACTION};
 use crate::message::{CHOICES, Choice, Coordinates, LocationMessage, filled};
 use crate::options::TextChoice;
@@ -287,30 +287,33 @@ impl<'a> Composer<'a> {
     /// LINE's action for a button whose label may have so many characters.
     pub(crate) fn action(&mut self, button: &Button<'a>, limit: usize) -> Value {
         let label = self.cut(&button.label, limit).into_owned();
-        let mut action = self.tap(&button.tap, &button.label);
-        set(&mut action, "label", label);
-        action
+        self.tap(&button.tap, &button.label, label)
     }
 
-    /// LINE's action without its label.
-    pub(crate) fn tap(&mut self, tap: &Tap, label: &Words<'_>) -> Value {
+    /// LINE's action with this label, which may be shorter than what is said.
+    pub(crate) fn tap(&mut self, tap: &Tap, said: &Words<'_>, label: String) -> Value {
+        let label = ("label", Value::from(label));
         match tap {
-            Tap::Postback { data } => {
-                let shown = self.said(label);
-                json!({"type": "postback", "label": "", "data": data, "displayText": shown})
-            }
-            Tap::Message => {
-                let said = self.said(label);
-                json!({"type": "message", "label": "", "text": said})
-            }
+            Tap::Postback { data } => object([
+                ("type", "postback".into()),
+                label,
+                ("data", data.as_str().into()),
+                ("displayText", self.said(said).into()),
+            ]),
+            Tap::Message => object([
+                ("type", "message".into()),
+                label,
+                ("text", self.said(said).into()),
+            ]),
             Tap::Uri { uri, desktop } => {
-                let mut action = json!({"type": "uri", "label": "", "uri": uri});
+                let mut action =
+                    object([("type", "uri".into()), label, ("uri", uri.as_str().into())]);
                 if let Some(desktop) = desktop {
                     set(&mut action, "altUri", json!({"desktop": desktop}));
                 }
                 action
             }
-            Tap::Location => json!({"type": "location", "label": ""}),
+            Tap::Location => object([("type", "location".into()), label]),
         }
     }
 

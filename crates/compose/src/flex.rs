@@ -22,14 +22,15 @@ const LONG_LABEL: usize = 16;
 /// Secondary text: readable on white, lighter than a title.
 const GREY: &str = "#666666";
 
-/// An object of these members; unlike `json!` it moves them.
+/// An object of these members. `json!` would copy what is put into it, and grow.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let members = members.into_iter();
-    Value::Object(
-        members
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
+    /// Room for what `set` adds.
+    const MORE: usize = 2;
+    let mut object = Map::with_capacity(N + MORE);
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    Value::Object(object)
 }
 
 /// How a text looks.
@@ -46,19 +47,26 @@ pub(crate) enum Look {
 }
 
 pub(crate) fn text(text: &str, look: Look) -> Value {
-    match look {
-        Look::Title => {
-            json!({"type": "text", "text": text, "weight": "bold", "size": "lg", "wrap": true})
-        }
-        Look::Body => json!({"type": "text", "text": text, "size": "md", "wrap": true}),
-        Look::Description => {
-            json!({"type": "text", "text": text, "size": "sm", "color": GREY, "wrap": true})
-        }
-        Look::Note => json!({
-            "type": "text", "text": text, "size": "xs", "color": GREY, "weight": "bold", "wrap": true,
-        }),
-        Look::Row => json!({"type": "text", "text": text, "size": "sm", "wrap": true}),
+    let (size, color, bold) = match look {
+        Look::Title => ("lg", None, true),
+        Look::Body => ("md", None, false),
+        Look::Description => ("sm", Some(GREY), false),
+        Look::Note => ("xs", Some(GREY), true),
+        Look::Row => ("sm", None, false),
+    };
+    let mut component = object([
+        ("type", "text".into()),
+        ("text", text.into()),
+        ("size", size.into()),
+        ("wrap", true.into()),
+    ]);
+    if let Some(color) = color {
+        set(&mut component, "color", color);
     }
+    if bold {
+        set(&mut component, "weight", "bold");
+    }
+    component
 }
 
 pub(crate) fn button(action: Value) -> Value {
@@ -76,7 +84,13 @@ pub(crate) fn button(action: Value) -> Value {
 }
 
 pub(crate) fn image(url: &str, ratio: &str) -> Value {
-    json!({"type": "image", "url": url, "size": "full", "aspectRatio": ratio, "aspectMode": "cover"})
+    object([
+        ("type", "image".into()),
+        ("url", url.into()),
+        ("size", "full".into()),
+        ("aspectRatio", ratio.into()),
+        ("aspectMode", "cover".into()),
+    ])
 }
 
 pub(crate) fn separator() -> Value {
@@ -109,7 +123,7 @@ pub(crate) fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
 
 /// A bubble of what is there of picture, texts and buttons, from top to bottom.
 pub(crate) fn bubble(hero: Option<Value>, body: Vec<Value>, footer: Vec<Value>) -> Value {
-    let mut bubble = Map::new();
+    let mut bubble = Map::with_capacity(6);
     let rtl = body.iter().any(is_right_to_left);
     bubble.insert("type".to_owned(), "bubble".into());
     if rtl {

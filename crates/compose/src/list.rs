@@ -167,16 +167,11 @@ impl<'a> Composer<'a> {
 
     /// What a tap on a row does.
     fn row_action(&mut self, row: &Row<'a>) -> Option<Value> {
-        let mut action = self.tap(row.tap.as_ref()?, &row.title);
         // Never shown; read aloud.
         let label = self.without_emoji(row.title.text);
         let short = shortened(&label, flex::MAX_LABEL, code_points);
-        set(
-            &mut action,
-            "label",
-            short.unwrap_or_else(|| label.into_owned()),
-        );
-        Some(action)
+        let label = short.unwrap_or_else(|| label.into_owned());
+        Some(self.tap(row.tap.as_ref()?, &row.title, label))
     }
 
     fn row_texts(&mut self, row: &Row<'a>, look: Look, whole: &mut Vec<Value>) -> Vec<Value> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::emoji::{self, LineEmoji, STAND_IN, Token};
+use crate::flex;
 use crate::options::{Emoji, Options, Split};
 use crate::report::{Code, Place, Problem, Report, What};
 
@@ -94,7 +95,10 @@ pub(crate) fn messages(
     }
     // Most texts are short and plain.
     if text.len() <= MAX_TEXT && !text.contains('[') {
-        return vec![json!({"type": "text", "text": text})];
+        return vec![flex::object([
+            ("type", "text".into()),
+            ("text", text.into()),
+        ])];
     }
     let mut atoms = atoms(text, options.emoji);
     if options.split == Split::Never {
@@ -360,7 +364,7 @@ fn border(atoms: &[Atom<'_>], end: usize) -> Border {
 fn message(atoms: &[Atom<'_>]) -> Value {
     if atoms.iter().all(|atom| atom.emoji.is_none()) {
         let text: String = atoms.iter().map(|atom| atom.source).collect();
-        return json!({"type": "text", "text": text});
+        return flex::object([("type", "text".into()), ("text", text.into())]);
     }
     let mut text = String::new();
     let mut substitution = Map::new();

@@ -10,7 +10,7 @@ use super::{judged, options};
 
 const CASES: u64 = 100_000;
 
-/// A sequence of numbers that looks like chance (SplitMix64).
+/// A sequence of numbers that looks like chance (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -409,7 +409,7 @@ fn written(value: &Value, path: &str, texts: &mut Vec<(String, String)>) {
                     // A tap calls it.
                     _ if name == "phone_number" && members.contains_key("title") => {}
                     Value::String(text) if SEEN.contains(&name.as_str()) => {
-                        texts.push((path, text.clone()))
+                        texts.push((path, text.clone()));
                     }
                     _ => written(member, &path, texts),
                 }
@@ -473,7 +473,7 @@ fn check(number: u64) -> bool {
             .collect();
         assert!(!own.is_empty(), "item {index} vanished\n{}", context());
         if item.get("type").is_some() {
-            assert_eq!(own, [item.clone()]);
+            assert_eq!(own, std::slice::from_ref(item));
             continue;
         }
         let reads_markdown = options_value
@@ -514,7 +514,7 @@ fn check(number: u64) -> bool {
             context()
         );
     }
-    if number % 10 == 0 {
+    if number.is_multiple_of(10) {
         let strict = Options {
             strict: true,
             ..chosen
