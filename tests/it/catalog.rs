@@ -776,6 +776,156 @@ fn numbers_stand_in_paths_and_queries_as_line_reads_them() {
     }
 }
 
+/// In paths, queries and forms nothing but text arrives at LINE, so the types of JSON do not matter.
+#[test]
+fn what_reaches_line_as_text_may_be_written_in_any_type() {
+    let url = |action: &str, inputs: &str| {
+        let inputs: Value = serde_json::from_str(inputs).unwrap();
+        let output = plan(action, &json!({}), &inputs);
+        let told = told(&output);
+        let request = output.request;
+        request.unwrap_or_else(|| panic!("{inputs} {told:?}")).url
+    };
+    let list = "get_data_for_multiple_audiences";
+    let period = "get_statistics_per_unit";
+    for (action, inputs, end) in [
+        (list, r#"{"page": "2", "size": "40"}"#, "?page=2&size=40"),
+        (list, r#"{"page": "2.0"}"#, "?page=2"),
+        (list, r#"{"page": "1e3"}"#, "?page=1000"),
+        (list, r#"{"page": 1e3}"#, "?page=1000"),
+        (
+            list,
+            r#"{"page": 1, "includesExternalPublicGroups": "true"}"#,
+            "?page=1&includesExternalPublicGroups=true",
+        ),
+        (
+            list,
+            r#"{"page": 1, "includesExternalPublicGroups": "False"}"#,
+            "?page=1&includesExternalPublicGroups=false",
+        ),
+        (
+            list,
+            r#"{"parameters": {"page": "7"}}"#,
+            "/audienceGroup/list?page=7",
+        ),
+        (
+            "get_audience_data",
+            r#"{"audienceGroupId": "4389303728991"}"#,
+            "/audienceGroup/4389303728991",
+        ),
+        (
+            "get_number_of_followers",
+            r#"{"date": 20260101}"#,
+            "?date=20260101",
+        ),
+        (
+            "get_number_of_followers",
+            r#"{"date": 20260101.0}"#,
+            "?date=20260101",
+        ),
+        (
+            period,
+            r#"{"customAggregationUnit": 7, "from": 20260101, "to": "20260131"}"#,
+            "?customAggregationUnit=7&from=20260101&to=20260131",
+        ),
+        (
+            "get_a_list_of_coupons",
+            r#"{"status": "RUNNING"}"#,
+            "?status=RUNNING",
+        ),
+        (
+            "get_a_list_of_coupons",
+            r#"{"status": "RUNNING", "limit": "10"}"#,
+            "?status=RUNNING&limit=10",
+        ),
+    ] {
+        let url = url(action, inputs);
+        assert!(url.ends_with(end), "{inputs} {url}");
+    }
+}
+
+#[test]
+fn what_no_type_can_mean_is_refused_with_what_was_found() {
+    let list = "get_data_for_multiple_audiences";
+    for (action, inputs, path, found) in [
+        (list, r#"{"page": "two"}"#, "/parameters/page", "\"two\""),
+        (list, r#"{"page": "1.5"}"#, "/parameters/page", "1.5"),
+        (list, r#"{"page": " 2"}"#, "/parameters/page", "\" 2\""),
+        (list, r#"{"page": "0x2"}"#, "/parameters/page", "\"0x2\""),
+        (list, r#"{"page": true}"#, "/parameters/page", "true"),
+        (list, r#"{"page": [2]}"#, "/parameters/page", "[2]"),
+        (
+            list,
+            r#"{"page": 1, "includesExternalPublicGroups": "yes"}"#,
+            "/parameters/includesExternalPublicGroups",
+            "\"yes\"",
+        ),
+        (
+            list,
+            r#"{"page": 1, "includesExternalPublicGroups": 1}"#,
+            "/parameters/includesExternalPublicGroups",
+            "1",
+        ),
+        (
+            "get_audience_data",
+            r#"{"audienceGroupId": 1e30}"#,
+            "/path_parameters/audienceGroupId",
+            "1e+30",
+        ),
+        (
+            "get_audience_data",
+            r#"{"audienceGroupId": "1e30"}"#,
+            "/path_parameters/audienceGroupId",
+            "1e+30",
+        ),
+        (
+            "get_audience_data",
+            r#"{"audienceGroupId": 1.5}"#,
+            "/path_parameters/audienceGroupId",
+            "1.5",
+        ),
+        // Of a number so large the last digits may be gone: it must come as a text.
+        (
+            "get_content",
+            r#"{"messageId": 468789577898262530}"#,
+            "/path_parameters/messageId",
+            "468789577898262530",
+        ),
+        (
+            "get_number_of_followers",
+            r#"{"date": 20261301}"#,
+            "/parameters/date",
+            "\"20261301\"",
+        ),
+        (
+            "get_a_list_of_coupons",
+            r#"{"status": "RUNING"}"#,
+            "/parameters/status/0",
+            "\"RUNING\"",
+        ),
+        // LINE reads JSON by its types.
+        (
+            "send_push_message",
+            r#"{"to": "U4af4980629f0b5a3c3d6b8a1d2e3f405", "messages": [{"type": "text", "text": "a"}], "notificationDisabled": "true"}"#,
+            "/json_body/notificationDisabled",
+            "\"true\"",
+        ),
+        (
+            "send_multicast_message",
+            r#"{"to": "U4af4980629f0b5a3c3d6b8a1d2e3f405", "messages": [{"type": "text", "text": "a"}]}"#,
+            "/json_body/to",
+            "\"U4af4980629f0b5a3c3d6b8a1d2e3f405\"",
+        ),
+    ] {
+        let output = plan(action, &json!({}), &serde_json::from_str(inputs).unwrap());
+        let error = output.error.unwrap_or_else(|| panic!("{inputs} is taken"));
+        assert_eq!(error.kind, Kind::InvalidInputs, "{inputs}");
+        let detail = &error.details[0];
+        assert_eq!(detail.path, path, "{inputs} {detail:?}");
+        assert_eq!(detail.found.as_deref(), Some(found), "{inputs} {detail:?}");
+    }
+}
+
 #[test]
 fn an_empty_field_of_a_form_chooses_no_variant() {
     let form = |fields: Value| {

@@ -187,6 +187,23 @@ impl Catalog {
     }
 }
 
+/// What a keyword says in a schema of `file`, or in the first that it refers to which has the keyword,
+/// and the file in which that stands.
+#[must_use]
+pub fn keyword(file: &str, schema: &Value, name: &str) -> Option<(String, Value)> {
+    let mut file = file.to_owned();
+    let mut schema = Cow::Borrowed(schema);
+    loop {
+        if let Some(value) = schema.get(name) {
+            return Some((file, value.clone()));
+        }
+        let (next, pointer) = references::target(&file, schema.get("$ref")?.as_str()?);
+        let mut document = Catalog::schema(&next)?;
+        schema = Cow::Owned(document.pointer_mut(&pointer)?.take());
+        file = next;
+    }
+}
+
 /// The properties of the schema that `schema` refers to, in whichever file it stands.
 fn referred_properties(schema: &Map<String, Value>) -> Map<String, Value> {
     let mut from = String::new();

@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Number, Value};
 use url::Url;
 
+use crate::catalog::keyword;
 use crate::documents::{a_kind_of, shortened};
 use crate::error::{Detail, Error, Kind};
 use crate::nearest::nearest;
@@ -161,6 +162,59 @@ fn undeclared(key: &str, sections: &[(&str, Cow<'_, Map<String, Value>>)]) -> De
     }
 }
 
+/// The sections that reach LINE as text, where a value has no type: `2`, `2.0` and `"2"` are one
+/// request. JSON keeps types, and LINE refuses the wrong one, so a JSON body is never changed.
+const TEXT_SECTIONS: [&str; 4] = ["headers", "path_parameters", "parameters", "data_body"];
+
+/// Reads the values of the sections that are text on their way to LINE as the types that they are
+/// declared with: numbers and booleans in quotation marks, texts without them, one value where a
+/// list is declared. What cannot be read so stays as it is, for validation to explain.
+pub fn read_texts<'a>(inputs: &mut Value, declared: impl Fn(&str) -> Cow<'a, Map<String, Value>>) {
+    for section in TEXT_SECTIONS {
+        let Some(Value::Object(members)) = inputs.get_mut(section) else {
+            continue;
+        };
+        let declared = declared(section);
+        for (name, value) in members {
+            if let Some(schema) = declared.get(name) {
+                read_text("", schema, value);
+            }
+        }
+    }
+}
+
+fn read_text(file: &str, schema: &Value, value: &mut Value) {
+    let Some((_, Value::String(declared))) = keyword(file, schema, "type") else {
+        return;
+    };
+    let read = match (declared.as_str(), &*value) {
+        ("array", Value::Null) => return,
+        ("array", _) => {
+            if !value.is_array() {
+                *value = Value::Array(vec![value.take()]);
+            }
+            if let Some((file, items)) = keyword(file, schema, "items") {
+                let listed = value.as_array_mut().into_iter().flatten();
+                listed.for_each(|item| read_text(&file, &items, item));
+            }
+            return;
+        }
+        ("integer" | "number", Value::String(text)) => text.parse().ok().map(Value::Number),
+        // As JSON, Python and Excel write them.
+        ("boolean", Value::String(text)) => match text.to_ascii_lowercase().as_str() {
+            "true" => Some(Value::Bool(true)),
+            "false" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        ("string", Value::Number(number)) => certain(number).map(Value::String),
+        ("string", Value::Bool(flag)) => Some(Value::from(flag.to_string())),
+        _ => None,
+    };
+    if let Some(read) = read {
+        *value = read;
+    }
+}
+
 /// Builds the request, without a token.
 ///
 /// # Errors
@@ -286,20 +340,27 @@ fn fill(segment: &str, path_parameters: Option<&Value>) -> Result<String, Error>
         return Ok(segment.to_owned());
     };
     let name = name.trim();
-    let value = path_parameters
-        .and_then(|parameters| parameters.get(name))
-        .and_then(scalar);
-    match value {
+    let given = path_parameters.and_then(|parameters| parameters.get(name));
+    match given.and_then(scalar) {
         // `.` and `..` would be taken for steps along the path.
         Some(value)
             if !["", ".", ".."].contains(&value.as_str()) && !value.contains(char::is_control) =>
         {
             Ok(format!("{before}{value}{after}"))
         }
-        _ => Err(misplaced(
-            format!("/path_parameters/{name}"),
-            "must be a text or a whole number that can stand in a path",
-        )),
+        _ => {
+            let mut error = misplaced(
+                format!("/path_parameters/{name}"),
+                "must be a text or a whole number that can stand in a path",
+            );
+            if let Some(Value::Number(found)) = given {
+                for detail in &mut error.details {
+                    detail.expected = Some("a whole number below 2^53".to_owned());
+                    detail.found = Some(found.to_string());
+                }
+            }
+            Err(error)
+        }
     }
 }
 
@@ -430,10 +491,15 @@ fn scalar(value: &Value) -> Option<String> {
 /// A number as LINE reads it in a path or a query: a whole one has no fraction and no exponent. One
 /// beyond what can be told from its neighbours has no such form.
 fn plain(number: &Number) -> Option<String> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.is_i64() || number.is_u64() {
         return Some(number.to_string());
     }
+    certain(number)
+}
+
+/// The same where a text was meant: a number so large may have been rounded on its way here.
+fn certain(number: &Number) -> Option<String> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
     let float = number.as_f64().filter(|float| float.abs() < EXACT)?;
     Some(if float.fract() == 0.0 {
         format!("{float:.0}")

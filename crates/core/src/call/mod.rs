@@ -359,7 +359,7 @@ impl Pipeline {
         if self.validation(options) != Validation::Off {
             fill_sections(&action, &mut inputs);
         }
-        let judged = self.validate(&action, &inputs, options);
+        let judged = self.validate(&action, &mut inputs, options);
         let judged = judged.map_err(|error| with_places(error, &written));
         if !homeless.is_empty() {
             return Err(request::homeless(all_of(homeless, judged.err())));
@@ -429,10 +429,12 @@ impl Pipeline {
         })
     }
 
+    /// What is doubtful about the inputs. Where they are wrong at first sight, what travels as text
+    /// is read as declared before anything is said.
     fn validate(
         &self,
-        action: &Action,
-        inputs: &Value,
+        action: &ResolvedAction,
+        inputs: &mut Value,
         options: &Options,
     ) -> Result<Vec<Detail>, Error> {
         if self.validation(options) == Validation::Off {
@@ -443,6 +445,7 @@ impl Pipeline {
         {
             return Ok(Vec::new());
         }
+        request::read_texts(inputs, |section| action.section(section));
         let findings = self.caches.schema(action).check(inputs);
         if findings.violations.is_empty() {
             return Ok(findings.warnings);
