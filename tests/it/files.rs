@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use line_connector_client::{Clock, SystemClock};
 use line_connector_core::digest::sha256;
+use line_connector_core::documents::Invocation;
 use line_connector_core::encoding::{base64, from_base64};
 use line_connector_core::error::Kind;
 use line_connector_http::{Failure, Receiver, Reply, Request, Transport};
@@ -99,6 +100,112 @@ fn a_wrong_image_is_refused_before_anything_is_sent() {
         assert_eq!(output.error.unwrap().kind, Kind::InvalidInputs);
     }
     assert_eq!(world.sandbox.requests().len(), before);
+}
+
+/// What a dry run of an upload of this source would send as the content type, or what is refused.
+fn planned(source: &Value) -> Result<String, String> {
+    let document = json!({
+        "action": "upload_rich_menu_image",
+        "inputs": {"richMenuId": format!("richmenu-{}", "0".repeat(32)), "data_body": source},
+    });
+    let output = connector().plan(Invocation::from_value(document).unwrap());
+    if let Some(error) = output.error {
+        return Err(error.details[0].to_string());
+    }
+    let request = serde_json::to_value(output.request.unwrap()).unwrap();
+    let sent = &request["body"]["binary"];
+    assert_eq!(sent["sha256"], sha256(&png(2500, 1686)), "{source}");
+    Ok(sent["content_type"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn bytes_are_taken_in_the_notations_that_other_programs_use() {
+    let plain = base64(&png(2500, 1686));
+    let wrapped = |width: usize, end: &str| {
+        let lines = plain.as_bytes().chunks(width);
+        lines.fold(String::new(), |text, line| {
+            text + str::from_utf8(line).unwrap() + end
+        })
+    };
+    let url_safe = plain.replace('+', "-").replace('/', "_");
+    for text in [
+        wrapped(76, "\n"),
+        wrapped(64, "\r\n"),
+        wrapped(10, " "),
+        wrapped(5, "\t"),
+        format!("\n{plain}\n"),
+        plain.trim_end_matches('=').to_owned(),
+        url_safe.trim_end_matches('=').to_owned(),
+        url_safe,
+        format!("data:image/png;base64,{plain}"),
+        format!("DATA:image/png;BASE64,{plain}"),
+        format!("data:image/png;charset=binary;base64,{plain}"),
+        format!("data:;base64,{plain}"),
+        format!("data:application/octet-stream;base64,{plain}"),
+        format!("data:image/png;base64,{}", wrapped(76, "\r\n")),
+    ] {
+        let sent = planned(&json!({"base64": text}));
+        assert_eq!(sent.as_deref(), Ok("image/png"), "{text}");
+    }
+    // Who gives a content type means it, whatever the data URL says.
+    let source =
+        json!({"base64": format!("data:text/plain;base64,{plain}"), "content_type": "image/png"});
+    assert_eq!(planned(&source).as_deref(), Ok("image/png"));
+}
+
+#[test]
+fn bytes_that_cannot_be_read_are_told_by_place_and_reason() {
+    let plain = base64(&png(2500, 1686));
+    let at = |place: usize, odd: &str| format!("{}{odd}{}", &plain[..place], &plain[place..]);
+    for (text, words) in [
+        (at(4, "*"), "character 5 is `*`"),
+        (at(8, "\\n"), "character 9 is `\\`"),
+        (at(0, "\""), "character 1 is `\""),
+        (at(12, "%2B"), "character 13 is `%`"),
+        (at(12, "é"), "character 13 is `é`"),
+        (at(4, "\u{200b}"), "character 5 is `\\u{200b}`"),
+        (at(4, "="), "goes on at character 6, after the `=`"),
+        ("QUJD*".to_owned(), "character 5 is `*`"),
+        ("QUJDR".to_owned(), "5 characters cannot be whole bytes"),
+        (
+            "QUJDRA=".to_owned(),
+            "1 `=` after 6 characters, where 2 belong",
+        ),
+        ("QUJDRB==".to_owned(), "holds too many bits"),
+        (
+            format!("data:image/png;base64,{}", at(4, "?")),
+            "character 27 is `?`",
+        ),
+        (format!("data:image/png;base64{plain}"), "without the comma"),
+        (
+            "data:text/plain,hello".to_owned(),
+            "must have `;base64` before the comma",
+        ),
+        (
+            "https://example.com/menu.png".to_owned(),
+            "character 6 is `:`",
+        ),
+    ] {
+        let refused = planned(&json!({"base64": text})).unwrap_err();
+        assert!(refused.starts_with("/data_body/base64: "), "{refused}");
+        assert!(refused.contains(words), "{text}: {refused}");
+    }
+    let refused = planned(&json!({"base64": format!("data:image/jpg;base64,{plain}")}));
+    assert!(
+        refused
+            .unwrap_err()
+            .contains("is not what `content_type` says")
+    );
+    for (path, words) in [
+        ("https://example.com/menu.png", "fetch it first"),
+        ("HTTP://example.com/menu.png", "fetch it first"),
+        ("s3://bucket/menu.png", "fetch it first"),
+        ("file:///tmp/menu.png", "without `file://`"),
+        ("data:image/png;base64,QUJD", "give it as `base64`"),
+    ] {
+        let refused = planned(&json!({"path": path})).unwrap_err();
+        assert!(refused.contains(words), "{path}: {refused}");
+    }
 }
 
 #[test]

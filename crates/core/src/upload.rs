@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::Value;
 
-use crate::encoding::from_base64;
+use crate::encoding::{Written, from_any_base64};
 use crate::error::{Detail, Error, Kind};
 use line_connector_catalog::definition::{Binary, ImageBounds};
 use line_connector_http::is_header_value;
@@ -41,14 +41,25 @@ pub fn load(
     read_file: &dyn Fn(&str, u64) -> io::Result<Vec<u8>>,
 ) -> Result<Part, Error> {
     let text = |key: &str| source.get(key).and_then(Value::as_str);
-    let bytes = match (text("path"), text("base64")) {
-        (Some(path), None) => read_file(path, rules.max_bytes.unwrap_or(MAX_BYTES))
-            .map_err(|error| unreadable(&format!("{at}/path"), &error))?,
-        (None, Some(encoded)) => from_base64(encoded)
-            .ok_or_else(|| wrong(&format!("{at}/base64"), "is not base64".to_owned()))?,
+    let Written {
+        content_type,
+        bytes,
+    } = match (text("path"), text("base64")) {
+        (Some(path), None) => {
+            let at = format!("{at}/path");
+            Written {
+                content_type: None,
+                bytes: read_file(path, rules.max_bytes.unwrap_or(MAX_BYTES))
+                    .map_err(|error| not_a_path(&at, path).unwrap_or(unreadable(&at, &error)))?,
+            }
+        }
+        (None, Some(encoded)) => {
+            from_any_base64(encoded).map_err(|reason| wrong(&format!("{at}/base64"), reason))?
+        }
         _ => return Err(wrong(at, "needs either `path` or `base64`".to_owned())),
     };
-    let content_type = check(at, &bytes, text("content_type"), rules)?;
+    let stated = text("content_type").or(content_type.as_deref());
+    let content_type = check(at, &bytes, stated, rules)?;
     let of_path = text("path").and_then(|path| path.rsplit(['/', '\\']).next());
     Ok(Part {
         name: name.to_owned(),
@@ -80,7 +91,7 @@ fn check(at: &str, bytes: &[u8], stated: Option<&str>, rules: &Binary) -> Result
         .map(|bounds| image(at, bytes, bounds))
         .transpose()?;
     let content_type = match (image, stated) {
-        (Some(found), Some(stated)) if stated != found => {
+        (Some(found), Some(stated)) if !is_name_of(stated, found) => {
             let found = format!("{found}, by its first bytes");
             return Err(measured(
                 at,
@@ -118,6 +129,13 @@ fn check(at: &str, bytes: &[u8], stated: Option<&str>, rules: &Binary) -> Result
     }
 }
 
+/// Whether an image's type is what `stated` means; `image/jpg` is a common misspelling.
+fn is_name_of(stated: &str, found: &str) -> bool {
+    let stated = stated.split(';').next().unwrap_or_default().trim();
+    stated.eq_ignore_ascii_case(found)
+        || (found == "image/jpeg" && stated.eq_ignore_ascii_case("image/jpg"))
+}
+
 /// The content type of an image within its bounds, by its own first bytes.
 fn image(at: &str, bytes: &[u8], bounds: &ImageBounds) -> Result<&'static str, Error> {
     let content_type = match imagesize::image_type(bytes) {
@@ -149,6 +167,25 @@ fn image(at: &str, bytes: &[u8], bounds: &ImageBounds) -> Result<&'static str, E
         return Err(measured(at, "is too high for its width", &expected, &found));
     }
     Ok(content_type)
+}
+
+/// What a path is that could not be read because it is a URL.
+fn not_a_path(at: &str, path: &str) -> Option<Error> {
+    let (scheme, rest) = path.split_once(':')?;
+    let (message, hint) = match scheme.to_ascii_lowercase().as_str() {
+        "data" => ("is a data URL, not a path", "give it as `base64`"),
+        "file" => ("is a URL, not a path", "give the path without `file://`"),
+        _ if rest.starts_with("//") => (
+            "is a URL, not a path",
+            "fetch it first; give a file of this machine, or its bytes as `base64`",
+        ),
+        _ => return None,
+    };
+    let mut error = wrong(at, message.to_owned());
+    for detail in &mut error.details {
+        detail.hint = Some(hint.to_owned());
+    }
+    Some(error)
 }
 
 fn unreadable(at: &str, error: &io::Error) -> Error {
