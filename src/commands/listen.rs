@@ -21,6 +21,7 @@ use line_connector_core::backoff::bound;
 use line_connector_core::documents::AssetParameters;
 use line_connector_core::documents::json;
 use line_connector_core::error::Detail;
+use line_connector_core::webhook::cause;
 use line_connector_receiver::queue::Queue;
 use line_connector_receiver::{
     Acknowledgements, Channel, DeliverySettings, Host, Intake, QueueSettings, Receiver,
@@ -76,7 +77,7 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
     }
     if configured
         .iter()
-        .any(|one| !is_usual_secret(one.channel.secret.expose()))
+        .any(|one| !cause::is_usual_secret(one.channel.secret.expose()))
     {
         warnings.push(
             "a channel secret is not 32 hexadecimal digits, as LINE's are: its webhooks are refused \
@@ -405,11 +406,6 @@ fn channel(
         },
         operator,
     })
-}
-
-/// Whether a channel secret looks like LINE's: 32 hexadecimal digits.
-fn is_usual_secret(secret: &str) -> bool {
-    secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Asks LINE for the bot's user ID of each channel that did not name it, until all are known. Until

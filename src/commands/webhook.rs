@@ -14,7 +14,8 @@ use line_connector_core::encoding;
 use line_connector_core::error::Detail;
 use line_connector_core::json_text::{JsonText, in_one_line};
 use line_connector_core::nearest::nearest;
-use line_connector_core::webhook::{self, Event, Terms, signature};
+use line_connector_core::webhook::signature::{self, Refusal};
+use line_connector_core::webhook::{self, Event, Terms, cause};
 use line_connector_http::Headers;
 
 use crate::host;
@@ -22,6 +23,10 @@ use crate::terminal::{input, print, report};
 
 /// The asset's parameter that LINE signs with.
 const SECRET: &str = "client_secret";
+/// Where it stands in the document.
+const SECRET_PLACE: &str = "/asset/client_secret";
+/// Where LINE's signature stands in the document.
+const HEADER_PLACE: &str = "/request/headers/x-line-signature";
 
 /// What stands beside the document: where a parameter comes from that it lacks, and the time.
 struct Around {
@@ -40,6 +45,8 @@ struct Received {
     asset: Map<String, Value>,
     headers: Headers,
     body: Option<Vec<u8>>,
+    /// Where the body stands in the document.
+    body_place: &'static str,
 }
 
 /// Reads the document from standard input and prints the events, or why there are none.
@@ -122,7 +129,13 @@ impl Received {
                     Ok(_) if self.body.is_some() => {
                         details.push(Detail::new(path, "a request has one body, not two"));
                     }
-                    Ok(bytes) => self.body = Some(bytes),
+                    Ok(bytes) => {
+                        self.body_place = match form {
+                            "body" => "/request/body",
+                            _ => "/request/body_base64",
+                        };
+                        self.body = Some(bytes);
+                    }
                     Err(detail) => details.push(detail),
                 },
                 (key, _) => {
@@ -155,17 +168,7 @@ impl Received {
     fn events(&self, catalog: &Catalog, around: &Around) -> Result<String, Error> {
         let secret = self.secret(around)?;
         let body = self.body.as_deref().unwrap_or_default();
-        let mut signatures = self
-            .headers
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(signature::HEADER))
-            .map(|(_, value)| value);
-        let signature = signatures.next();
-        // Two signatures cannot both be LINE's, and to pick one would be to guess.
-        if signatures.any(|other| Some(other) != signature) {
-            return Err(signature::Refusal::Malformed.into());
-        }
-        signature::verify(&secret, body, signature)?;
+        self.verify(&secret, body)?;
         let triggers = catalog.triggers();
         let terms = Terms::new(&triggers.content, around.received);
         let delivery = webhook::read(body, &terms)?;
@@ -179,6 +182,53 @@ impl Received {
             .map_err(|error| Error::new(Kind::Internal, format!("the events are no JSON: {error}")))
     }
 
+    /// Verifies the body, and says what is visible of the reason where that fails.
+    fn verify(&self, secret: &Secret, body: &[u8]) -> Result<(), Error> {
+        let of_header = |message: &str| vec![Detail::new(HEADER_PLACE, message)];
+        let mut signatures = self
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(signature::HEADER))
+            .map(|(_, value)| value);
+        let signature = signatures.next();
+        // Two signatures cannot both be LINE's, and to pick one would be to guess.
+        if signatures.any(|other| Some(other) != signature) {
+            let error = Error::from(Refusal::Malformed);
+            return Err(
+                error.with_details(of_header("is there more than once, with different values"))
+            );
+        }
+        let Err(refusal) = signature::verify(secret, body, signature) else {
+            return Ok(());
+        };
+        let details = match (refusal, signature) {
+            (Refusal::Mismatch, _) => {
+                cause::of_mismatch((self.body_place, body), (SECRET_PLACE, secret.expose()))
+            }
+            (Refusal::Malformed, Some(signature)) => cause::of_malformed(signature)
+                .map(of_header)
+                .unwrap_or_default(),
+            (Refusal::Malformed | Refusal::Missing, _) => self.why_missing(),
+        };
+        Err(Error::from(refusal).with_details(details))
+    }
+
+    fn why_missing(&self) -> Vec<Detail> {
+        let mut names = self.headers.iter().map(|(name, _)| name).peekable();
+        if names.peek().is_none() {
+            let message = "no header was handed over: give the request's headers";
+            return vec![Detail::new("/request/headers", message)];
+        }
+        let near = cause::of_missing(names).map(|name| Detail {
+            hint: Some(format!("call it `{}`", signature::HEADER)),
+            ..Detail::new(
+                format!("/request/headers/{name}"),
+                "is the signature under another name",
+            )
+        });
+        near.into_iter().collect()
+    }
+
     /// The channel secret: the document's, the file's, or the environment's.
     fn secret(&self, around: &Around) -> Result<Secret, Error> {
         let given = [&self.asset, &around.file, &around.environment]
@@ -187,20 +237,20 @@ impl Received {
             .find(|value| !value.is_null() && value.as_str() != Some(""));
         match given {
             Some(Value::String(secret)) if host::has_blanks(secret) => {
-                let message = "the channel secret must have no blanks";
-                let detail = Detail::new("/asset/client_secret", message);
+                let message = "the channel secret must have no blanks: it has white space or a line end in or around it";
+                let detail = Detail::new(SECRET_PLACE, message);
                 Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(vec![detail]))
             }
             Some(Value::String(secret)) => Ok(Secret::new(secret.as_str())),
             Some(other) => {
-                let detail = mistyped("/asset/client_secret", "a string", other);
+                let detail = mistyped(SECRET_PLACE, "a string", other);
                 Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(vec![detail]))
             }
             None => {
                 let near = nearest(SECRET, self.asset.keys().map(String::as_str));
                 let detail = Detail {
                     hint: near.map(|name| format!("is `{name}` meant to be it?")),
-                    ..Detail::new("/asset/client_secret", "`client_secret` is missing")
+                    ..Detail::new(SECRET_PLACE, "`client_secret` is missing")
                 };
                 Err(Error::new(Kind::NoCredentials, "there is no channel secret to verify with")
                     .with_details(vec![detail])
@@ -214,8 +264,9 @@ impl Received {
 fn bytes(form: &str, path: &str, body: Value) -> Result<Vec<u8>, Detail> {
     match body {
         Value::String(text) if form == "body" => Ok(text.into_bytes()),
-        Value::String(text) => encoding::from_base64(&text)
-            .ok_or_else(|| Detail::new(path, "must be base64 with padding")),
+        Value::String(text) => encoding::from_any_base64(&text)
+            .map(|written| written.bytes)
+            .map_err(|reason| Detail::new(path, reason)),
         other => Err(Detail {
             hint: Some(
                 "hand over what LINE sent: parsed and written again, it no longer has LINE's signature"

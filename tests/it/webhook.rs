@@ -500,6 +500,227 @@ fn a_refused_webhook_says_nothing_about_its_body_or_its_secret() {
     }
 }
 
+/// What the command says of a refused request: each detail's place, and its text with the hint.
+fn refused(secret: &str, request: &Value) -> Vec<(String, String)> {
+    let document = json!({"asset": {"client_secret": secret}, "request": request});
+    let ended = run(&["webhook"], document.to_string().as_bytes(), &[]);
+    assert_eq!(ended.code, 6, "{request} {}", ended.stderr);
+    assert!(!ended.stdout.contains("U8e742f61"), "{}", ended.stdout);
+    let details = ended.document()["error"]["details"].clone();
+    let details = details.as_array().cloned().unwrap_or_default();
+    let text = |detail: &Value, key: &str| detail[key].as_str().unwrap_or_default().to_owned();
+    details
+        .iter()
+        .map(|detail| {
+            let told = format!("{} | {}", text(detail, "message"), text(detail, "hint"));
+            (text(detail, "path"), told)
+        })
+        .collect()
+}
+
+#[test]
+fn what_happened_to_a_body_on_its_way_is_told() {
+    let headers = json!({"x-line-signature": sign(SECRET, BODY.as_bytes())});
+    let value: Value = serde_json::from_str(BODY).unwrap();
+    let pretty = serde_json::to_string_pretty(&value).unwrap();
+    let base64 = encoding::base64(BODY.as_bytes());
+    let wrapped = base64
+        .as_bytes()
+        .chunks(76)
+        .fold(String::new(), |text, line| {
+            text + str::from_utf8(line).unwrap() + "\n"
+        });
+    let url_safe = base64.replace('+', "-").replace('/', "_");
+    let sorted = format!(r#"{{"a":1,{}"#, &BODY[1..]);
+    for (body, words) in [
+        (String::new(), "is empty | something read it before"),
+        (
+            base64.clone(),
+            "is base64 of a body | give it as `body_base64`",
+        ),
+        (wrapped, "is base64 of a body"),
+        (
+            url_safe.trim_end_matches('=').to_owned(),
+            "is base64 of a body",
+        ),
+        (
+            format!("data:application/json;base64,{base64}"),
+            "is base64 of a body",
+        ),
+        (
+            pretty.clone(),
+            "was parsed and written again, or reformatted",
+        ),
+        (
+            pretty.replace('\n', "\r\n"),
+            "was parsed and written again, or reformatted",
+        ),
+        (
+            BODY.replace(':', ": "),
+            "was parsed and written again, or reformatted",
+        ),
+        (
+            format!("{BODY}\n"),
+            "was parsed and written again, or reformatted",
+        ),
+        (BODY.replace("\":\"", "\":\"a\\/"), "it has escaped slashes"),
+        (BODY.replace(r"\ud83d\ude00", "\u{fffd}"), "holds U+FFFD"),
+        (sorted, "does not begin with `destination`"),
+        (format!("\u{feff}{BODY}"), "begins with a byte order mark"),
+        (
+            Value::from(BODY).to_string(),
+            "is JSON inside a JSON string",
+        ),
+        (
+            BODY.replace('{', "%7B").replace('"', "%22"),
+            "is percent-encoded",
+        ),
+        ("[object Object]".to_owned(), "is no JSON object"),
+        ("destination=U1&events=".to_owned(), "is no JSON object"),
+        (BODY.replace('"', "'"), "printed by a program"),
+        (BODY[..BODY.len() - 2].to_owned(), "it was cut"),
+    ] {
+        let told = refused(SECRET, &json!({"headers": headers, "body": body}));
+        assert_eq!(told.len(), 1, "{body} {told:?}");
+        assert_eq!(told[0].0, "/request/body", "{body}");
+        assert!(told[0].1.contains(words), "{body} {told:?}");
+    }
+    for (bytes, words) in [
+        (&b"\x1f\x8b\x08\0"[..], "compressed (gzip)"),
+        (b"{\"a\":\"\x82\xa0\"}", "is not UTF-8"),
+    ] {
+        let request = json!({"headers": headers, "body_base64": encoding::base64(bytes)});
+        let told = refused(SECRET, &request);
+        assert_eq!(told[0].0, "/request/body_base64");
+        assert!(told[0].1.contains(words), "{told:?}");
+    }
+    // Where nothing is to be seen, nothing is said.
+    let other = json!({"x-line-signature": sign("another", BODY.as_bytes())});
+    let told = refused(SECRET, &json!({"headers": other, "body": BODY}));
+    assert_eq!(told, []);
+}
+
+#[test]
+fn a_signature_that_cannot_be_one_is_told_what_it_is() {
+    let good = sign(SECRET, BODY.as_bytes());
+    let bytes = encoding::from_base64(&good).unwrap();
+    let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let header = "/request/headers/x-line-signature";
+    for (headers, path, words) in [
+        (
+            json!({"x-line-signature": hexadecimal}),
+            header,
+            "is hexadecimal",
+        ),
+        (
+            json!({"x-line-signature": hexadecimal.to_uppercase()}),
+            header,
+            "is hexadecimal",
+        ),
+        (
+            json!({"x-line-signature": format!("sha256={hexadecimal}")}),
+            header,
+            "begins with `sha256=`",
+        ),
+        (
+            json!({"x-line-signature": format!("{good}\n")}),
+            header,
+            "has white space around it",
+        ),
+        (
+            json!({"x-line-signature": format!(" {good}")}),
+            header,
+            "has white space around it",
+        ),
+        (
+            json!({"x-line-signature": format!("\"{good}\"")}),
+            header,
+            "is in quotation marks",
+        ),
+        (
+            json!({"x-line-signature": format!("{good}, {good}")}),
+            header,
+            "holds several values",
+        ),
+        (
+            json!({"x-line-signature": good.replace('=', "%3D")}),
+            header,
+            "is percent-encoded",
+        ),
+        (
+            json!({"x-line-signature": good.trim_end_matches('=')}),
+            header,
+            "without its `=`",
+        ),
+        (json!({"x-line-signature": ""}), header, "is empty"),
+        (
+            json!({"x-line-signature": good, "X-Line-Signature": "other"}),
+            header,
+            "more than once",
+        ),
+        (
+            json!({"HTTP_X_LINE_SIGNATURE": good}),
+            "/request/headers/HTTP_X_LINE_SIGNATURE",
+            "call it `x-line-signature`",
+        ),
+        (
+            json!({"x_line_signature": good}),
+            "/request/headers/x_line_signature",
+            "call it `x-line-signature`",
+        ),
+        (
+            json!({"X-Line-Signature:": good}),
+            "/request/headers/X-Line-Signature:",
+            "call it `x-line-signature`",
+        ),
+        (json!({}), "/request/headers", "no header was handed over"),
+    ] {
+        let told = refused(SECRET, &json!({"headers": headers, "body": BODY}));
+        assert_eq!(told.len(), 1, "{headers} {told:?}");
+        assert_eq!(told[0].0, path, "{headers}");
+        assert!(told[0].1.contains(words), "{headers} {told:?}");
+        assert!(!told[0].1.contains(&good));
+    }
+    let told = refused(SECRET, &json!({"headers": {"Host": "a"}, "body": BODY}));
+    assert_eq!(told, []);
+}
+
+#[test]
+fn a_secret_that_is_not_like_lines_is_told_where_the_signature_fails() {
+    let headers = json!({"x-line-signature": sign(SECRET, BODY.as_bytes())});
+    let request = json!({"headers": headers, "body": BODY});
+    for secret in [
+        "1656000000",
+        &SECRET[..31],
+        &format!("{SECRET}0"),
+        &SECRET.replace('8', "g"),
+        "Bearer",
+        &"eyJhbGciOiJIUzI1NiJ9+/=".repeat(7),
+    ] {
+        let told = refused(secret, &request);
+        assert_eq!(told.len(), 1, "{secret} {told:?}");
+        assert_eq!(told[0].0, "/asset/client_secret");
+        assert!(told[0].1.contains("Basic settings tab"), "{told:?}");
+        assert!(secret == "Bearer" || !told[0].1.contains(secret));
+    }
+    for secret in [
+        format!("{SECRET}\n"),
+        format!("{SECRET}\r\n"),
+        format!(" {SECRET}"),
+        format!("{SECRET}\u{a0}"),
+        format!("{}\t{}", &SECRET[..4], &SECRET[4..]),
+    ] {
+        let document = json!({"asset": {"client_secret": secret}, "request": request});
+        let ended = run(&["webhook"], document.to_string().as_bytes(), &[]);
+        let error = &ended.document()["error"];
+        assert_eq!(error["kind"], "invalid_asset");
+        assert_eq!(error["details"][0]["path"], "/asset/client_secret");
+        let message = error["details"][0]["message"].as_str().unwrap();
+        assert!(message.contains("white space or a line end"), "{message}");
+        assert!(!ended.stdout.contains(&SECRET[4..]));
+    }
+}
+
 #[test]
 fn a_document_that_is_wrong_is_told_where_without_its_values() {
     let signed = json!({"x-line-signature": sign(SECRET, BODY.as_bytes())});

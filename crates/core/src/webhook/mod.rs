@@ -11,6 +11,7 @@ use crate::documents::json;
 use crate::error::{Error, Kind};
 use line_connector_catalog::definition::ContentActions;
 
+pub mod cause;
 pub mod event;
 mod lenient;
 pub mod moment;
