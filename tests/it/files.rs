@@ -11,7 +11,7 @@ use line_connector_client::{Clock, SystemClock};
 use line_connector_core::digest::sha256;
 use line_connector_core::documents::Invocation;
 use line_connector_core::encoding::{base64, from_base64};
-use line_connector_core::error::Kind;
+use line_connector_core::error::{Detail, Kind};
 use line_connector_http::{Failure, Receiver, Reply, Request, Transport};
 use serde_json::{Value, json};
 
@@ -236,6 +236,246 @@ fn a_file_of_user_ids_goes_as_multipart() {
         content_type.1.starts_with("multipart/form-data; boundary="),
         "{content_type:?}"
     );
+}
+
+const IFA: &str = "11111111-2222-3333-4444-555555555555";
+
+/// A dry run of an upload of lines: into a new audience where the fields are a description, else
+/// into one that is there. What is refused and what is doubtful, as places and texts.
+fn lines_of(bytes: &[u8], fields: &Value) -> (Vec<Detail>, Vec<Detail>) {
+    let action = if fields.get("description").is_some() {
+        "create_audience_for_uploading_user_ids_by_file"
+    } else {
+        "add_user_ids_or_identifiers_for_advertisers_ifas_to_an_audience_for_uploading_user_ids_by_file"
+    };
+    let file = json!({"base64": base64(bytes)});
+    let document =
+        json!({"action": action, "inputs": {"data_body": fields, "files": {"file": file}}});
+    let output = connector().plan(Invocation::from_value(document).unwrap());
+    let refused = output.error.map(|error| error.details);
+    let doubtful = output.meta.map(|meta| meta.warnings);
+    (refused.unwrap_or_default(), doubtful.unwrap_or_default())
+}
+
+#[test]
+fn the_lines_of_an_audience_file_are_checked_before_it_is_sent() {
+    use crate::world::USER;
+    let new = json!({"description": "a"});
+    let ifas = json!({"description": "a", "isIfaAudience": true});
+    let known = json!({"audienceGroupId": 1});
+    let utf16 = |text: &str| {
+        let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+        units.collect::<Vec<u8>>()
+    };
+    let upper = USER.to_uppercase();
+    for (text, fields, message, hint) in [
+        (
+            format!("userId\n{USER}"),
+            &new,
+            "line 1 is not a user ID: it looks like a header",
+            "remove the line",
+        ),
+        (
+            format!("\"userId\"\n{USER}"),
+            &new,
+            "line 1 is not a user ID: it is in quotation marks",
+            "without them",
+        ),
+        (
+            format!("{USER},{USER}"),
+            &new,
+            "line 1 is not a user ID: it holds a separator",
+            "one value a line",
+        ),
+        (
+            format!("{USER},"),
+            &new,
+            "line 1 is not a user ID: it holds a separator",
+            "one value a line",
+        ),
+        (
+            format!("{USER}\n{USER};Tanaka"),
+            &new,
+            "line 2 is not a user ID: it holds a separator",
+            "one value a line",
+        ),
+        (
+            format!("{USER}\tTanaka"),
+            &new,
+            "line 1 is not a user ID: it holds a separator",
+            "one value a line",
+        ),
+        (
+            format!("[\"{USER}\"]"),
+            &new,
+            "line 1 is not a user ID: it is JSON",
+            "one value a line",
+        ),
+        (
+            format!("\"{USER}\""),
+            &new,
+            "line 1 is not a user ID: it is in quotation marks",
+            "without them",
+        ),
+        (
+            format!("{USER}\u{200b}"),
+            &new,
+            "line 1 is not a user ID: it holds a character that no value has",
+            "anew",
+        ),
+        (
+            format!("{USER} {USER}"),
+            &new,
+            "line 1 is not a user ID: it holds a blank",
+            "one value a line",
+        ),
+        (
+            upper,
+            &new,
+            "line 1 is not a user ID: it has letters of the wrong case",
+            "as LINE gave it",
+        ),
+        (
+            format!("{USER}\n\n{}", &USER[..32]),
+            &new,
+            "line 3 is not a user ID",
+            "correct or remove",
+        ),
+        (
+            format!("C{}", &USER[1..]),
+            &new,
+            "line 1 is not a user ID",
+            "correct or remove",
+        ),
+        (
+            format!("{USER}\n{IFA}"),
+            &new,
+            "line 2 is an IFA, not a user ID",
+            "where `isIfaAudience` is true every line must be an IFA, else a user ID",
+        ),
+        (
+            format!("{IFA}\n{USER}"),
+            &ifas,
+            "line 2 is a user ID, not an IFA",
+            "where `isIfaAudience` is true",
+        ),
+        (
+            format!("{USER}\n{IFA}"),
+            &known,
+            "line 2 is an IFA, not a user ID",
+            "line 1 is a user ID: a file holds one kind",
+        ),
+        (
+            format!("{IFA}\r\n{USER}"),
+            &known,
+            "line 2 is a user ID, not an IFA",
+            "line 1 is an IFA: a file holds one kind",
+        ),
+        (
+            "4711".to_owned(),
+            &known,
+            "line 1 is not a user ID or an IFA",
+            "correct or remove",
+        ),
+        (
+            format!("{USER}\r{USER}\r"),
+            &new,
+            "has lines that end in CR alone",
+            "write LF",
+        ),
+        (
+            format!("\u{feff}{USER}"),
+            &new,
+            "begins with a byte order mark (BOM)",
+            "without a byte order mark",
+        ),
+        ("\n \r\n".to_owned(), &new, "holds no value", ""),
+    ] {
+        let (refused, _) = lines_of(text.as_bytes(), fields);
+        let detail = refused
+            .first()
+            .unwrap_or_else(|| panic!("{text:?} is taken"));
+        assert_eq!(detail.path, "/files/file");
+        assert!(detail.message.starts_with(message), "{text:?} {detail:?}");
+        assert!(
+            detail.hint.as_deref().unwrap_or_default().contains(hint),
+            "{detail:?}"
+        );
+        assert!(!detail.to_string().contains(&USER[..20]), "{detail:?}");
+    }
+    for (bytes, message) in [
+        ([b"\xff\xfe".to_vec(), utf16(USER)].concat(), "is UTF-16"),
+        (utf16(USER), "is UTF-16"),
+        (b"\xfe\xff\0U".to_vec(), "is UTF-16"),
+        (b"\x1f\x8b\x08\0\0".to_vec(), "is compressed (gzip)"),
+        (
+            b"PK\x03\x04\x14\0".to_vec(),
+            "is a ZIP archive or an Excel workbook (.xlsx)",
+        ),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1".to_vec(),
+            "is an Excel workbook (.xls)",
+        ),
+        (b"%PDF-1.7\n".to_vec(), "is a PDF"),
+        (b"U1\n\x82\xa0\n".to_vec(), "is not text in UTF-8: byte 4"),
+    ] {
+        let (refused, _) = lines_of(&bytes, &new);
+        assert_eq!(refused[0].message, message);
+        assert!(refused[0].hint.is_some());
+    }
+    for (text, fields) in [
+        (USER.to_owned(), &new),
+        (format!("{USER}\r\n{USER}\r\n"), &new),
+        (format!("{USER}\n\n\n"), &new),
+        (format!("L{USER}-{USER}\n"), &new),
+        (format!("{IFA}\n{}\n", IFA.to_uppercase()), &ifas),
+        (format!("{IFA}\n"), &known),
+        (format!("{USER}\n"), &known),
+    ] {
+        assert_eq!(
+            lines_of(text.as_bytes(), fields),
+            (vec![], vec![]),
+            "{text}"
+        );
+    }
+    for (text, message) in [
+        (
+            format!("{USER}\n\n{USER}"),
+            "line 2 is blank, and perhaps others",
+        ),
+        (
+            format!("{USER} \n{USER}"),
+            "line 1 has white space around it, and perhaps others",
+        ),
+        (
+            format!("{USER}\n\t{USER}"),
+            "line 2 has white space around it, and perhaps others",
+        ),
+    ] {
+        let (refused, doubtful) = lines_of(text.as_bytes(), &new);
+        assert_eq!((refused, doubtful.len()), (vec![], 1), "{text:?}");
+        assert_eq!(doubtful[0].message, message);
+    }
+}
+
+#[test]
+fn of_many_wrong_lines_the_first_are_told_and_the_rest_counted() {
+    let lines = "4711\n".repeat(1000) + crate::world::USER;
+    let (refused, _) = lines_of(lines.as_bytes(), &json!({"description": "a"}));
+    assert_eq!(refused.len(), 6);
+    assert!(refused[4].message.starts_with("line 5 is not"));
+    assert_eq!(refused[5].message, "995 more lines are wrong, of 1001");
+}
+
+#[test]
+fn lines_are_sent_as_they_are_where_validation_is_off() {
+    let document = json!({
+        "action": "create_audience_for_uploading_user_ids_by_file",
+        "inputs": {"description": "a", "file": {"base64": base64(b"userId\n")}},
+        "options": {"validation": "off"},
+    });
+    let output = connector().plan(Invocation::from_value(document).unwrap());
+    assert!(output.error.is_none());
 }
 
 #[test]

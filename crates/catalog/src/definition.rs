@@ -218,6 +218,34 @@ pub struct Binary {
     /// The dimensions, where it must be a JPEG or PNG image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageBounds>,
+    /// What stands on each line, where it must be a text file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Lines>,
+}
+
+/// A text file of one value a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lines {
+    /// How many values LINE takes.
+    pub max: u64,
+    /// What a value may be; all values of a file are of one kind.
+    pub kinds: Vec<LineKind>,
+    /// The boolean field of `data_body` that tells the kind: the second where it is true, else the
+    /// first. Without it the file's first value tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_by: Option<String>,
+}
+
+/// A kind of value on a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LineKind {
+    /// What it is called, with its article.
+    pub title: String,
+    /// The definition with its pattern, from the root, such as
+    /// `schemas/line/id.json#/$defs/user_id`.
+    pub schema: String,
 }
 
 /// What an image must measure, in pixels.

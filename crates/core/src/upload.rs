@@ -10,6 +10,8 @@ use crate::error::{Detail, Error, Kind};
 use line_connector_catalog::definition::{Binary, ImageBounds};
 use line_connector_http::is_header_value;
 
+pub mod lines;
+
 /// The largest file where the action sets no bound: more than 1,500,000 user IDs take.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 

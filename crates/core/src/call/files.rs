@@ -121,8 +121,14 @@ fn unwritable(path: &str, error: &io::Error) -> Error {
 }
 
 impl Pipeline {
-    /// The bytes that the inputs point to, each held against the action's rules for it.
-    pub(super) fn parts(&self, action: &Action, inputs: &Value) -> Result<Vec<Part>, Error> {
+    /// The bytes that the inputs point to, each held against the action's rules for it. `doubts` takes
+    /// what is doubtful about their lines; without it lines are not looked at.
+    pub(super) fn parts(
+        &self,
+        action: &Action,
+        inputs: &Value,
+        mut doubts: Option<&mut Vec<Detail>>,
+    ) -> Result<Vec<Part>, Error> {
         let read_file = &|path: &str, most: u64| self.host.files.read(path, most);
         let mut parts = Vec::new();
         if let Some(rules) = sections::section(action, "data_body").and_then(rules)
@@ -140,13 +146,15 @@ impl Pipeline {
                 sections::section(action, "files").and_then(|files| files.get("properties"));
             let schema = schemas.and_then(|schemas| schemas.get(name)?.as_object());
             let rules = schema.and_then(rules).unwrap_or(NONE);
-            parts.push(upload::load(
-                name,
-                &format!("/files/{name}"),
-                source,
-                &rules,
-                read_file,
-            )?);
+            let at = format!("/files/{name}");
+            let part = upload::load(name, &at, source, &rules, read_file)?;
+            if let (Some(lines), Some(doubts)) = (&rules.lines, doubts.as_deref_mut()) {
+                let field = |field| inputs.get("data_body")?.get(field)?.as_bool();
+                let chosen = lines.chosen_by.as_ref();
+                let chosen = chosen.map(|name| field(name).unwrap_or(false));
+                doubts.extend(upload::lines::check(&at, &part.bytes, lines, chosen)?);
+            }
+            parts.push(part);
         }
         Ok(parts)
     }
@@ -185,6 +193,7 @@ const NONE: Binary = Binary {
     content_types: Vec::new(),
     max_bytes: None,
     image: None,
+    lines: None,
 };
 
 fn rules(schema: &Map<String, Value>) -> Option<Binary> {

@@ -368,7 +368,9 @@ impl Pipeline {
         report.warnings.extend(self.too_early(&action, &inputs));
         digest(&action, &mut inputs)?;
         hide(&action, &mut inputs);
-        let parts = self.parts(&action, &inputs)?;
+        let is_judged = self.validation(options) != Validation::Off;
+        let doubts = is_judged.then_some(&mut report.warnings);
+        let parts = self.parts(&action, &inputs, doubts)?;
         // Only between parts, so that no other call asks for random bits.
         let boundary = match parts.as_slice() {
             [] => String::new(),
