@@ -12,6 +12,8 @@ use crate::redact::Redactor;
 const MAX_DEPTH: usize = 127;
 /// How many characters a number may have: Python, for one, refuses a whole number of more than 4300.
 const MAX_NUMBER: usize = 1000;
+/// A number without an exponent that is no longer than this is within 64 bits of floating point.
+const MAX_SURE_NUMBER: usize = 308;
 
 /// One JSON value as text, in one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,8 +79,8 @@ fn numbers(part: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_moderate_number(number: &str) -> bool {
-    let is_infinite =
-        number.contains(['e', 'E']) && number.parse().is_ok_and(|value: f64| value.is_infinite());
+    let may_be_infinite = number.len() > MAX_SURE_NUMBER || number.contains(['e', 'E']);
+    let is_infinite = may_be_infinite && number.parse().is_ok_and(|value: f64| value.is_infinite());
     number.len() <= MAX_NUMBER && !is_infinite
 }
 
@@ -160,6 +162,8 @@ mod tests {
             &format!("{}{}", "[".repeat(128), "]".repeat(128)),
             &"[".repeat(2_000_000),
             &format!("[{}]", "9".repeat(1001)),
+            &format!("[{}]", "9".repeat(309)),
+            &format!("[-{}.5]", "9".repeat(309)),
             "{\"a\":1e400}",
             "[-1E999]",
         ] {
