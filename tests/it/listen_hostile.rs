@@ -504,6 +504,47 @@ fn a_lost_journal_is_told() {
 }
 
 #[test]
+fn an_event_whose_row_is_damaged_keeps_no_other_back() {
+    for damage in [
+        "body = x'ff00', chat = x'ff', channel = 7, id = x'ff'",
+        "body = CAST(x'ff' AS TEXT), chat = CAST(x'fe' AS TEXT), channel = CAST(x'fd' AS TEXT)",
+        "body = '{', time = 'soon', due = 'never', attempts = 9223372036854775807",
+        "body = '[1', accepted = -9223372036854775808, due = -9223372036854775808, failures = 9223372036854775807",
+        "body = '', attempts = x'01', failures = 1.5, accepted = 'x', reason = x'ff'",
+    ] {
+        let (_folder, queue) = place();
+        let listening = Listening::start(&queue, &["--hold"]);
+        let sent = [text("01A", 1, 1), text("01B", 2, 2), text("01C", 3, 3)];
+        assert_eq!(send(listening.address, &sent), Some(200));
+        assert_eq!(listening.terminate(), (0, Vec::new()));
+        let disk = rusqlite::Connection::open(&queue).unwrap();
+        let change = format!("UPDATE event SET {damage} WHERE id = '01B'");
+        assert_eq!(disk.execute(&change, []).unwrap(), 1);
+        drop(disk);
+        assert_eq!(
+            events("list", &queue, &["--with-event", "--state", "waiting"])
+                .1
+                .len(),
+            3,
+            "{damage}"
+        );
+        let listening = Listening::start(&queue, &[]);
+        assert_eq!(listening.ids(2), ["01A", "01C"], "{damage}");
+        assert_eq!(send(listening.address, &[text("01D", 2, 4)]), Some(200));
+        assert_eq!(listening.ids(1), ["01D"], "{damage}");
+        listening.waits_for("line_connector_events_dead", 1);
+        assert_eq!(listening.terminate().0, 0);
+        let (_, dead) = events("list", &queue, &["--state", "dead"]);
+        assert!(
+            dead[0]["reason"].as_str().unwrap().contains("damaged"),
+            "{dead:?}"
+        );
+        assert_eq!(events("replay", &queue, &["--all"]).0, 0);
+        assert_eq!(events("list", &queue, &["--state", "waiting"]).1.len(), 1);
+    }
+}
+
+#[test]
 fn an_empty_file_is_no_queue_and_stays_empty() {
     let (_folder, queue) = place();
     std::fs::write(&queue, "").unwrap();

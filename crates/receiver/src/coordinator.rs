@@ -287,7 +287,7 @@ impl Coordinator {
             Err(_) => None,
         };
         let wait = next.map_or(MAINTENANCE_INTERVAL, |due| {
-            Duration::from_millis(u64::try_from(due - now).unwrap_or(0))
+            Duration::from_millis(u64::try_from(due.saturating_sub(now)).unwrap_or(0))
         });
         wait.min(MAINTENANCE_INTERVAL)
     }

@@ -4,7 +4,7 @@ use line_connector_core::json_text::in_one_line;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::coordinator::Turn;
+use super::queue::QueuedEvent;
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {
@@ -26,13 +26,12 @@ fn is_false(flag: &bool) -> bool {
 /// Why an event has no document. The queue holds only what was serialised before, but disks fail.
 const DAMAGED: &str = "what the queue holds of it is damaged";
 
-/// An event as one line of JSON, without its end.
+/// An event as one line of JSON, without its end; `stale` where it is older than ids are remembered.
 ///
 /// # Errors
 ///
 /// Why it can never be delivered.
-pub(crate) fn document(turn: &Turn) -> Result<String, String> {
-    let event = &turn.event;
+pub fn document(event: &QueuedEvent, stale: bool) -> Result<String, String> {
     let body: Result<&RawValue, _> = serde_json::from_str(&event.body);
     let document = body.and_then(|body| {
         serde_json::to_string(&Document {
@@ -41,7 +40,7 @@ pub(crate) fn document(turn: &Turn) -> Result<String, String> {
             destination: &event.channel,
             chat: &event.chat,
             attempt: event.attempt,
-            stale: turn.stale,
+            stale,
             event: body,
         })
     });

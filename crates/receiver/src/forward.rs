@@ -113,7 +113,7 @@ fn attempt(target: &Target, turn: &Turn, recall: &Recall, clock: &Clock) -> Deli
     if recall.covers(turn) {
         return DeliveryResult::NotTried;
     }
-    match document(turn) {
+    match document(&turn.event, turn.stale) {
         Ok(body) => result_of(
             &target
                 .transport

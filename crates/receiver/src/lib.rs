@@ -25,7 +25,7 @@
 
 mod admission;
 mod coordinator;
-mod document;
+pub mod document;
 mod forward;
 mod host;
 mod intake;

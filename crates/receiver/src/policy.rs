@@ -144,7 +144,7 @@ pub(crate) fn decide(
         DeliveryResult::NotTried => Decision::GiveBack,
         DeliveryResult::Refused { reason } | DeliveryResult::Undeliverable { reason } => {
             Decision::DeadLetter {
-                failures: failures + 1,
+                failures: failures.saturating_add(1),
                 reason: reason.clone(),
             }
         }
@@ -152,7 +152,7 @@ pub(crate) fn decide(
             reason,
             retry_after,
         } => {
-            let failures = failures + 1;
+            let failures = failures.saturating_add(1);
             let reason = reason.clone();
             if too_old || failures >= limits.max_failures {
                 return Decision::DeadLetter { failures, reason };

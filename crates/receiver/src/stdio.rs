@@ -54,7 +54,7 @@ pub(crate) fn start(
     }
     let (tx, watched) = (coordinator_tx.clone(), supervisor.clone());
     supervisor.spawn("lines", None, move || {
-        write_events(output, document, timeout, &turns, &tx, &watched);
+        write_events(output, line, timeout, &turns, &tx, &watched);
     })?;
     Ok(())
 }
@@ -115,6 +115,11 @@ fn parse_answer(line: &str) -> Result<(Vec<i64>, DeliveryResult), String> {
         }
         _ => Err(expected.to_owned()),
     }
+}
+
+/// An event's line.
+fn line(turn: &Turn) -> Result<String, String> {
+    document(&turn.event, turn.stale)
 }
 
 /// Writes events, as `render` makes documents of them, until there are no more or nobody takes them.

@@ -2,9 +2,18 @@
 //! letters back. Each change keeps the rule that a chat has at most one event next or in
 //! flight.
 
-use rusqlite::{CachedStatement, OptionalExtension as _, params};
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, OptionalExtension as _, Row, ToSql, params};
 
-use super::{COLUMNS, NewEvent, QueueError, QueuedEvent, place, queued_event};
+use super::{COLUMNS, NewEvent, QueueError, QueuedEvent, number, place, queued_event};
+
+/// A channel and a chat of it, as the file has them.
+type Chat = (Value, Value);
+
+/// A column as it stands; a text that is damaged is like no other.
+fn as_stored(row: &Row<'_>, column: usize) -> rusqlite::Result<Value> {
+    Ok(row.get_ref(column)?.try_into().unwrap_or(Value::Null))
+}
 
 /// The changes of one transaction.
 #[derive(Debug)]
@@ -50,7 +59,7 @@ impl Changes<'_> {
             return Ok(false);
         }
         let sequence = self.0.last_insert_rowid();
-        let place = self.place_of(channel, &event.chat, event.time, sequence)?;
+        let place = self.place_of(&channel, &event.chat, event.time, sequence)?;
         self.statement(
             "INSERT INTO event (seq, channel, id, chat, time, accepted, place, due, attempts, failures, body)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9)",
@@ -65,8 +74,8 @@ impl Changes<'_> {
     /// timestamp says so and that one has never been handed out.
     fn place_of(
         &self,
-        channel: &str,
-        chat: &str,
+        channel: &dyn ToSql,
+        chat: &dyn ToSql,
         time: i64,
         sequence: i64,
     ) -> Result<i64, QueueError> {
@@ -76,7 +85,11 @@ impl Changes<'_> {
                  WHERE channel = ?1 AND chat = ?2 AND place BETWEEN 1 AND 2",
             )?
             .query_row(params![channel, chat], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                Ok((
+                    row.get(0)?,
+                    number(row.get_ref(1)?),
+                    number(row.get_ref(2)?),
+                ))
             })
             .optional()?;
         let Some((front, front_time, attempts)) = front else {
@@ -101,7 +114,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub(crate) fn hand_out(&self, now: i64, limit: i64) -> Result<Vec<QueuedEvent>, QueueError> {
+    pub fn hand_out(&self, now: i64, limit: i64) -> Result<Vec<QueuedEvent>, QueueError> {
         let mut statement = self.statement(&format!(
             "SELECT {COLUMNS} FROM event
              WHERE place BETWEEN 1 AND 2 AND place = 1 AND due <= ?1 ORDER BY due LIMIT ?2"
@@ -109,7 +122,7 @@ impl Changes<'_> {
         let rows = statement.query_map(params![now, limit], queued_event)?;
         let mut events: Vec<QueuedEvent> = rows.collect::<Result<_, _>>()?;
         for event in &mut events {
-            event.attempt += 1;
+            event.attempt = event.attempt.saturating_add(1);
             // Where the clock has gone back, its age counts from now.
             event.accepted = event.accepted.min(now);
             self.statement(
@@ -145,13 +158,15 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub(crate) fn acknowledge(&self, sequence: i64) -> Result<bool, QueueError> {
+    pub fn acknowledge(&self, sequence: i64) -> Result<bool, QueueError> {
         let chat = self
             .statement(
                 "DELETE FROM event WHERE seq = ?1 AND place BETWEEN 1 AND 2 AND attempts > 0
                  RETURNING channel, chat",
             )?
-            .query_row([sequence], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([sequence], |row| {
+                Ok((as_stored(row, 0)?, as_stored(row, 1)?))
+            })
             .optional()?;
         self.follow(chat)
     }
@@ -161,7 +176,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub(crate) fn postpone(
+    pub fn postpone(
         &self,
         sequence: i64,
         due: i64,
@@ -181,7 +196,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub(crate) fn dead_letter(
+    pub fn dead_letter(
         &self,
         sequence: i64,
         failures: i64,
@@ -193,14 +208,14 @@ impl Changes<'_> {
                  WHERE seq = ?1 AND place BETWEEN 1 AND 2 RETURNING channel, chat",
             )?
             .query_row(params![sequence, failures, reason], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+                Ok((as_stored(row, 0)?, as_stored(row, 1)?))
             })
             .optional()?;
         self.follow(chat)
     }
 
     /// Makes the earliest event of a chat its next one.
-    fn follow(&self, chat: Option<(String, String)>) -> Result<bool, QueueError> {
+    fn follow(&self, chat: Option<Chat>) -> Result<bool, QueueError> {
         let Some((channel, chat)) = chat else {
             return Ok(false);
         };
@@ -219,10 +234,14 @@ impl Changes<'_> {
     ///
     /// Where it cannot be written.
     pub fn replay(&self, sequence: i64, now: i64) -> Result<bool, QueueError> {
-        let found: Option<(String, String, i64)> = self
+        let found: Option<(Value, Value, i64)> = self
             .statement("SELECT channel, chat, time FROM event WHERE seq = ?1 AND place = 3")?
             .query_row([sequence], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                Ok((
+                    as_stored(row, 0)?,
+                    as_stored(row, 1)?,
+                    number(row.get_ref(2)?),
+                ))
             })
             .optional()?;
         let Some((channel, chat, time)) = found else {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 pub use changes::Changes;
@@ -440,10 +441,14 @@ impl Queue {
              WHERE {condition} AND seq > ?1 ORDER BY seq LIMIT ?2"
         ))?;
         let rows = statement.query_map(params![after, limit], |row| {
+            let reason = match row.get_ref(10)? {
+                ValueRef::Null => None,
+                value => Some(text(value)),
+            };
             Ok(Listed {
                 event: queued_event(row)?,
                 state,
-                reason: row.get(10)?,
+                reason,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -454,19 +459,44 @@ impl Queue {
 const COLUMNS: &str = "seq, channel, id, chat, attempts, failures, accepted, time,
      coalesce((SELECT at FROM seen WHERE seen.seq = event.seq), accepted), body";
 
+/// An event, whatever its row holds: one that is damaged must not keep all others from being read.
 fn queued_event(row: &rusqlite::Row<'_>) -> rusqlite::Result<QueuedEvent> {
     Ok(QueuedEvent {
         sequence: row.get(0)?,
-        channel: row.get(1)?,
-        id: row.get(2)?,
-        chat: row.get(3)?,
-        attempt: row.get(4)?,
-        failures: row.get(5)?,
-        accepted: row.get(6)?,
-        time: row.get(7)?,
-        first_accepted: row.get(8)?,
-        body: row.get(9)?,
+        channel: text(row.get_ref(1)?),
+        id: text(row.get_ref(2)?),
+        chat: text(row.get_ref(3)?),
+        attempt: number(row.get_ref(4)?),
+        failures: number(row.get_ref(5)?),
+        accepted: number(row.get_ref(6)?),
+        time: number(row.get_ref(7)?),
+        first_accepted: number(row.get_ref(8)?),
+        body: match row.get_ref(9)? {
+            ValueRef::Text(bytes) => str::from_utf8(bytes).unwrap_or_default().to_owned(),
+            // Not what was written, and no JSON: its delivery says so.
+            _ => String::new(),
+        },
     })
+}
+
+/// A column of text; what stands there instead, as text.
+fn text(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Null => String::new(),
+    }
+}
+
+/// A column of counts or times; 0 where it holds no such number.
+fn number(value: ValueRef<'_>) -> i64 {
+    match value {
+        ValueRef::Integer(number) => number.max(0),
+        _ => 0,
+    }
 }
 
 /// The journal that `SQLite` keeps beside a file.
