@@ -1,5 +1,9 @@
 //! What must hold for any bytes. Each check panics where it does not.
 
+mod multipart;
+mod queue;
+mod wire;
+
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
@@ -9,6 +13,7 @@ use line_connector_core::json_text::{JsonText, in_one_line};
 use line_connector_core::redact::Redactor;
 use line_connector_core::webhook::{self, Terms};
 use line_connector_http::{Failure, Headers, Reply, Request, Secret, Transport};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -16,7 +21,7 @@ use url::Url;
 pub type Check = fn(&[u8]);
 
 /// All of them, by name.
-pub const CHECKS: [(&str, Check); 7] = [
+pub const CHECKS: [(&str, Check); 11] = [
     ("document", document),
     ("inputs", inputs),
     ("path", path),
@@ -24,6 +29,10 @@ pub const CHECKS: [(&str, Check); 7] = [
     ("json", json_text),
     ("webhook", webhook),
     ("redaction", redaction),
+    ("multipart", multipart::multipart),
+    ("queue", queue::queue),
+    ("client", wire::client),
+    ("receiver", wire::receiver),
 ];
 
 /// What must appear nowhere.
@@ -142,10 +151,7 @@ fn json_text(bytes: &[u8]) {
     {
         assert!(!read.text().contains(['\n', '\r']));
         let again: Result<Value, _> = serde_json::from_str(read.text());
-        let is_large = again
-            .as_ref()
-            .is_err_and(|error| error.to_string().starts_with("number out of range"));
-        assert!(again.is_ok() || is_large, "{text}");
+        assert!(again.is_ok(), "{text}");
     }
     // Both readers agree about what is JSON, apart from what only one refuses.
     if let Ok(value) = json::read(bytes) {
@@ -161,8 +167,8 @@ fn webhook(bytes: &[u8]) {
     if let Ok(delivery) = webhook::read(bytes, &terms) {
         let text = in_one_line(serde_json::to_string(&delivery.events).expect("JSON"));
         assert!(!text.contains(['\n', '\r']));
-        // What a text cut in an emoji holds is passed on as it came.
-        assert!(text.contains("\\u") || serde_json::from_str::<Value>(&text).is_ok(), "{text}");
+        // LINE's event is passed on as it came: JSON, even if no reader can hold its numbers.
+        assert!(serde_json::from_str::<IgnoredAny>(&text).is_ok(), "{text}");
     }
 }
 

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use line_connector_fuzz::CHECKS;
 
-/// How many mutations each check gets.
+/// How many mutations each check gets, unless `MUTATIONS` says another number.
 const MUTATIONS: usize = 20_000;
 
 /// What JSON, HTTP and LINE make special.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 28] = [
     "{",
     "}",
     "[",
@@ -35,6 +35,10 @@ const WORDS: [&str; 24] = [
     "replyToken",
     "messages",
     "X-Line-Retry-Key",
+    "Content-Length: 7\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "HTTP/1.1 ",
+    "0\r\n\r\n",
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -42,10 +46,26 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files(&path, found);
-        } else if path.extension().is_some_and(|known| known == "json") {
+        } else {
             found.push(path);
         }
     }
+}
+
+/// What a check begins with: its own seeds where it has some, or the repository's cases.
+fn corpus(check: &str) -> Vec<Vec<u8>> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let seeds = here.join("seeds").join(check);
+    if seeds.exists() {
+        files(&seeds, &mut found);
+    } else {
+        files(&here.join("../tests/cases"), &mut found);
+        found.retain(|path| path.extension().is_some_and(|known| known == "json"));
+        assert!(found.len() > 30, "{} cases", found.len());
+    }
+    found.sort();
+    found.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
 /// SplitMix64: any sequence that is the same each time does.
@@ -85,18 +105,14 @@ fn mutated(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 
 #[test]
 fn every_check_holds_for_the_cases_and_their_mutations() {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases");
-    let mut found = Vec::new();
-    files(&cases, &mut found);
-    found.sort();
-    let corpus: Vec<Vec<u8>> = found.iter().map(|path| fs::read(path).unwrap()).collect();
-    assert!(corpus.len() > 30, "{} cases", corpus.len());
+    let mutations = std::env::var("MUTATIONS").map_or(MUTATIONS, |count| count.parse().unwrap());
     for (name, check) in CHECKS {
         let mut numbers = Numbers(7);
+        let corpus = corpus(name);
         for case in &corpus {
             check(case);
         }
-        for _ in 0..MUTATIONS {
+        for _ in 0..mutations {
             let input = mutated(&corpus[numbers.next(corpus.len())], &mut numbers);
             let held = std::panic::catch_unwind(|| check(&input));
             assert!(held.is_ok(), "{name}: {}", String::from_utf8_lossy(&input));
