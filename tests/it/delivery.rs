@@ -1,6 +1,7 @@
 //! Exactly once: whatever happens to the connection, the sandbox's record shows each message at
 //! most once, and the output says what is known.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -316,10 +317,15 @@ fn the_quota_of_the_month_ends_sending() {
 fn pauses_between_attempts_grow_within_their_bounds() {
     let world = World::new();
     world.fault(json!({"kind": "status", "code": 503, "path": PUSH, "times": 9}));
-    let pauses = Arc::new(std::sync::Mutex::new(Vec::<Duration>::new()));
+    // By the number of requests before it; a pause comes in slices.
+    let pauses = Arc::new(std::sync::Mutex::new(BTreeMap::<usize, Duration>::new()));
     let kept = Arc::clone(&pauses);
+    let sandbox = Arc::clone(&world.sandbox);
     let clock = world::TestClock {
-        sleep: Box::new(move |pause| kept.lock().unwrap().push(pause)),
+        sleep: Box::new(move |slice| {
+            let mut pauses = kept.lock().unwrap();
+            *pauses.entry(sandbox.requests().len()).or_default() += slice;
+        }),
         ..world::TestClock::default()
     };
     let connector = world::builder().clock(clock).build();
@@ -328,7 +334,7 @@ fn pauses_between_attempts_grow_within_their_bounds() {
     let _ = call(&connector, document);
     let pauses = pauses.lock().unwrap();
     assert_eq!(pauses.len(), 3);
-    for (pause, bound) in pauses.iter().zip([500, 1000, 2000]) {
+    for (pause, bound) in pauses.values().zip([500, 1000, 2000]) {
         let bound = Duration::from_millis(bound);
         assert!(*pause >= bound / 2 && *pause <= bound, "{pauses:?}");
     }

@@ -40,6 +40,8 @@ mod token_cache;
 mod network;
 // Calls that take several: pages, progress, content in preparation.
 mod follow;
+// The end of a call's time: no wait of any kind goes beyond it.
+mod deadlines;
 // Bytes in and out: images, lists, content.
 mod files;
 // No secret is shown on any path.

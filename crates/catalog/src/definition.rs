@@ -511,6 +511,8 @@ pub struct AssetInputs {
 pub struct Defaults {
     /// How long one attempt may take, milliseconds.
     pub timeout_ms: u64,
+    /// How long a whole call may take, milliseconds.
+    pub deadline_ms: u64,
     /// How long connecting may take, milliseconds.
     pub connect_timeout_ms: u64,
     /// How many attempts a call may take.

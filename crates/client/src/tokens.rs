@@ -147,6 +147,7 @@ impl Endpoint<'_> {
             bearer: None,
             body: form,
             timeout: self.timeout,
+            download_timeout: None,
         };
         let answer = self.transport.send(&request);
         self.answer.replace(Some(answer.clone()));

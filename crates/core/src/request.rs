@@ -248,6 +248,7 @@ pub fn build(action: &Action, inputs: &Value, around: Around<'_>) -> Result<Requ
         bearer: None,
         body,
         timeout: around.timeout,
+        download_timeout: None,
     })
 }
 

@@ -112,6 +112,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// How long one attempt may take, from connecting to the last byte of the reply.
     pub timeout: Duration,
+    /// How long a download may take, to its last byte; `None` where only its pauses are bounded.
+    pub download_timeout: Option<Duration>,
 }
 
 /// One HTTP reply, body read to its end.

@@ -154,6 +154,7 @@ fn request(target: &Target, event: &QueuedEvent, body: String, clock: &Clock) ->
         bearer: None,
         body: body.into_bytes(),
         timeout: target.timeout,
+        download_timeout: None,
     }
 }
 

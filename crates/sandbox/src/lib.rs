@@ -22,6 +22,7 @@
 //!     body: br#"{"to": "U0123456789abcdef0123456789abcdef",
 //!         "messages": [{"type": "text", "text": "Hello"}]}"#.to_vec(),
 //!     timeout: Duration::from_secs(10),
+//!     download_timeout: None,
 //! });
 //! assert_eq!(reply.map(|reply| reply.status).ok(), Some(200));
 //! assert_eq!(sandbox.delivered()[0].messages[0]["text"], "Hello");

@@ -201,6 +201,7 @@ fn in_memory_a_huge_video_is_too_large() {
             bearer: Some(Secret::new(TOKEN)),
             body: Vec::new(),
             timeout: std::time::Duration::from_secs(5),
+            download_timeout: None,
         })
     };
     assert_eq!(fetch(AUDIO).unwrap().body, filler(10_000));

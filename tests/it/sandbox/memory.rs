@@ -20,6 +20,7 @@ fn request(url: &str, body: &Value) -> Request {
         bearer: Some(Secret::new(TOKEN)),
         body: body.to_string().into_bytes(),
         timeout: Duration::from_secs(5),
+        download_timeout: None,
     }
 }
 

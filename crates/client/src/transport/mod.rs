@@ -158,7 +158,11 @@ impl Transport for Http {
 
     fn download(&self, request: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
         let agent = self.agents.lend();
-        let (mut reply, mut body) = self.head(&agent, request, Patience::EachPause)?;
+        let (mut reply, mut body) = self.head(
+            &agent,
+            request,
+            Patience::EachPause(request.download_timeout),
+        )?;
         if reply.status != 200 {
             reply.body = self.whole(body)?;
             return Ok(reply);
@@ -185,8 +189,9 @@ impl Transport for Http {
 enum Patience {
     /// Everything, to the last byte of the answer.
     Whole,
-    /// The way to the answer's head, and each pause in its body: content may be of any size.
-    EachPause,
+    /// The way to the answer's head, and each pause in its body: content may be of any size. All of
+    /// it, where that is given.
+    EachPause(Option<Duration>),
 }
 
 impl Http {
@@ -253,8 +258,8 @@ impl Http {
         let request = match patience {
             Patience::Whole if timeout == self.settings.usual_timeout => request,
             Patience::Whole => own(request).timeout_global(Some(timeout)).build(),
-            Patience::EachPause => own(request)
-                .timeout_global(None)
+            Patience::EachPause(whole) => own(request)
+                .timeout_global(whole)
                 .timeout_send_request(Some(timeout))
                 .timeout_recv_response(Some(timeout))
                 .timeout_per_read(Some(timeout))

@@ -7,11 +7,12 @@ mod store;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, SystemTime};
 
 use crate::asset::Credentials;
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::host::Clock;
 use line_connector_http::{Secret, Transport};
 
 pub use issuer::{IssuedToken, TokenIssuer};
@@ -40,22 +41,95 @@ impl Token {
     }
 }
 
-/// The tokens of this process. One lock an identity: whoever comes while a token is being issued
-/// waits for it instead of issuing another.
+/// How often to look whether another call has issued a token.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The time that getting a token may take.
+#[derive(Clone, Copy)]
+pub struct Time<'t> {
+    /// Tells it.
+    pub clock: &'t dyn Clock,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// What is left of the whole call's.
+    pub left: &'t dyn Fn() -> Duration,
+}
+
+impl std::fmt::Debug for Time<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Time").finish_non_exhaustive()
+    }
+}
+
+impl Time<'_> {
+    /// How long the next step may take.
+    ///
+    /// # Errors
+    ///
+    /// Where the call's time is up.
+    fn step(&self) -> Result<Duration, Error> {
+        let left = (self.left)();
+        if left.is_zero() {
+            return Err(Error::new(
+                Kind::TokenUnavailable,
+                "the time of this call was up before there was a token",
+            ));
+        }
+        Ok(self.timeout.min(left))
+    }
+}
+
+/// The tokens of this process. Whoever comes while an identity's token is being issued waits for it
+/// instead of issuing another.
 #[derive(Default)]
 pub struct Tokens {
-    slots: Mutex<HashMap<Credentials, Arc<Mutex<Slot>>>>,
+    slots: Mutex<HashMap<Credentials, Arc<Slot>>>,
     store: Option<Box<dyn Store>>,
     trouble: Mutex<Option<String>>,
     issued: AtomicU64,
 }
 
-/// What is known of one identity's token.
+/// One identity.
 #[derive(Default)]
 struct Slot {
+    known: Mutex<Known>,
+    /// Held by the one call that issues a token.
+    issuing: Mutex<()>,
+}
+
+/// What is known of one identity's token.
+#[derive(Default)]
+struct Known {
     token: Option<Token>,
     /// The last token that LINE took no more. Other processes may still keep it.
     refused: Option<Secret>,
+}
+
+impl Slot {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The kept token, while it is good.
+    fn token(&self, now: SystemTime) -> Option<Secret> {
+        let known = self.known();
+        let token = known.token.as_ref().filter(|token| token.expires > now)?;
+        Some(token.value.clone())
+    }
+
+    /// The right to issue, within the call's time.
+    fn issuing(&self, time: Time<'_>) -> Result<MutexGuard<'_, ()>, Error> {
+        loop {
+            match self.issuing.try_lock() {
+                Ok(held) => return Ok(held),
+                Err(TryLockError::Poisoned(broken)) => return Ok(broken.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    let most = time.step()?;
+                    time.clock.park(Some(LOOK_AGAIN.min(most)));
+                }
+            }
+        }
+    }
 }
 
 impl Tokens {
@@ -72,25 +146,30 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// As [`TokenIssuer::issue`], and the store's own where it must not be trusted.
+    /// As [`TokenIssuer::issue`], and the store's own where it must not be trusted;
+    /// [`Kind::TokenUnavailable`] too where the call's time is up.
     pub fn bearer(
         &self,
         credentials: &Credentials,
         issuer: &dyn TokenIssuer,
         transport: &dyn Transport,
-        now: SystemTime,
-        timeout: Duration,
+        time: Time<'_>,
     ) -> Result<Secret, Error> {
         if let Credentials::Bearer { token, .. } = credentials {
             return Ok(token.clone());
         }
         let slot = self.slot(credentials);
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = slot.token.as_ref().filter(|token| token.expires > now) {
-            return Ok(token.value.clone());
+        if let Some(token) = slot.token(time.clock.now()) {
+            return Ok(token);
+        }
+        let _issuing = slot.issuing(time)?;
+        let now = time.clock.now();
+        // Whoever issued before may have brought one.
+        if let Some(token) = slot.token(now) {
+            return Ok(token);
         }
         let issue = || {
-            let fresh = issuer.issue(credentials, transport, now, timeout)?;
+            let fresh = issuer.issue(credentials, transport, now, time.step()?)?;
             self.issued.fetch_add(1, Ordering::Relaxed);
             Ok(Token::new(fresh, now))
         };
@@ -100,13 +179,15 @@ impl Tokens {
             Some((store, name)) => {
                 let known = |content: Vec<u8>| {
                     store::read(&content, now)
-                        .filter(|token| Some(&token.value) != slot.refused.as_ref())
+                        .filter(|token| Some(&token.value) != slot.known().refused.as_ref())
                 };
-                self.stored(store.as_ref(), &name, timeout, known, issue)?
+                self.stored(store.as_ref(), &name, time, known, issue)?
             }
             None => issue()?,
         };
-        Ok(slot.token.insert(token).value.clone())
+        let value = token.value.clone();
+        slot.known().token = Some(token);
+        Ok(value)
     }
 
     /// The token that the store has, or one issued now and put there. Of processes that come at
@@ -115,14 +196,14 @@ impl Tokens {
         &self,
         store: &dyn Store,
         name: &str,
-        patience: Duration,
+        time: Time<'_>,
         known: impl Fn(Vec<u8>) -> Option<Token>,
         issue: impl FnOnce() -> Result<Token, Error>,
     ) -> Result<Token, Error> {
         if let Some(token) = store.load(name)?.and_then(&known) {
             return Ok(token);
         }
-        let hold = store.hold(name, patience);
+        let hold = store.hold(name, time.step()?);
         // Whoever held the name before may have issued one.
         if let Some(token) = store.load(name)?.and_then(&known) {
             return Ok(token);
@@ -153,18 +234,18 @@ impl Tokens {
     /// Forgets a token that LINE no longer takes. One that another call has renewed meanwhile stays.
     pub fn forget(&self, credentials: &Credentials, refused: &Secret) {
         let slot = self.slot(credentials);
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot
+        let mut known = slot.known();
+        if known
             .token
             .as_ref()
             .is_some_and(|token| token.value == *refused)
         {
-            slot.token = None;
+            known.token = None;
         }
-        slot.refused = Some(refused.clone());
+        known.refused = Some(refused.clone());
     }
 
-    fn slot(&self, credentials: &Credentials) -> Arc<Mutex<Slot>> {
+    fn slot(&self, credentials: &Credentials) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(credentials) {
             return Arc::clone(slot);

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pipeline;
+use super::deadline::Deadline;
 use super::files::Saving;
-use super::permits::{self, Permits};
+use super::permits::{self, OUT_OF_TIME, Permits};
 use super::progress::Patience;
 use crate::asset::{Asset, Credentials};
+use crate::auth::Time;
 use crate::backoff;
 use crate::documents::AssetParameters;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::rate_limit::Turn;
 use crate::response;
 use crate::retry::{self, Decision, Policy};
@@ -27,6 +29,7 @@ pub(super) struct AttemptContext<'a> {
     pub(super) credentials: Option<&'a Credentials>,
     pub(super) policy: &'a Policy,
     pub(super) permits: Permits,
+    pub(super) deadline: Deadline,
 }
 
 /// How a call went.
@@ -71,7 +74,7 @@ impl Pipeline {
                 .filter(|_| waits)
                 .and_then(|patience| patience.next(now))
             {
-                Some(pause) if self.pause(pause) => last = Some(exchange),
+                Some(pause) if self.pause(pause, context.deadline) => last = Some(exchange),
                 _ => return Ok(exchange),
             }
         }
@@ -89,8 +92,9 @@ impl Pipeline {
         let mut tokens = Vec::new();
         let mut last = None;
         let mut in_doubt = false;
+        let timeout = request.timeout;
         loop {
-            let turn = match (self.turn(&context.permits), last) {
+            let turn = match (self.turn(&context.permits, context.deadline), last) {
                 (Ok(turn), _) => turn,
                 // Only trying again found no turn in time: how the last attempt ended stands.
                 (Err(_), Some(last)) => return Ok(last),
@@ -98,11 +102,17 @@ impl Pipeline {
             };
             let token = match context.credentials {
                 Some(credentials) => Some(
-                    self.token(credentials, context, request.timeout)
+                    self.token(credentials, context, timeout)
                         .map_err(|error| error.after(in_doubt))?,
                 ),
                 None => None,
             };
+            let left = context.deadline.left(self.host.clock.as_ref());
+            if left.is_zero() {
+                return Err(out_of_time().after(in_doubt));
+            }
+            request.timeout = timeout.min(left);
+            request.download_timeout = Some(left);
             request.bearer.clone_from(&token);
             tokens.extend(token.clone().filter(|token| !tokens.contains(token)));
             let result = match saving {
@@ -123,10 +133,11 @@ impl Pipeline {
             in_doubt |= maybe_done;
             match decision {
                 Decision::Stop => return Ok(exchange),
-                Decision::Again(pause) => {
-                    self.host.clock.sleep(pause);
+                Decision::Again(pause) if self.pause(pause, context.deadline) => {
                     last = Some(exchange);
                 }
+                // There is no time for another one: how this one ended stands.
+                Decision::Again(_) => return Ok(exchange),
                 Decision::RenewToken => {
                     if let (Some(credentials), Some(token)) = (context.credentials, &token) {
                         self.tokens.forget(credentials, token);
@@ -147,8 +158,12 @@ impl Pipeline {
         self.host.random.bits() as u64
     }
 
-    /// Lets time pass while nothing is under way, in slices, and says whether to go on after it.
-    pub(super) fn pause(&self, mut pause: Duration) -> bool {
+    /// Lets time pass while nothing is under way, in slices, and says whether to go on after it. What
+    /// would go on beyond the call's time is not begun.
+    pub(super) fn pause(&self, mut pause: Duration, deadline: Deadline) -> bool {
+        if pause >= deadline.left(self.host.clock.as_ref()) {
+            return false;
+        }
         while !pause.is_zero() && !self.budgets.is_stopped() {
             let slice = pause.min(MAX_SLICE);
             self.host.clock.sleep(slice);
@@ -167,15 +182,20 @@ impl Pipeline {
     ) -> Result<Secret, Error> {
         let mut attempt = 1;
         loop {
-            let now = self.host.clock.now();
+            let clock = self.host.clock.as_ref();
             let issuer = self.host.issuer.as_ref();
+            let time = Time {
+                clock,
+                timeout,
+                left: &|| context.deadline.left(clock),
+            };
             match self
                 .tokens
-                .bearer(credentials, issuer, context.transport, now, timeout)
+                .bearer(credentials, issuer, context.transport, time)
             {
                 Err(error) if error.kind.retryable() && attempt < context.policy.attempts => {
                     let pause = context.policy.backoff(attempt, || self.jitter());
-                    if !self.pause(pause) {
+                    if !self.pause(pause, context.deadline) {
                         return Err(error);
                     }
                     attempt += 1;
@@ -190,6 +210,15 @@ impl Pipeline {
         let manifest = self.catalog.manifest();
         self.caches.asset(manifest, parameters, &self.host.operator)
     }
+}
+
+/// The call's time was up before it could be sent.
+fn out_of_time() -> Error {
+    Error::new(
+        Kind::Timeout,
+        "the time of this call was up before it could be sent",
+    )
+    .with_hint(OUT_OF_TIME)
 }
 
 /// Ends the turn of a request by how it went.

@@ -7,6 +7,7 @@ use line_connector_compose::{self as compose, Change, Composed, Problem, What};
 use serde_json::{Map, Value, json};
 
 use super::action::ResolvedAction;
+use super::deadline::Deadline;
 use super::pages::{cannot, in_sections, sum};
 use super::{Answer, Pipeline, Step, insert, remove};
 use crate::documents::{
@@ -64,6 +65,7 @@ impl From<Error> for Rejection {
 impl Pipeline {
     /// A call, whatever its action takes. `step` makes one request.
     pub(super) fn with_messages(&self, mut invocation: Invocation, step: Step) -> Answer {
+        let deadline = self.deadline(&invocation.options);
         let Ok(action) = self.look_up(invocation.action.as_deref()) else {
             return step(self, invocation);
         };
@@ -73,7 +75,7 @@ impl Pipeline {
         let (mut answer, sent_as, code) = match self.planned(&action, &invocation, &usual) {
             Ok(None) => (step(self, invocation), usual, None),
             Ok(Some(plan)) => {
-                let (answer, sent_as) = self.in_order(&action, plan, step);
+                let (answer, sent_as) = self.in_order(&action, plan, step, deadline);
                 (answer, sent_as, None)
             }
             Err(Rejection { error, code }) => {
@@ -187,7 +189,8 @@ impl Pipeline {
         let messages = portions.iter().filter_map(Value::as_array).flatten();
         let messages = messages.cloned().collect();
         let clock = &self.host.clock;
-        let end = clock.monotonic() + self.timeout(options);
+        let left = self.deadline(options).left(clock.as_ref());
+        let end = clock.monotonic() + self.timeout(options).min(left);
         let mut problems = media::problems(&messages, |url| {
             let left = end.saturating_sub(clock.monotonic());
             if left.is_zero() {
@@ -290,7 +293,17 @@ impl Pipeline {
     }
 
     /// Makes the requests one after another, up to the first that fails. Also says how the last one went.
-    fn in_order(&self, action: &ResolvedAction, mut plan: Plan, step: Step) -> (Answer, String) {
+    fn in_order(
+        &self,
+        action: &ResolvedAction,
+        mut plan: Plan,
+        step: Step,
+        deadline: Deadline,
+    ) -> (Answer, String) {
+        let step = |mut request: Invocation| {
+            request.options.deadline_ms = Some(deadline.left_ms(self.host.clock.as_ref()));
+            step(self, request)
+        };
         let mut parts = Vec::new();
         let mut whole: Option<Answer> = None;
         let mut route = &plan.first;
@@ -299,13 +312,13 @@ impl Pipeline {
             if let Some(instead) = plan.instead.as_ref().filter(|_| number > 0) {
                 route = instead;
             }
-            let mut answer = step(self, plan.request(route, number, key.as_deref()));
+            let mut answer = step(plan.request(route, number, key.as_deref()));
             if let Some(instead) = plan.instead.as_ref().filter(|_| number == 0)
                 && is_taken_no_more(&answer.output)
             {
                 route = instead;
                 let refused = answer;
-                answer = added(&refused, step(self, plan.request(route, number, None)));
+                answer = added(&refused, step(plan.request(route, number, None)));
                 answer
                     .output
                     .meta

@@ -5,6 +5,7 @@
 mod action;
 mod attempts;
 mod caches;
+mod deadline;
 mod files;
 mod messages;
 mod pages;
@@ -39,6 +40,7 @@ use line_connector_http::{REDACTED, Request, Secret};
 use action::ResolvedAction;
 use attempts::{AttemptContext, Exchange};
 use caches::Caches;
+use deadline::Deadline;
 use files::{Saving, digest};
 pub use messages::{MAX_MESSAGES, compose};
 use progress::Patience;
@@ -99,6 +101,7 @@ impl Pipeline {
     }
 
     fn whole(&self, invocation: Invocation) -> Answer {
+        let deadline = self.deadline(&invocation.options);
         let action = match self.followed(&invocation) {
             Ok(action) => action,
             Err(error) => return Answer::refusal(invocation.id, &error),
@@ -107,12 +110,12 @@ impl Pipeline {
             return self.once(invocation);
         };
         if let (Some(pages), Some(true)) = (&action.meta.pages, invocation.options.all_pages) {
-            return self.all_pages(&action, pages, invocation);
+            return self.all_pages(&action, pages, invocation, deadline);
         }
         let answer = self.once(invocation.clone());
         match &action.meta.progress {
             Some(progress) if answer.output.error.is_none() => {
-                self.wait(&action, progress, invocation, answer)
+                self.wait(&action, progress, invocation, answer, deadline)
             }
             _ => answer,
         }
@@ -212,9 +215,10 @@ impl Pipeline {
 
     fn send(&self, call: Call<'_>, report: &mut CallReport) -> Result<Read, Failed> {
         let Call { asset, options, .. } = call;
+        let deadline = self.deadline(options);
         let action = Arc::clone(&call.action);
         let repeat = repeat(&action, &call.inputs);
-        let channel = self.channel(&call, report);
+        let channel = self.channel(&call, report, deadline);
         let request = self.prepare(call, channel.as_deref(), report, |_, _| {})?;
         let credentials = match action.meta.auth {
             Authorization::Bearer => Some(credentials(asset)?),
@@ -234,6 +238,7 @@ impl Pipeline {
             credentials,
             policy: &policy,
             permits: self.permits(&action, asset, options)?,
+            deadline,
         };
         let pending = &action.meta.pending;
         let patience = Patience::new(self.host.clock.now(), options.wait_ms);
@@ -262,7 +267,12 @@ impl Pipeline {
 
     /// The channel that an idempotency key belongs to. Where only its token is known, LINE is asked
     /// once, so that the key means the same after the token was replaced.
-    fn channel(&self, call: &Call<'_>, report: &mut CallReport) -> Option<String> {
+    fn channel(
+        &self,
+        call: &Call<'_>,
+        report: &mut CallReport,
+        deadline: Deadline,
+    ) -> Option<String> {
         let credentials = call.asset.credentials.as_ref()?;
         let is_needed =
             call.action.meta.retry == Repeat::Keyed && call.options.idempotency_key.is_some();
@@ -276,7 +286,9 @@ impl Pipeline {
         if !is_needed {
             return None;
         }
-        let learnt = self.caches.channel(token, || self.learn(token, call));
+        let learnt = self
+            .caches
+            .channel(token, || self.learn(token, call, deadline));
         if learnt.is_none() {
             let message =
                 "the key holds only while the token stays the same: LINE did not tell its channel";
@@ -289,7 +301,7 @@ impl Pipeline {
     }
 
     /// Asks LINE which channel a token belongs to.
-    fn learn(&self, token: &Secret, call: &Call<'_>) -> Option<String> {
+    fn learn(&self, token: &Secret, call: &Call<'_>, deadline: Deadline) -> Option<String> {
         let question = &self.catalog.manifest().channel_of_token;
         let inputs = [(question.input.clone(), Value::from(token.expose()))];
         let invocation = Invocation {
@@ -298,6 +310,7 @@ impl Pipeline {
             inputs: inputs.into_iter().collect(),
             options: Options {
                 timeout_ms: call.options.timeout_ms,
+                deadline_ms: Some(deadline.left_ms(self.host.clock.as_ref())),
                 ..Options::default()
             },
             ..Invocation::default()
@@ -511,6 +524,15 @@ impl Pipeline {
             max_backoff: Duration::from_millis(defaults.max_backoff_ms),
             renewable: credentials.is_some_and(auth::renewable),
         }
+    }
+
+    /// When a call that begins now must have ended.
+    fn deadline(&self, options: &Options) -> Deadline {
+        let default = self.catalog.manifest().defaults.deadline_ms;
+        Deadline::after(
+            self.host.clock.as_ref(),
+            options.deadline_ms.unwrap_or(default),
+        )
     }
 
     fn timeout(&self, options: &Options) -> Duration {

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::action::ResolvedAction;
+use super::deadline::Deadline;
 use super::{Answer, Pipeline, insert};
 use crate::documents::{Invocation, Output};
 use crate::error::{Detail, Error, Kind};
@@ -19,6 +20,7 @@ impl Pipeline {
         action: &ResolvedAction,
         pages: &Pages,
         mut invocation: Invocation,
+        deadline: Deadline,
     ) -> Answer {
         if let Err(error) = in_sections(action, &mut invocation) {
             return Answer::refusal(invocation.id, &error);
@@ -34,6 +36,7 @@ impl Pipeline {
         loop {
             invocation.options.max_wait_ms =
                 patience.map(|all| all.saturating_sub(listing.waited_ms.unwrap_or_default()));
+            invocation.options.deadline_ms = Some(deadline.left_ms(self.host.clock.as_ref()));
             let mut answer = self.once(invocation.clone());
             if answer.output.error.is_some() {
                 listing.report(&mut answer.output);

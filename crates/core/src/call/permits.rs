@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pipeline;
+use super::deadline::Deadline;
 use crate::asset::{Asset, Credentials, EVERY_ACTION};
 use crate::documents::Options;
 use crate::error::{Detail, Error, Kind};
@@ -111,12 +112,19 @@ impl Pipeline {
     }
 
     /// Waits for the turn of one request.
-    pub(super) fn turn<'t>(&'t self, permits: &'t Permits) -> Result<Turn<'t>, Error> {
+    pub(super) fn turn<'t>(
+        &'t self,
+        permits: &'t Permits,
+        deadline: Deadline,
+    ) -> Result<Turn<'t>, Error> {
         let clock = self.host.clock.as_ref();
         let begun = clock.monotonic();
-        let patience = permits
+        let left = deadline.left(clock);
+        let own = permits
             .patience
-            .map(|patience| patience.saturating_sub(permits.waited.get()));
+            .map(|patience| patience.saturating_sub(permits.waited.get()))
+            .filter(|own| *own <= left);
+        let patience = Some(own.unwrap_or(left));
         match self.budgets.turn(&permits.budgets, patience, clock) {
             Ok(turn) => {
                 permits.waited.set(permits.waited.get() + turn.waited);
@@ -126,11 +134,19 @@ impl Pipeline {
                 permits
                     .waited
                     .set(permits.waited.get() + clock.monotonic().saturating_sub(begun));
-                Err(no_turn(refusal, permits.patience.unwrap_or_default()))
+                let error = no_turn(refusal, own.and(permits.patience).unwrap_or(left));
+                Err(match own {
+                    None if error.kind == Kind::RateBudget => error.with_hint(OUT_OF_TIME),
+                    _ => error,
+                })
             }
         }
     }
 }
+
+/// What to do where the call's own time was too short.
+pub(super) const OUT_OF_TIME: &str =
+    "nothing was sent: call again later, or give the call more time by `options.deadline_ms`";
 
 /// Whether an error says that a call got no turn.
 pub(super) fn is_refusal(kind: Kind) -> bool {

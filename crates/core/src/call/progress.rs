@@ -7,6 +7,7 @@ use line_connector_catalog::definition::{Progress, Repeat};
 use serde_json::{Map, Value, json};
 
 use super::action::ResolvedAction;
+use super::deadline::Deadline;
 use super::pages::{in_sections, sum};
 use super::{Answer, Pipeline, permits};
 use crate::documents::{CallReport, Invocation, Output};
@@ -60,6 +61,7 @@ impl Pipeline {
         progress: &Progress,
         mut invocation: Invocation,
         begun: Answer,
+        deadline: Deadline,
     ) -> Answer {
         let Some(mut patience) = Patience::new(self.host.clock.now(), invocation.options.wait_ms)
         else {
@@ -72,10 +74,11 @@ impl Pipeline {
         let mut last = begun.clone();
         let mut unasked = None;
         while let Some(pause) = patience.next(self.host.clock.now()) {
-            if !self.pause(pause) {
+            if !self.pause(pause, deadline) {
                 break;
             }
             let mut question = question.clone();
+            question.options.deadline_ms = Some(deadline.left_ms(self.host.clock.as_ref()));
             question.options.max_wait_ms = Some(patience.left_ms(self.host.clock.now()));
             let answer = self.once(question);
             unasked = None;

@@ -20,6 +20,7 @@ use crate::json_text::JsonText;
 const TIMEOUT_MS: RangeInclusive<u64> = 1..=3_600_000;
 const ATTEMPTS: RangeInclusive<u64> = 1..=10;
 const KEY_BYTES: RangeInclusive<u64> = 1..=500;
+const DEADLINE_MS: RangeInclusive<u64> = 1..=86_400_000;
 const WAIT_MS: RangeInclusive<u64> = 0..=86_400_000;
 const ITEMS: RangeInclusive<u64> = 1..=u64::MAX;
 
@@ -55,6 +56,11 @@ pub struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = *TIMEOUT_MS.start(), max = *TIMEOUT_MS.end()))]
     pub timeout_ms: Option<u64>,
+    /// How long the whole call may take, milliseconds: turns, tokens, attempts, pauses, pages,
+    /// progress and downloads together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = *DEADLINE_MS.start(), max = *DEADLINE_MS.end()))]
+    pub deadline_ms: Option<u64>,
     /// How many attempts the call may take where it may be repeated at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = *ATTEMPTS.start(), max = *ATTEMPTS.end()))]
@@ -81,7 +87,7 @@ pub struct Options {
     #[schemars(range(min = *WAIT_MS.start(), max = *WAIT_MS.end()))]
     pub wait_ms: Option<u64>,
     /// How long the call may wait for its turn within LINE's rate limit, milliseconds; 0 does not
-    /// wait. Without it the call waits as long as it takes.
+    /// wait. Without it the call waits until its `deadline_ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = *WAIT_MS.start(), max = *WAIT_MS.end()))]
     pub max_wait_ms: Option<u64>,
@@ -277,8 +283,9 @@ impl Options {
     }
 
     fn read(members: Map<String, Value>, details: &mut Vec<Detail>) -> Self {
-        const NAMES: [&str; 12] = [
+        const NAMES: [&str; 13] = [
             "timeout_ms",
+            "deadline_ms",
             "attempts",
             "idempotency_key",
             "validation",
@@ -300,6 +307,9 @@ impl Options {
             let read = match key.as_str() {
                 "timeout_ms" => {
                     milliseconds(&value, &TIMEOUT_MS).map(|time| options.timeout_ms = Some(time))
+                }
+                "deadline_ms" => {
+                    milliseconds(&value, &DEADLINE_MS).map(|time| options.deadline_ms = Some(time))
                 }
                 "attempts" => whole(&value, &ATTEMPTS)
                     .map(|count| options.attempts = u32::try_from(count).ok()),

@@ -43,6 +43,7 @@ impl Webhook {
             bearer: None,
             body: self.body.clone().into_bytes(),
             timeout: TIMEOUT,
+            download_timeout: None,
         }
     }
 
