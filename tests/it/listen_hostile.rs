@@ -436,6 +436,63 @@ fn a_clock_that_jumps_ahead_buries_nothing_while_it_runs_and_at_its_start() {
 }
 
 #[test]
+fn a_start_with_a_clock_far_ahead_forgets_no_id() {
+    let (_folder, queue) = place();
+    let hours = Arc::new(AtomicI64::new(0));
+    let (platform, clock) = (Arc::new(Distant::default()), wrong(&hours));
+    platform.there.store(true, Ordering::SeqCst);
+    let sent = [text("01A", 1, 1), text("01B", 2, 1), text("01C", 3, 1)];
+    for ahead in [0, 24 * 365, 48 * 365, 0] {
+        hours.store(ahead, Ordering::SeqCst);
+        let running = before(&platform, &queue, &clock, 2);
+        if ahead > 0 {
+            // Old ids are looked for each second.
+            pause(2_500);
+        }
+        assert_eq!(send(running.address, &sent), Some(200));
+        running.waits_for("line_connector_events_waiting", "0");
+        assert_eq!(running.receiver.stop(LONG), 0);
+    }
+    assert_eq!(platform.got.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn a_queue_that_is_damaged_is_told_at_the_start_and_stays_as_it_is() {
+    let (_folder, queue) = place();
+    let listening = Listening::start(&queue, &["--hold"]);
+    let sent: Vec<Value> = (0..50)
+        .map(|user| text(&format!("E{user}"), user, 1))
+        .collect();
+    assert_eq!(send(listening.address, &sent), Some(200));
+    assert_eq!(listening.terminate().0, 0);
+    let whole = std::fs::read(&queue).unwrap();
+    let mut damaged = Vec::new();
+    damaged.push(b"not a database, but a text that is long enough to be one".repeat(200));
+    damaged.push(whole[..5_000].to_vec());
+    damaged.push([vec![0; 4_096], whole[4_096..].to_vec()].concat());
+    damaged.push(
+        [
+            whole[..100].to_vec(),
+            vec![0xff; 3_996],
+            whole[4_096..].to_vec(),
+        ]
+        .concat(),
+    );
+    for (index, content) in damaged.iter().enumerate() {
+        std::fs::write(&queue, content).unwrap();
+        let ended = listen(&queue, &["--hold"]);
+        assert_eq!(ended.code, 2, "{index}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("queue.db"),
+            "{index}: {}",
+            ended.stderr
+        );
+        assert_eq!(&std::fs::read(&queue).unwrap(), content, "{index}");
+        assert_eq!(events("list", &queue, &[]).0, 2, "{index}");
+    }
+}
+
+#[test]
 fn a_clock_before_1970_or_in_a_far_year_is_no_panic() {
     for years in [-80, 250] {
         let (_folder, queue) = place();

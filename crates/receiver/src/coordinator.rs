@@ -172,6 +172,9 @@ pub(crate) struct Coordinator {
     decided: Instant,
     outage: Outage,
     data_version: i64,
+    /// How far the time by which ids are remembered is behind the clock's, milliseconds. It goes on from
+    /// the newest id: a start with a clock that is far ahead must not forget them all.
+    behind: i64,
     maintained: Instant,
     stop_deadline: Option<Instant>,
     last_commit_failed: bool,
@@ -200,6 +203,8 @@ impl Coordinator {
             );
         }
         let clock = SteadyClock::new(&host.clock);
+        let newest = queue.newest_id()?.unwrap_or(clock.start());
+        let behind = clock.start().saturating_sub(newest).max(0);
         let mut coordinator = Self {
             data_version: queue.data_version()?,
             queue,
@@ -215,6 +220,7 @@ impl Coordinator {
             decisions: Vec::new(),
             decided: Instant::now(),
             outage: Outage::default(),
+            behind,
             maintained: Instant::now(),
             stop_deadline: None,
             last_commit_failed: false,
@@ -403,6 +409,7 @@ impl Coordinator {
         if arrivals.is_empty() && idle {
             return;
         }
+        let times = (now - self.behind, now);
         let waiting = self.metrics.waiting.load(Ordering::Relaxed);
         let (settings, decisions) = (self.queue_settings, &self.decisions);
         let asked = arrivals.iter().any(|arrival| arrival.events.is_empty());
@@ -414,7 +421,7 @@ impl Coordinator {
             write_decisions(changes, decisions, &mut committed)?;
             trial.map_or(Ok(()), |bytes| changes.trial(bytes))?;
             for arrival in arrivals.iter() {
-                let stored = store(changes, arrival, settings, now, waiting, &mut committed)?;
+                let stored = store(changes, arrival, settings, times, waiting, &mut committed)?;
                 committed.stored.push(stored);
             }
             if slots > 0 {
@@ -519,8 +526,10 @@ impl Coordinator {
             return;
         }
         self.maintained = Instant::now();
-        let forget_before = self.clock.millis() - whole_millis(self.queue_settings.remember);
-        let _ = self.queue.forget(forget_before);
+        let remember = whole_millis(self.queue_settings.remember);
+        let _ = self
+            .queue
+            .forget(self.clock.millis() - self.behind - remember);
         self.clamp_due();
         if self.disk.failing.is_some() {
             self.try_disk();
@@ -591,7 +600,7 @@ fn store(
     changes: &Changes<'_>,
     arrival: &Arrival,
     settings: QueueSettings,
-    now: i64,
+    (remembered, now): (i64, i64),
     waiting: i64,
     committed: &mut Committed,
 ) -> Result<Stored, QueueError> {
@@ -604,7 +613,7 @@ fn store(
     }
     let due = now + whole_millis(settings.reorder_delay);
     for event in &arrival.events {
-        if changes.add(&arrival.channel, event, now, due)? {
+        if changes.add(&arrival.channel, event, (remembered, now), due)? {
             committed.new_events += 1;
         } else {
             committed.duplicates += 1;
@@ -647,7 +656,7 @@ mod tests {
             body: "{}".to_owned(),
         };
         queue
-            .write(|changes| changes.add("U1", &event, 0, 0))
+            .write(|changes| changes.add("U1", &event, (0, 0), 0))
             .unwrap();
         let disk = rusqlite::Connection::open(&path).unwrap();
         disk.execute_batch(

@@ -40,7 +40,8 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Takes an event in, `due` to be handed out from then on. `false` where it came before.
+    /// Takes an event in, `due` to be handed out from then on, its id remembered by a time that may not
+    /// be the one at which it is accepted. `false` where it came before.
     ///
     /// # Errors
     ///
@@ -49,12 +50,12 @@ impl Changes<'_> {
         &self,
         channel: &str,
         event: &NewEvent,
-        accepted: i64,
+        (remembered, accepted): (i64, i64),
         due: i64,
     ) -> Result<bool, QueueError> {
         let new = self
             .statement("INSERT OR IGNORE INTO seen (channel, id, at) VALUES (?1, ?2, ?3)")?
-            .execute(params![channel, event.id, accepted])?;
+            .execute(params![channel, event.id, remembered])?;
         if new == 0 {
             return Ok(false);
         }

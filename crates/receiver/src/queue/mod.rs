@@ -386,6 +386,19 @@ impl Queue {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
+    /// When the newest of the remembered ids came, milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub(crate) fn newest_id(&self) -> Result<Option<i64>, QueueError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT at FROM seen ORDER BY seq DESC LIMIT 1")?;
+        let at = statement.query_row([], |row| row.get_ref(0).map(number));
+        Ok(at.optional()?)
+    }
+
     /// Forgets some of the ids that came before `before` and whose event is gone: one small step,
     /// which goes on where the last one ended.
     ///
@@ -529,7 +542,7 @@ mod tests {
         let added = queue.write(|changes| {
             let each = events
                 .iter()
-                .map(|(id, chat, time)| changes.add("U1", &event(id, chat, *time), 0, 0));
+                .map(|(id, chat, time)| changes.add("U1", &event(id, chat, *time), (0, 0), 0));
             each.collect::<Result<Vec<bool>, _>>()
         });
         added.unwrap()
@@ -702,8 +715,8 @@ mod tests {
         let (_folder, mut queue) = queue();
         queue
             .write(|changes| {
-                changes.add("U1", &event("far", "c", 1), 9_000, 9_000)?;
-                changes.add("U1", &event("soon", "d", 1), 9_000, 60)
+                changes.add("U1", &event("far", "c", 1), (9_000, 9_000), 9_000)?;
+                changes.add("U1", &event("soon", "d", 1), (9_000, 9_000), 60)
             })
             .unwrap();
         queue.clamp_due(10, 100).unwrap();
@@ -728,7 +741,7 @@ mod tests {
     fn a_transaction_that_fails_leaves_nothing() {
         let (_folder, mut queue) = queue();
         let failed = queue.write(|changes| {
-            changes.add("U1", &event("a", "c", 1), 0, 0)?;
+            changes.add("U1", &event("a", "c", 1), (0, 0), 0)?;
             Err::<(), _>(QueueError("no".to_owned()))
         });
         assert!(failed.is_err());
