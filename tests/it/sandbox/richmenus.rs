@@ -136,6 +136,36 @@ fn the_thousand_and_first_menu_is_refused() {
     assert_eq!(create().unwrap().status, 400);
 }
 
+/// As many menus as LINE allows, with the largest images, would be a gigabyte.
+#[test]
+fn images_are_kept_to_a_number_of_bytes_and_the_newest_longest() {
+    let scene = Scene::new();
+    let mut image = png(2500, 1686);
+    image.resize(1024 * 1024, 0);
+    let mut ids = Vec::new();
+    for _ in 0..66 {
+        let id = create(&scene);
+        let target = format!("/v2/bot/richmenu/{id}/content");
+        assert_eq!(
+            upload(&scene, "POST", &target, "image/png", &image).status,
+            200
+        );
+        ids.push(id);
+    }
+    for (index, id) in ids.iter().enumerate() {
+        let seen = scene.call("GET", &format!("/v2/bot/richmenu/{id}/content"), None);
+        assert_eq!(seen.status, if index < 2 { 404 } else { 200 }, "{index}");
+    }
+    // It still has an image, which LINE would show.
+    let shown = post(
+        &scene,
+        &format!("/v2/bot/user/all/richmenu/{}", ids[0]),
+        &json!({}),
+    );
+    assert_eq!(shown.status, 200);
+    assert_eq!(upload_to(&scene, &ids[0]).status, 400);
+}
+
 #[test]
 fn an_image_is_uploaded_once_and_downloaded_unchanged() {
     let scene = Scene::new();

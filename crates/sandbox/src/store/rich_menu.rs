@@ -9,6 +9,8 @@ use super::progress::Progress;
 
 /// LINE's limit for rich menus, and for aliases.
 pub(crate) const MAX_MENUS: usize = 1000;
+/// How many bytes of images are kept, over all menus.
+const MAX_KEPT_IMAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The rich menus of a channel, and who sees which.
 #[derive(Debug, Default)]
@@ -54,10 +56,29 @@ impl RichMenus {
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Menu> {
         self.menus.iter_mut().find(|menu| menu.id == id)
     }
+
+    /// Forgets the content of the oldest menus' images, until the rest is few enough. The menus still
+    /// have an image; it can no longer be downloaded.
+    pub(crate) fn bound_images(&mut self) {
+        let mut images: Vec<&mut Image> = self
+            .menus
+            .iter_mut()
+            .filter_map(|menu| menu.image.as_mut())
+            .collect();
+        let mut bytes: usize = images.iter().map(|image| image.bytes.len()).sum();
+        for image in &mut images {
+            if bytes <= MAX_KEPT_IMAGE_BYTES {
+                break;
+            }
+            bytes -= image.bytes.len();
+            image.bytes = Vec::new();
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) media_type: &'static str,
+    /// Empty where they are no longer kept.
     pub(crate) bytes: Vec<u8>,
 }

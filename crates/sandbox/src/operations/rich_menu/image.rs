@@ -34,12 +34,14 @@ pub(crate) fn upload(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
         media_type,
         bytes: bytes.clone(),
     });
+    ctx.state.rich_menus.bound_images();
     Ok(Answer::json(200, &json!({})))
 }
 
 pub(crate) fn download(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
     let menu = ctx.state.rich_menus.get(ctx.parameter("richMenuId"));
     let image = menu.and_then(|menu| menu.image.as_ref());
+    let image = image.filter(|image| !image.bytes.is_empty());
     let image = image.ok_or_else(not_found)?;
     Ok(Answer::raw(200, image.media_type, image.bytes.clone()))
 }
