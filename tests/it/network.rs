@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use line_connector_client::{Connector, SystemFiles};
+use line_connector_core::asset::Operator;
 use line_connector_core::call::exit_code;
 use line_connector_core::error::{Kind, Outcome};
 use rustls::pki_types::PrivateKeyDer;
@@ -144,6 +146,49 @@ fn a_download_that_is_cut_is_not_taken_for_whole() {
         );
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    world.handle.join().unwrap();
+}
+
+#[test]
+fn a_document_names_only_authorities_that_it_may_read() {
+    let world = tls(2);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, &world.authority).unwrap();
+    let named = || tls_push(world.port, &[("ca_file", json!(file))]);
+    for path in [
+        json!(file),
+        json!("/etc/hostname"),
+        json!("/nowhere"),
+        json!("/dev/stdin"),
+    ] {
+        let closed = Connector::builder().build();
+        let output = call(&closed, tls_push(world.port, &[("ca_file", path)]));
+        let error = output.error.as_ref().unwrap();
+        assert_eq!(
+            (error.kind, error.details[0].path.as_str()),
+            (Kind::InvalidAsset, "/asset/ca_file")
+        );
+        assert!(
+            error.details[0]
+                .message
+                .contains("no folder that is open to documents")
+        );
+        assert!(error.hint.contains("--files"), "{error:?}");
+    }
+    let files = SystemFiles::default().reading(folder.path());
+    let open = Connector::builder().files(files).build();
+    assert!(call(&open, named()).error.is_none());
+    // The operator's own may lie anywhere.
+    let operator = Operator {
+        environment: named()["asset"].as_object().unwrap().clone(),
+        ..Operator::default()
+    };
+    let mut document = named();
+    document["asset"] = json!({});
+    let trusted = Connector::builder().operator(operator).build();
+    let output = call(&trusted, document);
+    assert!(output.error.is_none(), "{}", output.render());
     world.handle.join().unwrap();
 }
 

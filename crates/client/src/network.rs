@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use line_connector_core::asset::Network;
+use line_connector_core::asset::{Authorities, Network};
 use line_connector_core::catalog::Defaults;
 use line_connector_core::error::{Detail, Error, Kind};
-use line_connector_core::host::Connect;
+use line_connector_core::host::{Connect, Files};
 use line_connector_http::Transport;
 
 use crate::transport::{Http, Settings, UnusableSetting};
 
 /// How many clients are kept; beyond that, those without a call under way go.
 const MAX_CLIENTS: usize = 64;
+/// The largest file of authorities that a document may name: four times what browsers trust.
+const MAX_AUTHORITIES_BYTES: u64 = 1024 * 1024;
 
 /// The network. Assets that connect in the same way share a client and its connections.
 #[derive(Debug, Default)]
@@ -27,12 +30,13 @@ impl Connect for Internet {
         &self,
         network: &Network,
         defaults: &Defaults,
+        files: &dyn Files,
     ) -> Result<Arc<dyn Transport>, Error> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(network) {
             return Ok(Arc::<Http>::clone(client));
         }
-        let client = Arc::new(client(network, defaults)?);
+        let client = Arc::new(client(network, defaults, files)?);
         if clients.len() >= MAX_CLIENTS {
             clients.retain(|_, client| Arc::strong_count(client) > 1);
         }
@@ -41,14 +45,23 @@ impl Connect for Internet {
     }
 }
 
-fn client(network: &Network, defaults: &Defaults) -> Result<Http, Error> {
-    let authorities = match &network.ca_file {
-        Some(path) => Some(
-            fs::read(path)
-                .map_err(|error| invalid("ca_file", &format!("cannot be read: {error}")))?,
-        ),
-        None => None,
-    };
+fn client(network: &Network, defaults: &Defaults, files: &dyn Files) -> Result<Http, Error> {
+    let authorities = network
+        .authorities
+        .as_ref()
+        .map(|authorities| match authorities {
+            Authorities::Operators(path) => fs::read(path),
+            Authorities::Documents(path) => files.read(path, MAX_AUTHORITIES_BYTES),
+        });
+    let authorities = authorities.transpose().map_err(|error| {
+        let wrong = invalid("ca_file", &format!("cannot be read: {error}"));
+        match error.kind() {
+            ErrorKind::PermissionDenied => wrong.with_hint(
+                "let the operator set `ca_file` (LINE_CA_FILE), or open a folder to documents: `--files DIR` or LINE_FILES",
+            ),
+            _ => wrong,
+        }
+    })?;
     Http::new(Settings {
         verify_tls: network.verify_tls,
         proxy: network.proxy.clone(),

@@ -102,8 +102,17 @@ pub struct Network {
     pub verify_tls: bool,
     /// A proxy's URL; it may hold a password.
     pub proxy: Option<Secret>,
-    /// A PEM file of certificate authorities that are trusted instead of the bundled ones.
-    pub ca_file: Option<String>,
+    /// Certificate authorities that are trusted instead of the bundled ones.
+    pub authorities: Option<Authorities>,
+}
+
+/// A PEM file of certificate authorities, by who names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Authorities {
+    /// The operator, who may name any file.
+    Operators(String),
+    /// A document: a file that the operator lets documents read.
+    Documents(String),
 }
 
 impl Asset {
@@ -139,7 +148,13 @@ impl Asset {
         let network = Network {
             verify_tls: reader.boolean("verify_ssl").unwrap_or(true),
             proxy: reader.text("http_proxy").map(Secret::new),
-            ca_file: reader.text("ca_file"),
+            authorities: reader.text("ca_file").map(|path| {
+                if reader.document.contains_key("ca_file") {
+                    Authorities::Documents(path)
+                } else {
+                    Authorities::Operators(path)
+                }
+            }),
         };
         let rate_limits = reader.rate_limits(api.is_none());
         let bot_header = reader.bot_header();

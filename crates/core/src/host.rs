@@ -43,7 +43,8 @@ impl std::fmt::Debug for Host {
 
 /// Opens the way to LINE.
 pub trait Connect: Send + Sync {
-    /// The transport for assets with these network settings. Calls share what it returns.
+    /// The transport for assets with these network settings. Calls share what it returns. A file that
+    /// a document names is one of `files`.
     ///
     /// # Errors
     ///
@@ -52,12 +53,18 @@ pub trait Connect: Send + Sync {
         &self,
         network: &Network,
         defaults: &Defaults,
+        files: &dyn Files,
     ) -> Result<Arc<dyn Transport>, Error>;
 }
 
 /// One transport for every asset, such as a sandbox in memory.
 impl Connect for Arc<dyn Transport> {
-    fn transport(&self, _: &Network, _: &Defaults) -> Result<Arc<dyn Transport>, Error> {
+    fn transport(
+        &self,
+        _: &Network,
+        _: &Defaults,
+        _: &dyn Files,
+    ) -> Result<Arc<dyn Transport>, Error> {
         Ok(Arc::clone(self))
     }
 }

@@ -25,7 +25,12 @@ fn unavailable() -> Error {
 }
 
 impl Connect for Nothing {
-    fn transport(&self, _: &Network, _: &Defaults) -> Result<Arc<dyn Transport>, Error> {
+    fn transport(
+        &self,
+        _: &Network,
+        _: &Defaults,
+        _: &dyn Files,
+    ) -> Result<Arc<dyn Transport>, Error> {
         Err(unavailable())
     }
 }

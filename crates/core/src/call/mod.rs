@@ -225,7 +225,11 @@ impl Pipeline {
             Authorization::None => None,
         };
         let defaults = &self.catalog.manifest().defaults;
-        let transport = self.host.network.transport(&asset.network, defaults)?;
+        let files = self.host.files.as_ref();
+        let transport = self
+            .host
+            .network
+            .transport(&asset.network, defaults, files)?;
         let policy = self.policy(repeat, credentials, options);
         let file = gives_file(&action);
         let path = options.save_to.as_deref().filter(|_| file);
