@@ -64,11 +64,12 @@ def post(body, signature, more=""):
 class Receiver:
     """`line-connector listen`; `with` ends it as a service manager does."""
 
-    def __init__(self, connector, folder, *options, port=0):
+    def __init__(self, connector, folder, *options, port=0, variables=None):
         environment = {
             "LINE_CLIENT_ID": "1234567890",
             "LINE_CLIENT_SECRET": SECRET,
             "LINE_FORWARD_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            **(variables or {}),
         }
         queue = os.path.join(folder, "queue.db")
         command = [connector, "listen", "--queue", queue, "--address", f"127.0.0.1:{port}", *options]

@@ -21,11 +21,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "benches"))
 
+import clocks
 import full_disk
 import hostile_clients
 import listen_kills
 import rates
 import serve_kills
+import slow_disk
 from support import builds, report, turns
 from support.errors import Unavailable
 
@@ -34,6 +36,8 @@ TESTS = {
     "listen_kills": listen_kills,
     "hostile_clients": hostile_clients,
     "full_disk": full_disk,
+    "slow_disk": slow_disk,
+    "clocks": clocks,
     "rates": rates,
 }
 # A test that takes longer is stuck.
