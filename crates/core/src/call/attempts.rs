@@ -132,12 +132,11 @@ impl Pipeline {
             };
             in_doubt |= maybe_done;
             match decision {
-                Decision::Stop => return Ok(exchange),
                 Decision::Again(pause) if self.pause(pause, context.deadline) => {
                     last = Some(exchange);
                 }
-                // There is no time for another one: how this one ended stands.
-                Decision::Again(_) => return Ok(exchange),
+                // Also where there is no time for another one.
+                Decision::Stop | Decision::Again(_) => return Ok(exchange),
                 Decision::RenewToken => {
                     if let (Some(credentials), Some(token)) = (context.credentials, &token) {
                         self.tokens.forget(credentials, token);
