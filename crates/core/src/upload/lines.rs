@@ -82,8 +82,8 @@ fn text<'a>(at: &str, bytes: &'a [u8]) -> Result<&'a str, Error> {
         return Err(is_not(message, hint));
     }
     let beginning = bytes.get(..64).unwrap_or(bytes);
-    let zeros = beginning.iter().filter(|byte| **byte == 0).count();
-    if zeros * 3 > beginning.len() {
+    let wide = beginning.chunks(2).filter(|pair| pair.contains(&0)).count();
+    if wide * 3 > beginning.len() {
         return Err(is_not("is UTF-16", utf8));
     }
     let text = str::from_utf8(bytes).map_err(|error| {
@@ -129,14 +129,13 @@ impl Judge<'_> {
                 continue;
             }
             let found = (0..self.patterns.len()).find(|kind| is(*kind));
-            match (kind, found) {
-                (None, Some(found)) => first = Some((number, found)),
-                _ => {
-                    wrong_count += 1;
-                    if wrong_lines.len() < MAX_TOLD {
-                        wrong_lines.push(self.wrong_line(number, value, (kind, found), first));
-                    }
-                }
+            if let (None, Some(found)) = (kind, found) {
+                first = Some((number, found));
+                continue;
+            }
+            wrong_count += 1;
+            if wrong_lines.len() < MAX_TOLD {
+                wrong_lines.push(self.wrong_line(number, value, (kind, found), first));
             }
         }
         if wrong_count > wrong_lines.len() {
@@ -175,12 +174,11 @@ impl Judge<'_> {
         first: Option<(usize, usize)>,
     ) -> Detail {
         let title = |kind: usize| self.rules.kinds.get(kind).map_or("", |kind| &kind.title);
-        let expected = match kind {
-            Some(kind) => title(kind).to_owned(),
-            None => {
-                let titles: Vec<&str> = (0..self.patterns.len()).map(title).collect();
-                titles.join(" or ")
-            }
+        let expected = if let Some(kind) = kind {
+            title(kind).to_owned()
+        } else {
+            let titles: Vec<&str> = (0..self.patterns.len()).map(title).collect();
+            titles.join(" or ")
         };
         let (message, hint) = if let Some(found) = found {
             let hint = match (&self.rules.chosen_by, first) {
