@@ -15,7 +15,8 @@
 //!   while there is enough to go on with. What was handed out and not tried when the platform goes away
 //!   is called back.
 //! - The receiver's time is the calendar's at the start and what has passed since. Rows of another clock
-//!   are brought within reach: `due` each second, `accepted` when handed out.
+//!   are brought within reach: `due` each second, `accepted` when handed out. Ids are remembered by a
+//!   time that goes on from the newest one, so that a clock far ahead at a start forgets none.
 //! - Who holds most makes room: the largest unfinished body, the oldest waiting connection, of a peer
 //!   over its share first. A hard cap per peer would stop LINE behind a reverse proxy.
 //! - The queue's file itself is locked (`flock`, which `SQLite` does not use on Linux), so that no other
