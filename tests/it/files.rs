@@ -257,6 +257,7 @@ fn lines_of(bytes: &[u8], fields: &Value) -> (Vec<Detail>, Vec<Detail>) {
     (refused.unwrap_or_default(), doubtful.unwrap_or_default())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 #[test]
 fn the_lines_of_an_audience_file_are_checked_before_it_is_sent() {
     use crate::world::USER;

@@ -604,7 +604,9 @@ fn what_happened_to_a_body_on_its_way_is_told() {
 fn a_signature_that_cannot_be_one_is_told_what_it_is() {
     let good = sign(SECRET, BODY.as_bytes());
     let bytes = encoding::from_base64(&good).unwrap();
-    let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal = bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let header = "/request/headers/x-line-signature";
     for (headers, path, words) in [
         (
