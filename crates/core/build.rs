@@ -129,6 +129,15 @@ fn actions(
         actions.push((family.to_string_lossy().into_owned(), action));
     }
     actions.sort_by(|(_, left), (_, right)| left.name.cmp(&right.name));
+    for (family, action) in &actions {
+        let others = actions.iter().map(|(_, other)| lint::Names::from(other));
+        let breaches = lint::beside(action, others);
+        if !breaches.is_empty() {
+            let name = format!("actions/{family}/{}.yaml", action.name);
+            let content = text(Path::new(&name))?;
+            problems.extend(reader::placed(&name, &content, breaches));
+        }
+    }
     if problems.is_empty() {
         Ok(actions)
     } else {
@@ -158,8 +167,10 @@ fn render(
         let examples = std::mem::take(&mut bare.examples);
         let _ = writeln!(
             code,
-            "    EmbeddedAction {{ name: {:?}, family: {family:?}, title: {:?}, definition: {}, examples: {} }},",
+            "    EmbeddedAction {{ name: {:?}, short: {:?}, operation_id: {:?}, family: {family:?}, title: {:?}, definition: {}, examples: {} }},",
             action.name,
+            action.meta.short,
+            action.meta.operation_id,
             action.title,
             literal(&bare),
             literal(&examples),

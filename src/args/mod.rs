@@ -67,7 +67,7 @@ pub(crate) enum Command {
     },
     /// Writes an action's schemas, documentation and examples as JSON; without ACTION, everything
     Describe {
-        /// The action's name, or a trigger's.
+        /// The action's name (full, short, or LINE's `operationId`), or a trigger's.
         action: Option<String>,
     },
     /// Tries the asset: can a token be had, and does LINE take it?
@@ -104,7 +104,8 @@ pub(crate) enum Command {
 /// One call.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CallArguments {
-    /// The action's name; the document's `action` where this is left out.
+    /// The action's name: the full one, the short one, or LINE's `operationId`. Without it the
+    /// document's `action`.
     pub(crate) action: Option<String>,
     /// Shows the request instead of sending it; needs neither network nor credentials.
     #[arg(long)]

@@ -27,7 +27,7 @@ fn answer(
     call: CallArguments,
     invocation: &mut Invocation,
 ) -> Result<Output, Error> {
-    name_action(invocation, call.action)?;
+    name_action(&catalog, invocation, call.action)?;
     host::allow_asset(&call.permissions, invocation)?;
     let connector = host::connector(
         catalog,
@@ -63,10 +63,20 @@ fn document(named: bool) -> Result<Invocation, Refused> {
     Invocation::from_json(&text)
 }
 
-/// Takes the action that the command line names. The document may name it too.
-pub(crate) fn name_action(invocation: &mut Invocation, named: Option<String>) -> Result<(), Error> {
+/// Takes the action that the command line names. The document may name it too, by any of its names.
+pub(crate) fn name_action(
+    catalog: &Catalog,
+    invocation: &mut Invocation,
+    named: Option<String>,
+) -> Result<(), Error> {
+    let same = |one: &str, other: &str| {
+        one == other
+            || catalog
+                .full_name(one)
+                .is_some_and(|one| catalog.full_name(other) == Some(one))
+    };
     match (&invocation.action, named) {
-        (Some(inside), Some(named)) if *inside != named => Err(Error::new(
+        (Some(inside), Some(named)) if !same(inside, &named) => Err(Error::new(
             Kind::InvalidDocument,
             format!("the command line names `{named}`, the document `{inside}`"),
         )),

@@ -125,6 +125,17 @@ fn the_catalog_has_nothing_that_line_does_not_publish() {
 }
 
 #[test]
+fn operation_ids_are_lines_own() {
+    let catalog = Catalog::embedded();
+    let published = published();
+    for (place, name) in declared() {
+        let meta = catalog.action(&name).map(|action| action.meta);
+        let declared = meta.and_then(|meta| meta.operation_id);
+        assert_eq!(declared.as_ref(), published.get(&place), "{name}");
+    }
+}
+
+#[test]
 fn what_is_listed_as_unpublished_is_declared_and_still_unpublished() {
     let published = published();
     let declared = declared();

@@ -13,6 +13,8 @@ mod world;
 mod actions;
 // What the action files declare beside the request, tried on the sandbox: periods, hints, repeats, bots.
 mod catalog;
+// What actions are called, and what hosts need beside them.
+mod names;
 // The catalog and LINE's published inventory agree one to one.
 mod coverage;
 // What is generated equals what is committed.

@@ -46,6 +46,18 @@ pub enum ActionFormat {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
+    /// A short name for hosts whose own limits the full name exceeds: at most 40 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<String>,
+    /// LINE's own name of the operation, its `operationId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<String>,
+    /// Whether it belongs to the few that a host offers first where it cannot offer all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default_set: bool,
+    /// Which listing knows the values of an input (`section/name`), where one does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<String, Choices>,
     /// The path below the host, without a leading slash; `{{name}}` stands for a path parameter.
     pub endpoint: String,
     /// The HTTP method.
@@ -97,6 +109,30 @@ pub struct Meta {
     /// is a warning: this machine's clock may be wrong.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub years_back: BTreeMap<String, u8>,
+}
+
+impl Action {
+    /// The name for hosts: the short one, where there is one.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.meta.short.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// The listing that knows the values of an input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Choices {
+    /// The action that lists them.
+    pub action: String,
+    /// JSON pointer to the list, in its body.
+    pub items: String,
+    /// The property of an item that is the value; without it the item is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The property of an item that tells people which one it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
 }
 
 /// Whether a request carries the channel access token.

@@ -52,6 +52,14 @@ fn identity(stem: &str, action: &Action, breaches: &mut Vec<Breach>) {
     if !well_formed {
         breaches.push(breach("/name", "a name is snake_case: a-z, 0-9 and _"));
     }
+    if let Some(short) = &action.meta.short
+        && !is_short_name(short)
+    {
+        breaches.push(breach(
+            "/meta/short",
+            "a short name is snake_case of at most 40 characters: a-z, 0-9 and _",
+        ));
+    }
     if action.name != stem {
         breaches.push(breach(
             "/name",
@@ -77,6 +85,84 @@ fn identity(stem: &str, action: &Action, breaches: &mut Vec<Breach>) {
             "/meta/rate_limit",
             "a rate is `N/s`, `N/min` or `N/h`",
         ));
+    }
+}
+
+/// The most characters of a short name: with the prefixes of hosts it stays within 64.
+const MAX_SHORT: usize = 40;
+
+fn is_short_name(name: &str) -> bool {
+    name.len() <= MAX_SHORT
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// What an action breaks beside the others: its short name and its operation ID name nothing else,
+/// and the listings that it refers to are there.
+#[must_use]
+pub fn beside<'a>(action: &Action, others: impl Iterator<Item = Names<'a>>) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    let mut wanted: BTreeSet<&str> = action.meta.choices.values().map(|c| &*c.action).collect();
+    for other in others {
+        wanted.remove(other.name);
+        if other.name == action.name {
+            continue;
+        }
+        let taken = |name: &str| other.name == name || other.short == Some(name);
+        let own = [
+            (
+                "/name",
+                Some(&action.name).filter(|name| other.short == Some(name)),
+            ),
+            (
+                "/meta/short",
+                action.meta.short.as_ref().filter(|name| taken(name)),
+            ),
+            (
+                "/meta/operation_id",
+                action
+                    .meta
+                    .operation_id
+                    .as_ref()
+                    .filter(|name| taken(name) || other.operation_id == Some(name.as_str())),
+            ),
+        ];
+        for (at, name) in own {
+            if let Some(name) = name {
+                let reason = format!("`{name}` is already a name of {}", other.name);
+                breaches.push((at.to_owned(), reason));
+            }
+        }
+    }
+    for name in wanted {
+        breaches.push(breach(
+            "/meta/choices",
+            &format!("there is no action `{name}`"),
+        ));
+    }
+    breaches
+}
+
+/// The names of an action.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a> {
+    /// The full one.
+    pub name: &'a str,
+    /// The short one.
+    pub short: Option<&'a str>,
+    /// LINE's own.
+    pub operation_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a Action> for Names<'a> {
+    fn from(action: &'a Action) -> Self {
+        Self {
+            name: &action.name,
+            short: action.meta.short.as_deref(),
+            operation_id: action.meta.operation_id.as_deref(),
+        }
     }
 }
 
@@ -152,7 +238,14 @@ fn places(action: &Action, breaches: &mut Vec<Breach>) {
     });
     let messages = action.meta.messages.iter();
     let messages = messages.map(|place| ("/meta/messages".to_owned(), place));
-    for (at, place) in resumes.chain(days).chain(messages) {
+    let choices = action.meta.choices.keys();
+    let choices = choices.map(|place| {
+        (
+            format!("/meta/choices/{}", pointer::escape(place)),
+            place,
+        )
+    });
+    for (at, place) in resumes.chain(days).chain(messages).chain(choices) {
         let declared = place.split_once('/').is_some_and(|(name, input)| {
             // A section that is a reference names its inputs elsewhere.
             let section = section(action, name);

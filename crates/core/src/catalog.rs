@@ -15,6 +15,8 @@ use line_connector_catalog::{lint, references, sections};
 /// One action as the build script left it.
 struct EmbeddedAction {
     name: &'static str,
+    short: Option<&'static str>,
+    operation_id: Option<&'static str>,
     family: &'static str,
     title: &'static str,
     /// The action without its examples, as JSON.
@@ -31,8 +33,10 @@ mod embedded {
 /// An action's line in a list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// The name.
+    /// The full name.
     pub name: String,
+    /// The name for hosts: the short one, where there is one.
+    pub short: String,
     /// The folder it stands in.
     pub family: String,
     /// The title for people.
@@ -98,7 +102,9 @@ impl Catalog {
             .iter()
             .map(|(name, text)| ((*name).to_owned(), parsed(text)))
             .collect();
-        let breaches = lint::action(stem, &action, &self.manifest.hosts, &schemas);
+        let mut breaches = lint::action(stem, &action, &self.manifest.hosts, &schemas);
+        let others = self.names().chain([lint::Names::from(&action)]);
+        breaches.extend(lint::beside(&action, others));
         if !breaches.is_empty() {
             return Err(reader::placed(file, text, breaches));
         }
@@ -110,52 +116,80 @@ impl Catalog {
     /// Whether an action came by [`Catalog::add`].
     #[must_use]
     pub fn is_added(&self, name: &str) -> bool {
-        self.added.contains_key(name)
+        matches!(self.find(name), Some(Found::Added(..)))
     }
 
     /// An action, without its examples.
     #[must_use]
     pub fn action(&self, name: &str) -> Option<Action> {
-        match self.added.get(name) {
-            Some((_, action)) => Some(action.clone()),
-            None => find(name).map(|action| parsed(action.definition)),
-        }
+        Some(match self.find(name)? {
+            Found::Added(_, action) => action.clone(),
+            Found::Embedded(action) => parsed(action.definition),
+        })
     }
 
     /// Whether there is an action of this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.added.contains_key(name) || find(name).is_some()
+        self.find(name).is_some()
+    }
+
+    /// The full name of the action that goes by this name: its full one, its short one, or LINE's
+    /// `operationId`, as LINE writes it or in `snake_case`. A full name always means its own action.
+    #[must_use]
+    pub fn full_name(&self, name: &str) -> Option<&str> {
+        self.find(name).map(|found| found.names().name)
     }
 
     /// An action's examples.
     #[must_use]
     pub fn examples(&self, name: &str) -> Vec<Example> {
-        match self.added.get(name) {
-            Some((_, action)) => action.examples.clone(),
-            None => find(name)
-                .map(|action| parsed(action.examples))
-                .unwrap_or_default(),
+        match self.find(name) {
+            Some(Found::Added(_, action)) => action.examples.clone(),
+            Some(Found::Embedded(action)) => parsed(action.examples),
+            None => Vec::new(),
         }
+    }
+
+    /// The action's line in the list.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<Entry> {
+        self.find(name).map(Found::entry)
+    }
+
+    /// The one place that knows what an action may be called.
+    fn find(&self, name: &str) -> Option<Found<'_>> {
+        if let Some((family, action)) = self.added.get(name) {
+            return Some(Found::Added(family, action));
+        }
+        let embedded = embedded::ACTIONS.binary_search_by_key(&name, |action| action.name);
+        if let Some(action) = embedded.ok().and_then(|at| embedded::ACTIONS.get(at)) {
+            return Some(Found::Embedded(action));
+        }
+        let short = |found: &Found<'_>| found.names().short == Some(name);
+        let lines = |found: &Found<'_>| {
+            let id = found.names().operation_id;
+            id.is_some_and(|id| id == name || snake_case(id) == name)
+        };
+        self.all().find(short).or_else(|| self.all().find(lines))
+    }
+
+    fn all(&self) -> impl Iterator<Item = Found<'_>> {
+        let added = self.added.values();
+        let added = added.map(|(family, action)| Found::Added(family, action));
+        let embedded = embedded::ACTIONS.iter();
+        let embedded = embedded.filter(|action| !self.added.contains_key(action.name));
+        added.chain(embedded.map(Found::Embedded))
+    }
+
+    fn names(&self) -> impl Iterator<Item = lint::Names<'_>> {
+        self.all().map(|found| found.names())
     }
 
     /// All actions, by family and name.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
-        let embedded = embedded::ACTIONS
-            .iter()
-            .filter(|action| !self.added.contains_key(action.name))
-            .map(|action| Entry {
-                name: action.name.to_owned(),
-                family: action.family.to_owned(),
-                title: action.title.to_owned(),
-            });
-        let added = self.added.values().map(|(family, action)| Entry {
-            name: action.name.clone(),
-            family: family.clone(),
-            title: action.title.clone(),
-        });
-        let mut entries: Vec<Entry> = embedded.chain(added).collect();
+        let mut entries: Vec<Entry> = self.all().map(Found::entry).collect();
         entries
             .sort_by(|left, right| (&left.family, &left.name).cmp(&(&right.family, &right.name)));
         entries
@@ -224,11 +258,56 @@ fn referred_properties(schema: &Map<String, Value>) -> Map<String, Value> {
     Map::new()
 }
 
-fn find(name: &str) -> Option<&'static EmbeddedAction> {
-    embedded::ACTIONS
-        .binary_search_by_key(&name, |action| action.name)
-        .ok()
-        .map(|index| &embedded::ACTIONS[index])
+/// An action, wherever it stands.
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    /// Its family beside it.
+    Added(&'a str, &'a Action),
+    Embedded(&'static EmbeddedAction),
+}
+
+impl<'a> Found<'a> {
+    fn names(self) -> lint::Names<'a> {
+        match self {
+            Self::Added(_, action) => lint::Names::from(action),
+            Self::Embedded(action) => lint::Names {
+                name: action.name,
+                short: action.short,
+                operation_id: action.operation_id,
+            },
+        }
+    }
+
+    fn entry(self) -> Entry {
+        let names = self.names();
+        let (family, title) = match self {
+            Self::Added(family, action) => (family, action.title.as_str()),
+            Self::Embedded(action) => (action.family, action.title),
+        };
+        Entry {
+            name: names.name.to_owned(),
+            short: names.short.unwrap_or(names.name).to_owned(),
+            family: family.to_owned(),
+            title: title.to_owned(),
+        }
+    }
+}
+
+/// `issueChannelTokenByJWT` as `issue_channel_token_by_jwt`.
+fn snake_case(id: &str) -> String {
+    let mut name = String::with_capacity(id.len() + 8);
+    let mut after_lower = false;
+    let mut letters = id.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let before_lower = letters.peek().is_some_and(char::is_ascii_lowercase);
+        let starts = letter.is_ascii_uppercase() && !name.is_empty();
+        if starts && (after_lower || before_lower) {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+        after_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    }
+    name
 }
 
 #[expect(

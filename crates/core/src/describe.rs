@@ -24,6 +24,8 @@ pub fn list(catalog: &Catalog) -> Value {
         Some(json!({
             "kind": "action",
             "name": entry.name,
+            "short": entry.short,
+            "operation_id": action.meta.operation_id,
             "family": entry.family,
             "title": entry.title,
             "description": action.description,
@@ -112,11 +114,7 @@ fn emitted(triggers: &Triggers, example: &Map<String, Value>) -> Value {
 #[must_use]
 pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
     let action = catalog.action(name)?;
-    let family = catalog
-        .entries()
-        .into_iter()
-        .find(|entry| entry.name == name)?
-        .family;
+    let entry = catalog.entry(name)?;
     let examples = catalog.examples(name);
     let mut inputs = bundled(&action.inputs);
     if let Some(place) = &action.meta.messages {
@@ -124,7 +122,9 @@ pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
     }
     Some(json!({
         "name": action.name,
-        "family": family,
+        "short": entry.short,
+        "operation_id": action.meta.operation_id,
+        "family": entry.family,
         "title": action.title,
         "description": action.description,
         "docs": action.meta.docs,
@@ -266,8 +266,9 @@ pub fn pretty(value: &Value) -> String {
 /// The table of actions in `docs/actions.md`.
 #[must_use]
 pub fn action_table(catalog: &Catalog) -> String {
-    let mut table =
-        String::from("| Action | LINE's endpoint | Retry | Limit |\n|---|---|---|---|\n");
+    let mut table = String::from(
+        "| Action | Short name | LINE's endpoint | Retry | Limit |\n|---|---|---|---|---|\n",
+    );
     for entry in catalog.entries() {
         let Some(action) = catalog.action(&entry.name) else {
             continue;
@@ -276,10 +277,11 @@ pub fn action_table(catalog: &Catalog) -> String {
         let repeats = serde_json::to_value(meta.retry).unwrap_or_default();
         let _ = writeln!(
             table,
-            "| [`{}`]({}) {} | `{} /{}` | {} | {} |",
+            "| [`{}`]({}) {} | `{}` | `{} /{}` | {} | {} |",
             entry.name,
             meta.docs,
             entry.title,
+            entry.short,
             meta.method.as_str(),
             meta.endpoint,
             repeats.as_str().unwrap_or_default(),

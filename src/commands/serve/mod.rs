@@ -283,8 +283,13 @@ where
         };
         let id = invocation.id.clone();
         slot.identify(id.as_ref());
-        let allowed = host::allow_asset(&self.arguments.permissions, &invocation)
-            .and_then(|()| name_action(&mut invocation, self.arguments.action.clone()));
+        let allowed = host::allow_asset(&self.arguments.permissions, &invocation).and_then(|()| {
+            name_action(
+                self.connector.catalog(),
+                &mut invocation,
+                self.arguments.action.clone(),
+            )
+        });
         let error = match allowed {
             Ok(()) => match contain(|| self.call(invocation)) {
                 Ok(output) => return output,

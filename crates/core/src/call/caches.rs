@@ -53,6 +53,7 @@ impl Caches {
 
     /// An action of the catalog.
     pub(super) fn action(&self, catalog: &Catalog, name: &str) -> Option<Arc<ResolvedAction>> {
+        let name = catalog.full_name(name)?;
         let mut actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(action) = actions.get(name) {
             return Some(Arc::clone(action));

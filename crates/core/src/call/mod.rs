@@ -163,14 +163,15 @@ impl Pipeline {
     ) -> Answer {
         let started = self.host.clock.monotonic();
         let id = invocation.id.take();
+        let action = self.look_up(invocation.action.as_deref());
+        let named = match &action {
+            Ok(action) => Some(action.name.as_str()),
+            Err(_) => invocation.action.as_deref().map(shortened),
+        };
         let mut report = CallReport {
-            action: invocation
-                .action
-                .as_deref()
-                .map(|name| shortened(name).to_owned()),
+            action: named.map(str::to_owned),
             ..CallReport::default()
         };
-        let action = self.look_up(invocation.action.as_deref());
         let secrets = match &action {
             Ok(action) => secret_inputs(action, &invocation.inputs),
             Err(_) => Vec::new(),
@@ -441,7 +442,10 @@ impl Pipeline {
                 format!("there is no action `{quoted}`"),
             );
             let entries = self.catalog.entries();
-            match nearest(name, entries.iter().map(|entry| entry.name.as_str())) {
+            let names = entries
+                .iter()
+                .flat_map(|entry| [entry.name.as_str(), entry.short.as_str()]);
+            match nearest(name, names) {
                 Some(known) => error.with_hint(format!("did you mean `{known}`?")),
                 None => error,
             }

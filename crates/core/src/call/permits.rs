@@ -64,9 +64,12 @@ impl Pipeline {
         if !details.is_empty() {
             return Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(details));
         }
-        let own = asset
-            .rate_limits
-            .get(&action.name)
+        let named = asset.rate_limits.iter();
+        let mut named =
+            named.filter(|(name, _)| self.catalog.full_name(name) == Some(&action.name));
+        let own = named
+            .next()
+            .map(|(_, limit)| limit)
             .or_else(|| asset.rate_limits.get(EVERY_ACTION));
         let is_off = own == Some(&None);
         let lines = action.meta.rate_limit.as_deref().filter(|_| !is_off);
