@@ -167,10 +167,11 @@ fn render(
         let examples = std::mem::take(&mut bare.examples);
         let _ = writeln!(
             code,
-            "    EmbeddedAction {{ name: {:?}, short: {:?}, operation_id: {:?}, family: {family:?}, title: {:?}, definition: {}, examples: {} }},",
+            "    EmbeddedAction {{ name: {:?}, short: {:?}, operation_id: {:?}, default_set: {}, family: {family:?}, title: {:?}, definition: {}, examples: {} }},",
             action.name,
             action.meta.short,
             action.meta.operation_id,
+            action.meta.default_set,
             action.title,
             literal(&bare),
             literal(&examples),

@@ -67,6 +67,9 @@ pub(crate) enum Command {
     },
     /// Writes an action's schemas, documentation and examples as JSON; without ACTION, everything
     Describe {
+        /// The short form, for hosts that show all actions at once: flat inputs, stubs for messages.
+        #[arg(long)]
+        compact: bool,
         /// The action's name (full, short, or LINE's `operationId`), or a trigger's.
         action: Option<String>,
     },

@@ -32,7 +32,9 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Serve(Deferred(arguments)) => serve::serve(catalog()?, arguments),
         Command::Webhook { asset } => webhook::webhook(&catalog()?, asset.as_deref()),
         Command::List { json } => Ok(list::list(&catalog()?, json)),
-        Command::Describe { action } => describe::describe(&catalog()?, action.as_deref()),
+        Command::Describe { compact, action } => {
+            describe::describe(&catalog()?, action.as_deref(), compact)
+        }
         Command::Check { asset, sandbox } => check::check(catalog()?, &asset, sandbox),
         Command::Sandbox(Deferred(arguments)) => sandbox::sandbox(arguments),
         #[cfg(feature = "listen")]

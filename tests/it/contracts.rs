@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use line_connector_client::Catalog;
-use line_connector_core::describe;
+use line_connector_core::{compact, describe};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -61,6 +61,19 @@ fn the_tables_of_the_manuals_are_the_catalog() {
         text.replace_range(from..to, &table(&catalog));
         compare(document, &text);
     }
+}
+
+/// What a token is to most models' tokenizers, bytes; on JSON it is rather more.
+const BYTES_PER_TOKEN: usize = 4;
+
+#[test]
+fn the_short_form_is_small_and_what_is_committed() {
+    let all = compact::all(&Catalog::embedded());
+    let lines = all.as_array().unwrap().iter();
+    let lines: String = lines.map(|action| format!("{action}\n")).collect();
+    let tokens = lines.len() / BYTES_PER_TOKEN;
+    assert!(tokens <= 45_000, "{tokens} tokens");
+    compare("tests/contracts/compact.ndjson", &lines);
 }
 
 /// The changelog's newest version is the package's.

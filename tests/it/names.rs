@@ -5,6 +5,8 @@ use std::fs;
 
 use line_connector_catalog::definition::Effect;
 use line_connector_client::{Catalog, Connector, Invocation};
+use line_connector_core::compact;
+use line_connector_core::schema::Schema;
 use serde_json::{Value, json};
 
 use crate::world::{USER, World, run};
@@ -177,6 +179,56 @@ fn the_list_fits_a_terminal() {
     let actions = listed.as_array().unwrap().iter();
     let mut actions = actions.filter(|entry| entry["kind"] == "action");
     assert!(actions.all(|action| action["short"].is_string()));
+}
+
+/// What the short form shows is true: it takes the flat inputs of every example that LINE took, and
+/// nothing in it needs what a host may not know.
+#[test]
+fn the_short_form_takes_every_example() {
+    let catalog = Catalog::embedded();
+    let all = compact::all(&catalog);
+    for action in all.as_array().unwrap() {
+        let name = action["name"].as_str().unwrap();
+        let text = action["inputs"].to_string();
+        for never in [
+            "$ref",
+            "$defs",
+            "allOf",
+            "anyOf",
+            "oneOf",
+            "\"if\"",
+            "x-",
+            ":true,\"x",
+        ] {
+            assert!(!text.contains(&format!("\"{never}")), "{name}: {never}");
+        }
+        assert_eq!(action["inputs"]["type"], "object", "{name}");
+        let schema = Schema::new(&action["inputs"], |_| None);
+        for example in catalog.examples(name) {
+            if example.reply.status_code >= 300 {
+                continue;
+            }
+            let flat: serde_json::Map<String, Value> = example
+                .inputs
+                .values()
+                .filter_map(Value::as_object)
+                .flat_map(|members| members.clone())
+                .filter(|(key, _)| key != "X-Line-Retry-Key")
+                .collect();
+            let findings = schema.check(&Value::Object(flat));
+            assert!(
+                findings.violations.is_empty(),
+                "{name}: {:?}",
+                findings.violations
+            );
+        }
+    }
+    let one = run(&["describe", "--compact", "pushMessage"], b"", &[]).document();
+    assert!(all.as_array().unwrap().contains(&one));
+    assert_eq!(
+        run(&["describe", "--compact", "message.text"], b"", &[]).code,
+        2
+    );
 }
 
 #[test]

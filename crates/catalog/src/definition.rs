@@ -80,6 +80,9 @@ pub struct Meta {
     pub resumes_with: Option<String>,
     /// What a call changes.
     pub effect: Effect,
+    /// Whether hosts ask a person first, though it neither removes anything nor sends to many.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
     /// The statuses that LINE documents for success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub success: Vec<u16>,
@@ -116,6 +119,14 @@ impl Action {
     #[must_use]
     pub fn short(&self) -> &str {
         self.meta.short.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether hosts ask a person first: it sends to many, removes what cannot be brought back, or
+    /// says so itself.
+    #[must_use]
+    pub fn asks_first(&self) -> bool {
+        let reach = self.meta.sends.as_ref().map(|sends| sends.reach);
+        self.meta.confirm || self.meta.effect == Effect::Destructive || reach == Some(Reach::Many)
     }
 }
 
@@ -411,6 +422,8 @@ pub struct Manifest {
     pub send: Send,
     /// How the channel of a channel access token is learnt.
     pub channel_of_token: ChannelOfToken,
+    /// How it is learnt how much of the month's quota is left, before people are asked.
+    pub quota: Quota,
     /// What LINE sends by itself. It is left out where calls read the manifest, which need none of
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -439,6 +452,26 @@ pub struct ChannelOfToken {
     /// The input that takes the token.
     pub input: String,
     /// The JSON pointer of the channel ID in the answer's body.
+    pub output: String,
+}
+
+/// The calls that tell the month's quota and what of it is used.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// The quota; where its figure is absent, there is no limit.
+    pub limit: Figure,
+    /// What is used.
+    pub used: Figure,
+}
+
+/// A number that an action without inputs tells.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// The action.
+    pub action: String,
+    /// The JSON pointer of the number in the answer's body.
     pub output: String,
 }
 

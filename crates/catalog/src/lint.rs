@@ -239,12 +239,7 @@ fn places(action: &Action, breaches: &mut Vec<Breach>) {
     let messages = action.meta.messages.iter();
     let messages = messages.map(|place| ("/meta/messages".to_owned(), place));
     let choices = action.meta.choices.keys();
-    let choices = choices.map(|place| {
-        (
-            format!("/meta/choices/{}", pointer::escape(place)),
-            place,
-        )
-    });
+    let choices = choices.map(|place| (format!("/meta/choices/{}", pointer::escape(place)), place));
     for (at, place) in resumes.chain(days).chain(messages).chain(choices) {
         let declared = place.split_once('/').is_some_and(|(name, input)| {
             // A section that is a reference names its inputs elsewhere.
@@ -436,6 +431,13 @@ pub fn manifest(manifest: &Manifest, actions: &BTreeSet<&str>) -> Vec<Breach> {
         if !actions.contains(name.as_str()) {
             let reason = format!("there is no action `{name}`");
             breaches.push(breach(&format!("/send/{part}"), &reason));
+        }
+    }
+    let quota = &manifest.quota;
+    for (part, figure) in [("limit", &quota.limit), ("used", &quota.used)] {
+        if !actions.contains(figure.action.as_str()) {
+            let reason = format!("there is no action `{}`", figure.action);
+            breaches.push(breach(&format!("/quota/{part}"), &reason));
         }
     }
     triggers(manifest.triggers.as_ref(), actions, &mut breaches);

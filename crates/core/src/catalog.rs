@@ -17,6 +17,7 @@ struct EmbeddedAction {
     name: &'static str,
     short: Option<&'static str>,
     operation_id: Option<&'static str>,
+    default_set: bool,
     family: &'static str,
     title: &'static str,
     /// The action without its examples, as JSON.
@@ -41,6 +42,8 @@ pub struct Entry {
     pub family: String,
     /// The title for people.
     pub title: String,
+    /// Whether it belongs to the few that a host offers first.
+    pub default_set: bool,
 }
 
 /// Everything that is declared.
@@ -280,15 +283,16 @@ impl<'a> Found<'a> {
 
     fn entry(self) -> Entry {
         let names = self.names();
-        let (family, title) = match self {
-            Self::Added(family, action) => (family, action.title.as_str()),
-            Self::Embedded(action) => (action.family, action.title),
+        let (family, title, default_set) = match self {
+            Self::Added(family, action) => (family, &*action.title, action.meta.default_set),
+            Self::Embedded(action) => (action.family, action.title, action.default_set),
         };
         Entry {
             name: names.name.to_owned(),
             short: names.short.unwrap_or(names.name).to_owned(),
             family: family.to_owned(),
             title: title.to_owned(),
+            default_set,
         }
     }
 }

@@ -215,6 +215,58 @@ fn within(schema: &mut Value, place: &str) {
     }
 }
 
+/// The same bundle with only those definitions that something in it refers to.
+#[must_use]
+pub fn without_unused(bundle: Value) -> Value {
+    let Value::Object(mut bundle) = bundle else {
+        return bundle;
+    };
+    let Some(Value::Object(files)) = bundle.remove("$defs") else {
+        return Value::Object(bundle);
+    };
+    let files = json!({"$defs": files});
+    let mut waiting: Vec<String> = targets(&Value::Object(bundle.clone()));
+    let mut used = BTreeSet::new();
+    let mut kept = Map::new();
+    while let Some(place) = waiting.pop() {
+        let Some(found) = files.pointer(&place).filter(|_| used.insert(place.clone())) else {
+            continue;
+        };
+        // A reference names a file or one of its definitions.
+        let mut parts = place.split('/').skip(2).map(pointer::unescape);
+        let (file, name) = (parts.next().unwrap_or_default(), parts.nth(1));
+        let mut found = found.clone();
+        if name.is_none()
+            && let Some(whole) = found.as_object_mut()
+        {
+            whole.remove("$defs");
+        }
+        waiting.extend(targets(&found));
+        let Value::Object(entry) = kept.entry(file).or_insert_with(|| json!({})) else {
+            continue;
+        };
+        match (name, found) {
+            (Some(name), found) => {
+                let definitions = entry.entry("$defs").or_insert_with(|| json!({}));
+                definitions[name] = found;
+            }
+            (None, Value::Object(found)) => entry.extend(found),
+            (None, _) => {}
+        }
+    }
+    if !kept.is_empty() {
+        bundle.insert("$defs".to_owned(), Value::Object(kept));
+    }
+    Value::Object(bundle)
+}
+
+/// The places within the same document that a schema refers to.
+fn targets(schema: &Value) -> Vec<String> {
+    let references = pointer::references(schema).into_iter();
+    let places = references.filter_map(|(_, to)| to.strip_prefix('#').map(str::to_owned));
+    places.collect()
+}
+
 /// The same schema with its references turned to where a bundle holds their files.
 fn rewritten(from: &str, schema: &Value, found: &mut BTreeSet<String>) -> Value {
     match schema {

@@ -33,6 +33,7 @@ pub mod webhook;
 pub mod host;
 pub mod call;
 
+pub mod compact;
 pub mod describe;
 
 pub use line_connector_compose as compose;
