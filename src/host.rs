@@ -121,7 +121,7 @@ pub(crate) fn environment(catalog: &Catalog) -> Map<String, Value> {
 }
 
 /// A variable of the environment that is no asset's parameter.
-#[cfg(feature = "listen")]
+#[cfg(any(feature = "listen", feature = "mcp"))]
 #[expect(
     clippy::disallowed_methods,
     reason = "the environment is read in this file alone"

@@ -3,6 +3,8 @@
 mod deferred;
 #[cfg(feature = "listen")]
 mod listen;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod messages;
 
 use std::ffi::OsString;
@@ -19,6 +21,9 @@ pub(crate) use deferred::Deferred;
 pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, QueueFile, Standing};
 
 pub(crate) use messages::{ComposeArguments, Content, SendArguments};
+
+#[cfg(feature = "mcp")]
+pub(crate) use mcp::McpArguments;
 
 use line_connector_sandbox::RateLimit;
 
@@ -91,6 +96,10 @@ pub(crate) enum Command {
     #[cfg(feature = "listen")]
     #[command(subcommand)]
     Events(Deferred<EventsCommand>),
+    /// Serves AI agents over standard input and output: every action as a tool of the Model Context
+    /// Protocol (MCP)
+    #[cfg(feature = "mcp")]
+    Mcp(Box<Deferred<McpArguments>>),
     /// Makes a key pair for the assertion way to authenticate
     Keygen {
         /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.

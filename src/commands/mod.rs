@@ -9,6 +9,8 @@ mod keygen;
 mod list;
 #[cfg(feature = "listen")]
 mod listen;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod run;
 mod sandbox;
 mod send;
@@ -41,6 +43,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Listen(arguments) => listen::listen(&catalog()?, &arguments.0),
         #[cfg(feature = "listen")]
         Command::Events(Deferred(command)) => events::events(&command),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(arguments) => mcp::mcp(&catalog()?, &arguments.0),
         Command::Keygen { out } => keygen::keygen(out.as_deref()),
         Command::Completions { shell } => {
             args::complete(shell, &mut io::stdout().lock());

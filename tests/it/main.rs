@@ -64,6 +64,9 @@ mod sandbox;
 mod webhook;
 // From the user through `webhook` and an action back to the user.
 mod round_trip;
+// `mcp`: AI agents, in both generations of the protocol.
+#[cfg(feature = "mcp")]
+mod mcp;
 // `listen` and `events`: webhooks from LINE to the platform, whatever breaks in between.
 #[cfg(feature = "listen")]
 mod listen;

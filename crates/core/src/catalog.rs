@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 pub use line_connector_catalog::definition::{self, Defaults};
 use line_connector_catalog::definition::{Action, Example, Manifest, Triggers};
 use line_connector_catalog::reader::{self, Problem};
+pub use line_connector_catalog::sections::SECTIONS;
 use line_connector_catalog::{lint, references, sections};
 
 /// One action as the build script left it.

@@ -1,0 +1,107 @@
+//! Bounds how many requests of a client are under way: the protocol's library starts each at once, and
+//! a client may send them faster than LINE answers. It looks into no request.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::RoleServer;
+use rmcp::model::{ClientNotification, ErrorCode, ErrorData, JsonRpcMessage, RequestId};
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use tokio::task::JoinHandle;
+
+/// The most requests under way.
+const REQUESTS: usize = 64;
+/// JSON-RPC's code for what the server cannot do now.
+const BUSY: i32 = -32000;
+
+/// A transport with a bound.
+pub(crate) struct Bounded<T> {
+    transport: T,
+    under_way: Arc<Mutex<HashSet<RequestId>>>,
+    /// A refusal on its way out. Nothing more is read until it has left, so a client that does not
+    /// read its answers is not read either.
+    refusal: Option<JoinHandle<()>>,
+}
+
+impl<T> Bounded<T> {
+    pub(crate) fn new(transport: T) -> Self {
+        Self {
+            transport,
+            under_way: Arc::default(),
+            refusal: None,
+        }
+    }
+}
+
+impl<T: Transport<RoleServer> + Send> Transport<RoleServer> for Bounded<T> {
+    type Error = T::Error;
+
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        let answered = match &item {
+            JsonRpcMessage::Response(response) => Some(response.id.clone()),
+            JsonRpcMessage::Error(error) => error.id.clone(),
+            _ => None,
+        };
+        let under_way = Arc::clone(&self.under_way);
+        let sent = self.transport.send(item);
+        async move {
+            let sent = sent.await;
+            if let Some(id) = answered {
+                let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
+                under_way.remove(&id);
+            }
+            sent
+        }
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            if let Some(refusal) = &mut self.refusal {
+                let _ = refusal.await;
+                self.refusal = None;
+            }
+            let message = self.transport.receive().await?;
+            let mut under_way = self
+                .under_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            match &message {
+                JsonRpcMessage::Request(request) if under_way.len() >= REQUESTS => {
+                    let text = format!("{REQUESTS} requests are under way: wait for their answers");
+                    let error = ErrorData::new(ErrorCode(BUSY), text, None);
+                    let id = Some(request.id.clone());
+                    drop(under_way);
+                    let refused = self.transport.send(JsonRpcMessage::error(error, id));
+                    self.refusal = Some(tokio::spawn(async move {
+                        let _ = refused.await;
+                    }));
+                    continue;
+                }
+                JsonRpcMessage::Request(request) => {
+                    under_way.insert(request.id.clone());
+                }
+                // Nobody answers what was cancelled.
+                JsonRpcMessage::Notification(notification) => {
+                    if let ClientNotification::CancelledNotification(cancelled) =
+                        &notification.notification
+                        && let Some(id) = &cancelled.params.request_id
+                    {
+                        under_way.remove(id);
+                    }
+                }
+                _ => {}
+            }
+            drop(under_way);
+            return Some(message);
+        }
+    }
+
+    fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        self.transport.close()
+    }
+}

@@ -1,0 +1,131 @@
+//! The connector as a server of the Model Context Protocol (MCP), for AI agents: which tools there are,
+//! what a call of one does, and what a person is asked first. It reads no environment and starts no
+//! process; how calls are made is the connector's matter.
+
+mod bounded;
+mod calls;
+mod confirm;
+mod offer;
+mod pages;
+mod tools;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::{RoleServer, ServiceExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
+
+use line_connector_client::{Connector, Error};
+use line_connector_core::documents::AssetParameters;
+
+use bounded::Bounded;
+use confirm::Confirmations;
+use offer::Offer;
+
+/// How many calls are made at once; the others wait.
+const CALLS: usize = 16;
+/// How long calls under way may take once the client has gone.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// A LINE Official Account to call for.
+#[derive(Debug)]
+pub struct Account {
+    /// What tools call it, where there are several.
+    pub name: String,
+    /// Makes its calls.
+    pub connector: Connector,
+    /// The asset of its calls, where it is not the connector's own.
+    pub asset: AssetParameters,
+}
+
+/// What the operator has decided.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// Families of actions, `default` or `all`.
+    pub toolsets: Vec<String>,
+    /// Actions beside them.
+    pub tools: Vec<String>,
+    /// Tools and actions that are not offered, whatever else says so.
+    pub exclude_tools: Vec<String>,
+    /// Only what changes nothing is offered.
+    pub read_only: bool,
+    /// Nobody is asked before a call.
+    pub yes: bool,
+}
+
+/// A server for one client after the other, or for several at once.
+#[derive(Debug, Clone)]
+pub struct Server(Arc<Shared>);
+
+/// What all sessions share.
+struct Shared {
+    accounts: Vec<Account>,
+    offer: Offer,
+    yes: bool,
+    confirmations: Confirmations,
+    calls: Arc<Semaphore>,
+    bug: AtomicBool,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server of these accounts; the first is the one where a call names none.
+    ///
+    /// # Errors
+    ///
+    /// Where the settings name what is not there, or there is no account.
+    pub fn new(accounts: Vec<Account>, settings: &Settings) -> Result<Self, Error> {
+        let Some(first) = accounts.first() else {
+            return Err(Error::new(
+                line_connector_client::Kind::Usage,
+                "there is no account",
+            ));
+        };
+        let offer = Offer::new(first.connector.catalog(), settings)?;
+        Ok(Self(Arc::new(Shared {
+            accounts,
+            offer,
+            yes: settings.yes,
+            confirmations: Confirmations::default(),
+            calls: Arc::new(Semaphore::new(CALLS)),
+            bug: AtomicBool::new(false),
+        })))
+    }
+
+    /// Serves one client until it closes its side. Calls under way then have half a minute.
+    /// Whether no call met a bug.
+    ///
+    /// # Errors
+    ///
+    /// Where the threads cannot be started.
+    pub fn serve(
+        &self,
+        input: impl AsyncRead + Send + Unpin + 'static,
+        output: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> io::Result<bool> {
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        runtime.block_on(async {
+            let transport = AsyncRwTransport::<RoleServer, _, _>::new_server(input, output);
+            // A client that leaves before it has said anything is no failure of ours.
+            if let Ok(session) = ServiceExt::serve(self.clone(), Bounded::new(transport)).await {
+                let _ = session.waiting().await;
+            }
+        });
+        if self.0.calls.available_permits() == CALLS {
+            runtime.shutdown_background();
+        } else {
+            runtime.shutdown_timeout(GRACE);
+        }
+        Ok(!self.0.bug.load(Ordering::SeqCst))
+    }
+}

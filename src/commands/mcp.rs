@@ -1,0 +1,105 @@
+//! `mcp`: AI agents over standard input and output. It reads what the operator says; the protocol and
+//! the calls are `line_connector_mcp`'s.
+
+use std::path::Path;
+
+use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind};
+use line_connector_mcp::{Account, Server, Settings};
+
+use crate::args::{AssetFile, McpArguments, Permissions};
+use crate::host;
+
+/// Serves until the client closes standard input.
+///
+/// # Errors
+///
+/// Where it cannot begin.
+pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCode, Error> {
+    let files = arguments.assets.iter().map(|path| Some(path.as_path()));
+    let files: Vec<Option<&Path>> = match files.len() {
+        0 => vec![None],
+        _ => files.collect(),
+    };
+    let mut accounts: Vec<Account> = Vec::new();
+    for file in files {
+        let account = account(catalog, arguments, file)?;
+        if accounts.iter().any(|known| known.name == account.name) {
+            let text = format!("two asset files are called `{}`: rename one", account.name);
+            return Err(Error::new(Kind::Usage, text));
+        }
+        accounts.push(account);
+    }
+    let settings = Settings {
+        toolsets: list(&arguments.toolsets, "LINE_MCP_TOOLSETS"),
+        tools: list(&arguments.tools, "LINE_MCP_TOOLS"),
+        exclude_tools: list(&arguments.exclude_tools, "LINE_MCP_EXCLUDE_TOOLS"),
+        read_only: flag(arguments.read_only, "LINE_MCP_READ_ONLY")?,
+        yes: flag(arguments.yes, "LINE_MCP_YES")?,
+    };
+    let server = Server::new(accounts, &settings)?;
+    let served = server.serve(tokio::io::stdin(), tokio::io::stdout());
+    let whole = served.map_err(|error| {
+        Error::new(
+            Kind::Usage,
+            format!("the server cannot be started: {error}"),
+        )
+    })?;
+    Ok(if whole {
+        ExitCode::Accepted
+    } else {
+        ExitCode::Bug
+    })
+}
+
+fn account(
+    catalog: &Catalog,
+    arguments: &McpArguments,
+    file: Option<&Path>,
+) -> Result<Account, Error> {
+    let asset = AssetFile {
+        asset: file.map(Path::to_path_buf),
+        token_cache: arguments.token_cache.clone(),
+    };
+    let permissions = Permissions {
+        files: arguments.files.clone(),
+        save_into: arguments.save_into.clone(),
+        fixed_asset: true,
+    };
+    let mut template = Invocation::default();
+    let connector = host::connector(
+        catalog.clone(),
+        &asset,
+        &permissions,
+        arguments.sandbox,
+        &mut template,
+    )?;
+    let stem = file.and_then(Path::file_stem);
+    let name = stem.map_or_else(|| "default".into(), |stem| stem.to_string_lossy());
+    Ok(Account {
+        name: name.into_owned(),
+        connector,
+        asset: template.asset,
+    })
+}
+
+/// The command line's list, or the environment's.
+fn list(given: &[String], variable: &str) -> Vec<String> {
+    let listed = host::variable(variable).filter(|_| given.is_empty());
+    let listed = listed.unwrap_or_default();
+    let names = given.iter().map(String::as_str).chain(listed.split(','));
+    let names = names.map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+/// The command line's flag, or the environment's. What is meant to restrict is not guessed at.
+fn flag(given: bool, variable: &str) -> Result<bool, Error> {
+    let value = host::variable(variable).unwrap_or_default();
+    match value.as_str() {
+        "1" | "true" => Ok(true),
+        "" | "0" | "false" => Ok(given),
+        other => Err(Error::new(
+            Kind::Usage,
+            format!("{variable} is `{other}`: expected 1 or 0"),
+        )),
+    }
+}

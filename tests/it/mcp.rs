@@ -1,0 +1,809 @@
+//! `mcp` as an AI agent's host meets it: the real program behind its pipes, in both generations of the
+//! protocol, with a sandbox as LINE. The protocol's library is not judged here.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdin, ChildStdout};
+
+use line_connector_catalog::definition::Effect;
+use line_connector_client::Catalog;
+use serde_json::{Value, json};
+
+use crate::world::{USER, World, run, start};
+
+/// How a client speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Era {
+    /// `initialize` first.
+    Legacy,
+    /// Everything in each request's `_meta`.
+    Modern,
+}
+
+const ERAS: [Era; 2] = [Era::Legacy, Era::Modern];
+
+/// A client that can, or cannot, put a form before its user.
+struct Client {
+    process: Child,
+    input: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+    era: Era,
+    forms: bool,
+    next: u64,
+    /// What came beside the answers.
+    beside: Vec<Value>,
+}
+
+impl Client {
+    fn new(era: Era, forms: bool, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let arguments: Vec<&str> = ["mcp"].iter().chain(arguments).copied().collect();
+        let mut process = start(&arguments, environment);
+        let input = process.stdin.take();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut client = Self {
+            process,
+            input,
+            lines,
+            era,
+            forms,
+            next: 0,
+            beside: Vec::new(),
+        };
+        if era == Era::Legacy {
+            let capabilities = client.capabilities();
+            let answer = client.ask(
+                "initialize",
+                json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
+                    "clientInfo": {"name": "test", "version": "1"}}),
+            );
+            assert_eq!(
+                answer["result"]["protocolVersion"], "2025-11-25",
+                "{answer}"
+            );
+            client.write(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        }
+        client
+    }
+
+    /// A client of the account behind `world`.
+    fn of(world: &World, era: Era, forms: bool, arguments: &[&str]) -> (Self, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.json");
+        fs::write(&file, world.bearer().to_string()).unwrap();
+        let asset = ["--asset", file.to_str().unwrap()];
+        let arguments: Vec<&str> = asset.iter().chain(arguments).copied().collect();
+        (Self::new(era, forms, &arguments, &[]), folder)
+    }
+
+    fn capabilities(&self) -> Value {
+        if self.forms {
+            json!({"elicitation": {}})
+        } else {
+            json!({})
+        }
+    }
+
+    fn write(&mut self, message: &Value) {
+        writeln!(self.input.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    fn read(&mut self) -> Value {
+        let line = self.lines.next().expect("an answer").unwrap();
+        let message: Value = serde_json::from_str(&line).expect("protocol lines alone");
+        assert_eq!(message["jsonrpc"], "2.0", "{line}");
+        message
+    }
+
+    fn send(&mut self, method: &str, mut params: Value) -> u64 {
+        self.next += 1;
+        if self.era == Era::Modern {
+            params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities();
+            params["_meta"]["io.modelcontextprotocol/clientInfo"] =
+                json!({"name": "test", "version": "1"});
+        }
+        let id = self.next;
+        self.write(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        id
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        let id = self.send(method, params);
+        loop {
+            let message = self.read();
+            if message["id"] == id && message.get("method").is_none() {
+                return message;
+            }
+            self.beside.push(message);
+        }
+    }
+
+    /// A tool's result.
+    fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        let answer = self.ask("tools/call", json!({"name": tool, "arguments": arguments}));
+        assert!(answer.get("error").is_none(), "{tool}: {answer}");
+        answer["result"].clone()
+    }
+
+    fn tools(&mut self) -> Vec<Value> {
+        let answer = self.ask("tools/list", json!({}));
+        answer["result"]["tools"].as_array().unwrap().clone()
+    }
+
+    /// Closes the client's side, and waits.
+    fn end(mut self) -> (i32, String) {
+        drop(self.input.take());
+        for line in self.lines.by_ref() {
+            let _: Value = serde_json::from_str(&line.unwrap()).expect("protocol lines alone");
+        }
+        let output = self.process.wait_with_output().unwrap();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    }
+}
+
+fn names(tools: &[Value]) -> BTreeSet<String> {
+    tools
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn hello() -> Value {
+    json!([{"type": "text", "text": "hello"}])
+}
+
+#[test]
+fn both_generations_get_the_same_tools_and_a_small_list() {
+    let [legacy, modern] = ERAS.map(|era| {
+        let mut client = Client::new(era, false, &["--sandbox"], &[]);
+        let tools = client.tools();
+        assert_eq!(client.end().0, 0);
+        tools
+    });
+    assert_eq!(legacy, modern);
+    let names = names(&legacy);
+    for tool in [
+        "push_message",
+        "find_actions",
+        "describe_action",
+        "read_action",
+        "run_action",
+    ] {
+        assert!(names.contains(tool), "{tool}");
+    }
+    assert_eq!(names.len(), 22);
+    // Most tokenizers make a token of about four bytes.
+    let tokens = Value::from(legacy.clone()).to_string().len() / 4;
+    assert!(tokens <= 10_000, "{tokens} tokens");
+    for tool in legacy {
+        let name = tool["name"].as_str().unwrap();
+        let schema = &tool["inputSchema"];
+        assert_eq!(schema["type"], "object", "{name}");
+        for key in ["oneOf", "anyOf", "allOf", "$ref", "$defs"] {
+            assert!(schema.get(key).is_none(), "{name}: {key}");
+        }
+        assert!(tool.get("outputSchema").is_none(), "{name}");
+        assert!(
+            tool["description"].as_str().unwrap().chars().count() <= 501,
+            "{name}"
+        );
+        assert!(tool["annotations"]["readOnlyHint"].is_boolean(), "{name}");
+    }
+}
+
+#[test]
+fn a_modern_client_discovers_and_an_old_one_is_met_where_it_is() {
+    let mut client = Client::new(Era::Modern, false, &["--sandbox"], &[]);
+    let discovered = client.ask("server/discover", json!({}));
+    let versions = discovered["result"]["supportedVersions"].to_string();
+    assert!(
+        versions.contains("2026-07-28") && versions.contains("2025-11-25"),
+        "{versions}"
+    );
+    let tools = client.ask("tools/list", json!({}));
+    assert_eq!(tools["result"]["resultType"], "complete");
+    assert!(tools["result"]["ttlMs"].as_u64().unwrap() > 0);
+    let unknown = client.ask("tools/call", json!({"name": "nothing", "arguments": {}}));
+    assert_eq!(unknown["error"]["code"], -32602);
+    let _ = client.end();
+    let mut process = start(&["mcp", "--sandbox"], &[]);
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params":
+        {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    writeln!(process.stdin.take().unwrap(), "{hello}").unwrap();
+    let output = process.wait_with_output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["result"]["protocolVersion"], "2024-11-05");
+    let instructions = answer["result"]["instructions"].as_str().unwrap();
+    assert!(instructions.contains("find_actions"));
+}
+
+#[test]
+fn annotations_tell_reads_sends_and_deletions() {
+    let arguments = ["--sandbox", "--toolsets", "all"];
+    let tools = Client::new(Era::Legacy, false, &arguments, &[]).tools();
+    assert_eq!(tools.len(), 112 + 4);
+    let catalog = Catalog::embedded();
+    for tool in tools {
+        let name = tool["name"].as_str().unwrap();
+        let Some(action) = catalog.action(name) else {
+            continue;
+        };
+        let hints = &tool["annotations"];
+        assert_eq!(
+            hints["readOnlyHint"],
+            action.meta.effect == Effect::Read,
+            "{name}"
+        );
+        let destructive = action.meta.effect == Effect::Destructive || action.meta.sends.is_some();
+        assert_eq!(hints["destructiveHint"], destructive, "{name}");
+        let asks = tool["inputSchema"]["properties"].get("confirm").is_some();
+        assert_eq!(asks, action.asks_first(), "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_argument_is_told_by_place_and_nothing_is_sent() {
+    let world = World::new();
+    for era in ERAS {
+        let (mut client, _folder) = Client::of(&world, era, false, &[]);
+        for (tool, arguments, place) in [
+            ("push_message", json!({"to": 7, "messages": hello()}), "/to"),
+            (
+                "push_message",
+                json!({"to": USER, "messages": [{"type": "text", "text": ""}]}),
+                "/messages/0/text",
+            ),
+            (
+                "push_message",
+                json!({"to": USER, "messages": hello(), "nonsense": 1}),
+                "/nonsense",
+            ),
+            (
+                "run_action",
+                json!({"action": "push_message", "inputs": {"to": USER, "messages": [{"type": "no"}]}}),
+                "/inputs/messages/0/type",
+            ),
+            (
+                "run_action",
+                json!({"action": "push_message", "inputs": {"json_body": {"to": 7}}}),
+                "/inputs/json_body/to",
+            ),
+            (
+                "run_action",
+                json!({"action": "push_message", "to": USER}),
+                "/to",
+            ),
+            ("run_action", json!({}), "/action"),
+            (
+                "push_message",
+                json!({"to": USER, "messages": hello(), "idempotency_key": 1}),
+                "/idempotency_key",
+            ),
+            (
+                "multicast_message",
+                json!({"to": "bob", "messages": hello()}),
+                "/to",
+            ),
+        ] {
+            let result = client.call(tool, arguments);
+            assert_eq!(result["isError"], true, "{place}: {result}");
+            let error = &result["structuredContent"]["error"];
+            let details = error["details"].as_array().unwrap();
+            assert!(
+                details.iter().any(|detail| detail["path"] == place),
+                "{place}: {error}"
+            );
+            let text = result["content"][0]["text"].as_str().unwrap();
+            assert!(text.contains(place), "{text}");
+        }
+    }
+    assert!(world.sandbox.delivered().is_empty());
+}
+
+#[test]
+fn a_repeat_with_the_same_key_sends_nothing_more() {
+    let world = World::new();
+    for (era, key) in ERAS.into_iter().zip(["order-1", "order-2"]) {
+        let before = world.sandbox.delivered().len();
+        let (mut client, _folder) = Client::of(&world, era, false, &[]);
+        let inputs = json!({"to": USER, "messages": hello()});
+        let mut direct = inputs.clone();
+        direct["idempotency_key"] = json!(key);
+        let first = client.call("push_message", direct.clone());
+        assert_eq!(first["isError"], false, "{first}");
+        assert_eq!(first["structuredContent"]["status_code"], 200);
+        let again = client.call("push_message", direct);
+        assert_eq!(again["isError"], false, "{again}");
+        let named =
+            json!({"action": "send_push_message", "inputs": inputs, "idempotency_key": key});
+        let other = client.call("run_action", named);
+        assert_eq!(
+            other["structuredContent"]["meta"]["already_accepted"], true,
+            "{other}"
+        );
+        assert_eq!(world.sandbox.delivered().len(), before + 1);
+    }
+}
+
+#[test]
+fn a_person_is_asked_by_a_form_in_the_older_generation() {
+    let world = World::new();
+    let (mut client, _folder) = Client::of(&world, Era::Legacy, true, &[]);
+    for (answer, sent) in [
+        (json!({"action": "decline"}), 0),
+        (
+            json!({"action": "accept", "content": {"confirm": false}}),
+            0,
+        ),
+        (json!({"action": "accept", "content": {"confirm": true}}), 1),
+    ] {
+        let arguments = json!({"messages": hello(), "idempotency_key": "sale"});
+        let id = client.send(
+            "tools/call",
+            json!({"name": "broadcast_message", "arguments": arguments}),
+        );
+        let question = client.read();
+        assert_eq!(question["method"], "elicitation/create", "{question}");
+        let text = question["params"]["message"].as_str().unwrap();
+        assert!(text.contains("hello") && text.contains("quota"), "{text}");
+        assert!(world.sandbox.delivered().is_empty());
+        client.write(&json!({"jsonrpc": "2.0", "id": question["id"], "result": answer}));
+        let result = client.read();
+        assert_eq!(result["id"], id, "{result}");
+        assert_eq!(result["result"]["isError"], sent == 0, "{result}");
+        assert_eq!(world.sandbox.delivered().len(), sent);
+    }
+}
+
+#[test]
+fn a_person_is_asked_by_input_required_in_the_newer_generation() {
+    let world = World::new();
+    let (mut client, _folder) = Client::of(&world, Era::Modern, true, &[]);
+    let arguments = json!({"messages": hello()});
+    let asked = client.call("broadcast_message", arguments.clone());
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    assert_eq!(
+        asked["inputRequests"]["confirm"]["method"],
+        "elicitation/create"
+    );
+    let yes = json!({"confirm": {"action": "accept", "content": {"confirm": true}}});
+    let mut repeat = |arguments: &Value, state: &Value, answers: &Value| {
+        let answer = client.ask(
+            "tools/call",
+            json!({"name": "broadcast_message", "arguments": arguments,
+                "requestState": state, "inputResponses": answers}),
+        );
+        answer["result"].clone()
+    };
+    let state = &asked["requestState"];
+    // The state comes back from the client: neither another one nor another call gets through.
+    for (arguments, state, answers) in [
+        (
+            &arguments,
+            state,
+            &json!({"confirm": {"action": "decline"}}),
+        ),
+        (&arguments, state, &json!({})),
+        (&arguments, &json!("0123456789abcdef0123456789abcdef"), &yes),
+        (
+            &json!({"messages": [{"type": "text", "text": "other"}]}),
+            state,
+            &yes,
+        ),
+    ] {
+        let result = repeat(arguments, state, answers);
+        assert_eq!(result["isError"], true, "{result}");
+        assert!(world.sandbox.delivered().is_empty());
+    }
+    let sent = repeat(&arguments, state, &yes);
+    assert_eq!(sent["isError"], false, "{sent}");
+    assert_eq!(world.sandbox.delivered().len(), 1);
+    let again = repeat(&arguments, state, &yes);
+    assert_eq!(again["isError"], true, "good once: {again}");
+    assert_eq!(world.sandbox.delivered().len(), 1);
+}
+
+#[test]
+fn where_nobody_can_be_asked_the_plan_comes_first_and_its_digest_carries_it_out() {
+    let world = World::new();
+    for era in ERAS {
+        let before = world.sandbox.delivered().len();
+        let (mut client, _folder) = Client::of(&world, era, false, &[]);
+        let mut arguments = json!({"to": [USER], "messages": hello()});
+        let plan = client.call("multicast_message", arguments.clone());
+        let plan = &plan["structuredContent"];
+        assert_eq!(plan["recipients"], 1, "{plan}");
+        assert!(plan["quota"]["left"].is_u64(), "{plan}");
+        assert_eq!(plan["request"]["body"]["messages"], hello());
+        assert_eq!(world.sandbox.delivered().len(), before);
+        for (tool, wrong) in [
+            (
+                "multicast_message",
+                json!({"to": [USER], "messages": hello(), "confirm": "yes"}),
+            ),
+            (
+                "broadcast_message",
+                json!({"messages": hello(), "confirm": plan["digest"]}),
+            ),
+        ] {
+            let result = client.call(tool, wrong);
+            assert_eq!(result["isError"], true, "{result}");
+        }
+        assert_eq!(world.sandbox.delivered().len(), before);
+        arguments["confirm"] = plan["digest"].clone();
+        let sent = client.call("multicast_message", arguments.clone());
+        assert_eq!(sent["isError"], false, "{sent}");
+        let again = client.call("multicast_message", arguments);
+        assert_eq!(again["isError"], true, "{again}");
+        assert_eq!(world.sandbox.delivered().len(), before + 1);
+        // Nobody is asked about what cannot be sent.
+        let wrong = client.call("broadcast_message", json!({"messages": []}));
+        assert_eq!(wrong["isError"], true, "{wrong}");
+    }
+}
+
+#[test]
+fn unattended_hosts_say_yes_once_and_for_all() {
+    let world = World::new();
+    let (mut client, _folder) = Client::of(&world, Era::Legacy, true, &["--yes"]);
+    let sent = client.call("broadcast_message", json!({"messages": hello()}));
+    assert_eq!(sent["isError"], false, "{sent}");
+    assert_eq!(world.sandbox.delivered().len(), 1);
+}
+
+#[test]
+fn read_only_cannot_write_by_any_route() {
+    let world = World::new();
+    let catalog = Catalog::embedded();
+    let everything = ["--toolsets", "all", "--read-only", "--yes"];
+    let (mut client, _folder) = Client::of(&world, Era::Legacy, false, &everything);
+    for tool in client.tools() {
+        assert_eq!(tool["annotations"]["readOnlyHint"], true, "{tool}");
+    }
+    for entry in catalog.entries() {
+        let effect = catalog.action(&entry.name).unwrap().meta.effect;
+        if effect == Effect::Read {
+            continue;
+        }
+        let example = catalog.examples(&entry.name).remove(0);
+        let inputs = json!(example.inputs);
+        for name in [&entry.name, &entry.short] {
+            let direct = client.ask("tools/call", json!({"name": name, "arguments": inputs}));
+            assert_eq!(direct["error"]["code"], -32602, "{name}: {direct}");
+            for tool in ["run_action", "read_action", "describe_action"] {
+                let arguments = json!({"action": name, "inputs": inputs});
+                let result = client.call(tool, arguments);
+                assert_eq!(result["isError"], true, "{tool} {name}: {result}");
+            }
+        }
+    }
+    assert!(world.sandbox.requests().is_empty());
+    let found = client.call("find_actions", json!({"limit": 200}));
+    let found = found["structuredContent"]["actions"]
+        .as_array()
+        .unwrap()
+        .clone();
+    assert!(found.iter().all(|action| action["effect"] == "read"));
+    let read = client.call("read_action", json!({"action": "getBotInfo"}));
+    assert_eq!(read["isError"], false, "{read}");
+}
+
+#[test]
+fn filters_bind_every_tool() {
+    let world = World::new();
+    let arguments = [
+        "--toolsets",
+        "profile,default",
+        "--tools",
+        "createRichMenu",
+        "--exclude-tools",
+        "push_message,find_actions",
+    ];
+    let (mut client, _folder) = Client::of(&world, Era::Legacy, false, &arguments);
+    let names = names(&client.tools());
+    assert!(names.contains("create_rich_menu") && names.contains("get_bot_info"));
+    assert!(!names.contains("push_message") && !names.contains("find_actions"));
+    for (tool, action) in [
+        ("run_action", "push_message"),
+        ("run_action", "send_push_message"),
+        ("run_action", "delete_rich_menu"),
+        ("describe_action", "pushMessage"),
+        ("read_action", "list_coupons"),
+    ] {
+        let result = client.call(
+            tool,
+            json!({"action": action, "inputs": {"to": USER, "messages": hello()}}),
+        );
+        assert_eq!(result["isError"], true, "{tool} {action}: {result}");
+    }
+    let excluded = client.ask(
+        "tools/call",
+        json!({"name": "find_actions", "arguments": {}}),
+    );
+    assert_eq!(excluded["error"]["code"], -32602);
+    assert!(world.sandbox.requests().is_empty());
+}
+
+#[test]
+fn the_environment_says_what_options_say() {
+    let environment = [
+        ("LINE_MCP_TOOLSETS", "webhook"),
+        ("LINE_MCP_READ_ONLY", "1"),
+        ("LINE_MCP_EXCLUDE_TOOLS", "test_webhook_endpoint"),
+    ];
+    let tools = Client::new(Era::Modern, false, &["--sandbox"], &environment).tools();
+    let expected = [
+        "get_webhook_endpoint",
+        "find_actions",
+        "describe_action",
+        "read_action",
+    ];
+    assert_eq!(names(&tools), expected.map(str::to_owned).into());
+    for (arguments, environment) in [
+        (["mcp", "--toolsets", "nothing"].as_slice(), ("A", "")),
+        (&["mcp", "--tools", "nothing"], ("A", "")),
+        (&["mcp", "--exclude-tools", "nothing"], ("A", "")),
+        (&["mcp"], ("LINE_MCP_READ_ONLY", "perhaps")),
+    ] {
+        let ended = run(arguments, b"", &[environment]);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn every_action_answers_through_run_action() {
+    let catalog = Catalog::embedded();
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox", "--yes"], &[]);
+    let mut accepted = 0;
+    for entry in catalog.entries() {
+        let mut answered = false;
+        for example in catalog.examples(&entry.name) {
+            if example.reply.status_code >= 300 {
+                continue;
+            }
+            let arguments = json!({"action": entry.short, "inputs": example.inputs});
+            let result = client.call("run_action", arguments);
+            let output = &result["structuredContent"];
+            let status = output["status_code"].as_u64();
+            assert!(
+                status.is_some_and(|status| status != 405),
+                "{}: {output}",
+                entry.name
+            );
+            accepted += u32::from(result["isError"] == false);
+            answered = true;
+        }
+        assert!(answered, "{}: no example", entry.name);
+    }
+    assert!(accepted > 60, "only {accepted}");
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn accounts_are_named_and_their_secrets_are_no_arguments() {
+    let worlds = [World::new(), World::new()];
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments = Vec::new();
+    for (name, world) in ["shop", "cafe"].iter().zip(&worlds) {
+        let file = folder.path().join(format!("{name}.json"));
+        fs::write(&file, world.bearer().to_string()).unwrap();
+        arguments.extend(["--asset".to_owned(), file.to_str().unwrap().to_owned()]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut client = Client::new(Era::Legacy, false, &arguments, &[]);
+    for tool in client.tools() {
+        assert!(!tool.to_string().contains("sandbox-token"));
+    }
+    for (account, counts) in [(json!("cafe"), [0, 1]), (json!("shop"), [1, 1])] {
+        let sent = client.call(
+            "push_message",
+            json!({"to": USER, "messages": hello(), "account": account}),
+        );
+        assert_eq!(sent["isError"], false, "{sent}");
+        let sent = worlds
+            .each_ref()
+            .map(|world| world.sandbox.delivered().len());
+        assert_eq!(sent, counts);
+    }
+    for arguments in [
+        json!({"to": USER, "messages": hello(), "account": "bank"}),
+        json!({"to": USER, "messages": hello(), "asset": {"token": "mine"}}),
+    ] {
+        let refused = client.call("push_message", arguments);
+        assert_eq!(refused["isError"], true, "{refused}");
+    }
+}
+
+#[test]
+fn files_are_read_beneath_the_operators_folders_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("ids.txt");
+    fs::write(&inside, format!("{USER}\n")).unwrap();
+    let own = folder.path().to_str().unwrap();
+    let call = |arguments: &[&str]| {
+        let mut client = Client::new(Era::Legacy, false, arguments, &[]);
+        let inputs = json!({"description": "ids", "file": {"path": inside}});
+        let arguments = json!({"action": "create_audience_from_file", "inputs": inputs});
+        client.call("run_action", arguments)
+    };
+    let refused = call(&["--sandbox"]);
+    assert_eq!(refused["isError"], true, "{refused}");
+    assert!(refused.to_string().contains("--files"), "{refused}");
+    let taken = call(&["--sandbox", "--files", own]);
+    assert_eq!(taken["isError"], false, "{taken}");
+}
+
+#[test]
+fn actions_are_found_and_described_whole() {
+    let mut client = Client::new(Era::Modern, false, &["--sandbox"], &[]);
+    let found = client.call("find_actions", json!({"query": "delete a rich menu"}));
+    let first: Vec<String> = found["structuredContent"]["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .take(3)
+        .map(|action| action["action"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(first.contains(&"delete_rich_menu".to_owned()), "{first:?}");
+    let described = client.call("describe_action", json!({"action": "pushMessage"}));
+    let described = &described["structuredContent"];
+    assert_eq!(described["name"], "send_push_message");
+    assert!(described["inputs"]["$defs"].to_string().contains("altText"));
+    // What something refers to is there, and nothing else.
+    let inputs = &described["inputs"];
+    let references = line_connector_catalog::references::references(inputs);
+    let mut targets = BTreeSet::new();
+    for (_, reference) in references {
+        let place = reference.strip_prefix('#').unwrap().to_owned();
+        assert!(inputs.pointer(&place).is_some(), "{reference}");
+        targets.insert(place);
+    }
+    for (file, schema) in inputs["$defs"].as_object().unwrap() {
+        let own = format!("/$defs/{}", file.replace('/', "~1"));
+        for name in schema
+            .get("$defs")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            assert!(
+                targets.contains(&format!("{own}/$defs/{}", name.0)),
+                "{file}: {}",
+                name.0
+            );
+        }
+    }
+}
+
+#[test]
+fn resources_and_prompts_are_there() {
+    for era in ERAS {
+        let mut client = Client::new(era, false, &["--sandbox"], &[]);
+        let listed = client.ask("resources/list", json!({}));
+        for resource in listed["result"]["resources"].as_array().unwrap() {
+            let read = client.ask("resources/read", json!({"uri": resource["uri"]}));
+            let text = read["result"]["contents"][0]["text"].as_str().unwrap();
+            let _: Value = serde_json::from_str(text).unwrap();
+        }
+        let action = client.ask("resources/read", json!({"uri": "line://actions/broadcast"}));
+        assert!(action.to_string().contains("send_broadcast_message"));
+        let nothing = client.ask("resources/read", json!({"uri": "file:///etc/passwd"}));
+        assert!(nothing.get("error").is_some(), "{nothing}");
+        let prompts = client.ask("prompts/list", json!({}));
+        for prompt in prompts["result"]["prompts"].as_array().unwrap() {
+            let arguments = json!({"about": "a sale", "answer": "{}", "month": "2026-10"});
+            let got = client.ask(
+                "prompts/get",
+                json!({"name": prompt["name"], "arguments": arguments}),
+            );
+            assert_eq!(got["result"]["messages"][0]["role"], "user", "{got}");
+        }
+        let missing = client.ask("prompts/get", json!({"name": "draft_message"}));
+        assert_eq!(missing["error"]["code"], -32602, "{missing}");
+    }
+}
+
+#[test]
+fn a_waiting_client_is_told_and_a_cancelled_call_is_not_answered() {
+    let world = World::new();
+    let (mut client, _folder) = Client::of(&world, Era::Legacy, false, &[]);
+    let answer = client.ask(
+        "tools/call",
+        json!({"name": "get_bot_info", "arguments": {}, "_meta": {"progressToken": "p"}}),
+    );
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
+    assert_eq!(client.beside[0]["method"], "notifications/progress");
+    assert_eq!(client.beside[0]["params"]["progressToken"], "p");
+    world.fault(json!({"kind": "delay", "ms": 1000, "path": "/v2/bot/info"}));
+    let id = client.send(
+        "tools/call",
+        json!({"name": "get_bot_info", "arguments": {}}),
+    );
+    let cancel =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
+    client.write(&cancel);
+    let answer = client.ask("ping", json!({}));
+    assert!(answer.get("result").is_some());
+    client.beside.clear();
+    let later = client.call("get_bot_info", json!({}));
+    assert_eq!(later["isError"], false);
+    assert!(client.beside.iter().all(|message| message["id"] != id));
+}
+
+#[test]
+fn hostile_input_neither_ends_nor_stalls_it() {
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
+    let deep = "[".repeat(10_000);
+    let long = "x".repeat(20 * 1024 * 1024);
+    let input = client.input.as_mut().unwrap();
+    for line in [
+        "garbage",
+        "{",
+        "\u{0}\u{1}",
+        "[]",
+        "{}",
+        "null",
+        "{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":1}",
+        deep.as_str(),
+        long.as_str(),
+        "\u{feff}",
+        "",
+    ] {
+        writeln!(input, "{line}").unwrap();
+    }
+    input.write_all(b"\xff\xfe\n").unwrap();
+    let answer = client.ask("ping", json!({}));
+    assert!(answer.get("result").is_some(), "{answer}");
+    let nested = (0..100).fold(json!(1), |inside, _| json!([inside]));
+    let result = client.call("push_message", json!({"to": nested, "messages": hello()}));
+    assert_eq!(result["isError"], true);
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn a_flood_is_answered_whole() {
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
+    let mut input = client.input.take().unwrap();
+    let writer = std::thread::spawn(move || {
+        for id in 10..3010 {
+            let request = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
+                "params": {"name": "get_bot_info", "arguments": {}}});
+            writeln!(input, "{request}").unwrap();
+        }
+        input
+    });
+    let mut answered = BTreeSet::new();
+    let mut refused = 0;
+    while answered.len() < 3000 {
+        let answer = client.read();
+        refused += u32::from(answer["error"]["code"] == -32000);
+        assert!(
+            answered.insert(answer["id"].as_u64().unwrap()),
+            "answered twice: {answer}"
+        );
+    }
+    assert!(refused < 3000);
+    client.input = Some(writer.join().unwrap());
+    let answer = client.ask("ping", json!({}));
+    assert!(answer.get("result").is_some());
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn a_client_that_leaves_early_ends_it() {
+    for input in [
+        "",
+        "{\"jsonrpc\":\"2.0\"",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}\n",
+    ] {
+        let ended = run(&["mcp", "--sandbox"], input.as_bytes(), &[]);
+        assert_eq!(ended.code, 0, "{input}: {}", ended.stderr);
+        for line in ended.stdout.lines() {
+            let _: Value = serde_json::from_str(line).expect("protocol lines alone");
+        }
+    }
+}
