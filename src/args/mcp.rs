@@ -1,5 +1,6 @@
 //! The arguments of `mcp`: what they are, not what they do.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The server for AI agents. Lists are separated by commas; each option may also stand in the
@@ -39,6 +40,16 @@ pub(crate) struct McpArguments {
     /// Lets calls save files beneath this folder; may be repeated. Also `LINE_SAVE_INTO`.
     #[arg(long, value_name = "DIR")]
     pub(crate) save_into: Vec<PathBuf>,
+    /// Serves over HTTP at this address instead of standard input and output; port 0 takes a free one.
+    /// Beyond this machine it needs a secret.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
+    /// A file with the secret that clients show as a bearer token; without it `LINE_MCP_SECRET`.
+    #[arg(long, value_name = "FILE", requires = "http")]
+    pub(crate) http_secret_file: Option<PathBuf>,
+    /// A host name by which clients may call the server; may be repeated.
+    #[arg(long, value_name = "NAME", requires = "http")]
+    pub(crate) http_host: Vec<String>,
     /// Asks the embedded sandbox instead of LINE; needs no credentials.
     #[arg(long, conflicts_with = "assets")]
     pub(crate) sandbox: bool,

@@ -96,8 +96,8 @@ pub(crate) enum Command {
     #[cfg(feature = "listen")]
     #[command(subcommand)]
     Events(Deferred<EventsCommand>),
-    /// Serves AI agents over standard input and output: every action as a tool of the Model Context
-    /// Protocol (MCP)
+    /// Serves AI agents over standard input and output, or HTTP: every action as a tool of the Model
+    /// Context Protocol (MCP)
     #[cfg(feature = "mcp")]
     Mcp(Box<Deferred<McpArguments>>),
     /// Makes a key pair for the assertion way to authenticate

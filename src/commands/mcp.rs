@@ -1,13 +1,17 @@
-//! `mcp`: AI agents over standard input and output. It reads what the operator says; the protocol and
+//! `mcp`: AI agents over standard input and output, or HTTP. It reads what the operator says; the protocol and
 //! the calls are `line_connector_mcp`'s.
 
+use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
-use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind};
-use line_connector_mcp::{Account, Server, Settings};
+use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind, Secret};
+use line_connector_mcp::{Account, Door, Server, Settings};
+use serde_json::json;
 
 use crate::args::{AssetFile, McpArguments, Permissions};
 use crate::host;
+use crate::terminal::print;
 
 /// Serves until the client closes standard input.
 ///
@@ -37,6 +41,9 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
         yes: flag(arguments.yes, "LINE_MCP_YES")?,
     };
     let server = Server::new(accounts, &settings)?;
+    if let Some(address) = arguments.http {
+        return listen(&server, arguments, address);
+    }
     let served = server.serve(tokio::io::stdin(), tokio::io::stdout());
     let whole = served.map_err(|error| {
         Error::new(
@@ -49,6 +56,55 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
     } else {
         ExitCode::Bug
     })
+}
+
+/// Serves over HTTP until the process is stopped.
+fn listen(
+    server: &Server,
+    arguments: &McpArguments,
+    address: SocketAddr,
+) -> Result<ExitCode, Error> {
+    let secret = secret(arguments)?;
+    if secret.is_none() && !address.ip().is_loopback() {
+        let text = format!("{address} can be reached from other machines, and there is no secret");
+        let hint = "give `--http-secret-file FILE` or `LINE_MCP_SECRET`, or listen on 127.0.0.1";
+        return Err(Error::new(Kind::Usage, text).with_hint(hint));
+    }
+    let door = Door {
+        address,
+        hosts: arguments.http_host.clone(),
+        secret,
+    };
+    let listened = server.listen(door, |address| {
+        let _ = print(&format!(
+            "{}\n",
+            json!({"listening": format!("http://{address}/mcp")})
+        ));
+    });
+    let unusable = |error| Error::new(Kind::Usage, format!("{address} cannot be used: {error}"));
+    listened.map(|()| ExitCode::Accepted).map_err(unusable)
+}
+
+/// What clients must show.
+fn secret(arguments: &McpArguments) -> Result<Option<Secret>, Error> {
+    let secret = match &arguments.http_secret_file {
+        None => host::variable("LINE_MCP_SECRET").unwrap_or_default(),
+        Some(file) => fs::read_to_string(file).map_err(|error| {
+            let text = format!("the secret {} cannot be read: {error}", file.display());
+            Error::new(Kind::Usage, text)
+        })?,
+    };
+    let secret = secret.trim_end_matches(['\r', '\n']);
+    if host::has_blanks(secret) {
+        return Err(Error::new(
+            Kind::Usage,
+            "the secret has blanks or control characters",
+        ));
+    }
+    if secret.is_empty() && arguments.http_secret_file.is_some() {
+        return Err(Error::new(Kind::Usage, "the secret is empty"));
+    }
+    Ok((!secret.is_empty()).then(|| Secret::new(secret.to_owned())))
 }
 
 fn account(

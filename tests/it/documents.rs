@@ -362,7 +362,7 @@ mod session {
             let words: Vec<&str> = line.split_whitespace().collect();
             let option = words
                 .iter()
-                .position(|word| ["--listen", "--address"].contains(word));
+                .position(|word| ["--listen", "--address", "--http"].contains(word));
             let option = option.expect("a server has an address");
             let (option, documented) = (words[option], words[option + 1]);
             let (before, after) = line.split_once(&format!("{option} {documented}")).unwrap();

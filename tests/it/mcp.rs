@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout};
 
 use line_connector_catalog::definition::Effect;
@@ -806,4 +806,152 @@ fn a_client_that_leaves_early_ends_it() {
             let _: Value = serde_json::from_str(line).expect("protocol lines alone");
         }
     }
+}
+
+/// A server over HTTP, stopped when it is dropped.
+struct Http {
+    process: Child,
+    address: String,
+}
+
+impl Http {
+    fn new(environment: &[(&str, &str)]) -> Self {
+        let arguments = [
+            "mcp",
+            "--sandbox",
+            "--yes",
+            "--http",
+            "127.0.0.1:0",
+            "--http-host",
+            "agents.example",
+        ];
+        let mut process = start(&arguments, environment);
+        let mut line = String::new();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        let card: Value = serde_json::from_str(&line).unwrap();
+        let url = card["listening"].as_str().unwrap();
+        let address = url
+            .strip_prefix("http://")
+            .unwrap()
+            .strip_suffix("/mcp")
+            .unwrap();
+        Self {
+            process,
+            address: address.to_owned(),
+        }
+    }
+
+    /// The answer to a request with these headers: its status and its text.
+    fn post(&self, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+        let host = headers.iter().find(|(name, _)| *name == "Host");
+        let host = host.map_or(self.address.as_str(), |(_, host)| *host);
+        let mut head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "Host") {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        // A server that refuses a large body need not read it.
+        let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        (status.unwrap_or_default(), answer)
+    }
+}
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A request of the newer generation.
+fn modern(method: &str, mut params: Value) -> String {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    });
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
+}
+
+#[test]
+fn over_http_the_tools_are_the_same_and_strangers_stay_outside() {
+    let server = Http::new(&[("LINE_MCP_SECRET", "open-sesame")]);
+    let secret = ("Authorization", "Bearer open-sesame");
+    let version = ("MCP-Protocol-Version", "2026-07-28");
+    let list = modern("tools/list", json!({}));
+    let method = ("Mcp-Method", "tools/list");
+    let (status, answer) = server.post(&[secret, version, method], &list);
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("push_message") && answer.contains("run_action"));
+    let named = [secret, version, method, ("Host", "agents.example")];
+    assert_eq!(server.post(&named, &list).0, 200);
+    for (headers, expected) in [
+        (vec![version, method], 401),
+        (
+            vec![("Authorization", "Bearer guess"), version, method],
+            401,
+        ),
+        (vec![("Authorization", "open-sesame"), version, method], 401),
+        (
+            vec![secret, version, method, ("Origin", "https://evil.example")],
+            403,
+        ),
+        (vec![secret, version, method, ("Host", "evil.example")], 403),
+    ] {
+        let (status, answer) = server.post(&headers, &list);
+        assert_eq!(status, expected, "{headers:?}: {answer}");
+        assert!(!answer.contains("push_message") && !answer.contains("sesame"));
+    }
+    let arguments = json!({"to": USER, "messages": hello()});
+    let call = modern(
+        "tools/call",
+        json!({"name": "push_message", "arguments": arguments}),
+    );
+    let headers = [
+        secret,
+        version,
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "push_message"),
+    ];
+    let (status, answer) = server.post(&headers, &call);
+    assert!(status == 200 && answer.contains("sentMessages"), "{answer}");
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"}}});
+    let (status, answer) = server.post(&[secret], &hello.to_string());
+    assert!(
+        status == 200 && answer.to_lowercase().contains("mcp-session-id"),
+        "{answer}"
+    );
+    for body in ["garbage", "", "[[[[", "{}"] {
+        let (status, _) = server.post(&[secret, version, method], body);
+        assert!((400..500).contains(&status), "{body}: {status}");
+    }
+    let long = "x".repeat(17 * 1024 * 1024);
+    assert_ne!(server.post(&[secret, version, method], &long).0, 200);
+    let sessions = (0..80).map(|_| server.post(&[secret], &hello.to_string()).0);
+    assert!(sessions.collect::<BTreeSet<_>>().contains(&503));
+}
+
+#[test]
+fn beyond_this_machine_a_secret_is_a_must() {
+    let ended = run(&["mcp", "--sandbox", "--http", "0.0.0.0:0"], b"", &[]);
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("--http-secret-file"),
+        "{}",
+        ended.stderr
+    );
 }

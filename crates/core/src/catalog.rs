@@ -187,7 +187,7 @@ impl Catalog {
     }
 
     fn names(&self) -> impl Iterator<Item = lint::Names<'_>> {
-        self.all().map(|found| found.names())
+        self.all().map(Found::names)
     }
 
     /// All actions, by family and name.

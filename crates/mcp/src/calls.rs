@@ -1,6 +1,7 @@
 //! What clients ask for, answered: lists, calls, resources, prompts. A call is the connector's own; here
 //! stands how arguments become it, who is asked first, and how its output becomes a result.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -347,19 +348,13 @@ impl Asked<'_> {
             if !agreed {
                 return Ok(Some(failed(&declined()).into()));
             }
-            return Ok(match confirmations.is_answer(state, &self.what("form")) {
-                true => None,
-                false => Some(failed(&stale()).into()),
-            });
+            let fits = confirmations.is_answer(state, &self.what("form"));
+            return Ok((!fits).then(|| failed(&stale()).into()));
         }
         if let Some(digest) = digest {
             let digest = digest.as_str().unwrap_or_default();
-            return Ok(
-                match confirmations.is_answer(digest, &self.what("digest")) {
-                    true => None,
-                    false => Some(failed(&stale()).into()),
-                },
-            );
+            let fits = confirmations.is_answer(digest, &self.what("digest"));
+            return Ok((!fits).then(|| failed(&stale()).into()));
         }
         let plan = match self.plan(context).await? {
             Ok(plan) => plan,
@@ -387,8 +382,8 @@ impl Asked<'_> {
         };
         let agreed = match answer {
             Ok(Ok(ClientResult::ElicitResult(answer))) => {
-                let content = answer.content.unwrap_or_default();
-                answer.action == ElicitationAction::Accept && content[QUESTION] == true
+                let form = answer.content.unwrap_or_default();
+                answer.action == ElicitationAction::Accept && form[QUESTION] == true
             }
             _ => false,
         };
@@ -459,12 +454,10 @@ impl Asked<'_> {
         let more = if shown.len() < body.len() { "…" } else { "" };
         let mut text = format!("{}: {what}.\n{shown}{more}", self.action.title);
         if let Some(recipients) = plan["recipients"].as_u64() {
-            text.push_str(&format!("\n{recipients} recipients."));
+            let _ = write!(text, "\n{recipients} recipients.");
         }
         if let Some(left) = plan["quota"]["left"].as_u64() {
-            text.push_str(&format!(
-                "\n{left} messages of this month's quota are left."
-            ));
+            let _ = write!(text, "\n{left} messages of this month's quota are left.");
         }
         text
     }

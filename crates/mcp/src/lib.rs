@@ -5,6 +5,7 @@
 mod bounded;
 mod calls;
 mod confirm;
+mod http;
 mod offer;
 mod pages;
 mod tools;
@@ -22,6 +23,8 @@ use tokio::sync::Semaphore;
 
 use line_connector_client::{Connector, Error};
 use line_connector_core::documents::AssetParameters;
+
+pub use http::Door;
 
 use bounded::Bounded;
 use confirm::Confirmations;
