@@ -6,10 +6,6 @@ use std::path::PathBuf;
 /// The server for AI agents. Lists are separated by commas; each option may also stand in the
 /// environment, where the command line has none.
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
 pub(crate) struct McpArguments {
     /// A JSON file with an account's asset; may be given several times. Tools then take an `account`,
     /// the file's name without its ending. Without it: the environment's asset.

@@ -44,8 +44,8 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
     if let Some(address) = arguments.http {
         return listen(&server, arguments, address);
     }
-    let served = server.serve(tokio::io::stdin(), tokio::io::stdout());
-    let whole = served.map_err(|error| {
+    let session = server.serve(tokio::io::stdin(), tokio::io::stdout());
+    let whole = session.map_err(|error| {
         Error::new(
             Kind::Usage,
             format!("the server cannot be started: {error}"),
