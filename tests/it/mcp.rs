@@ -121,7 +121,9 @@ impl Client {
 
     /// A tool's result.
     fn call(&mut self, tool: &str, arguments: Value) -> Value {
-        let answer = self.ask("tools/call", json!({"name": tool, "arguments": arguments}));
+        let mut params = json!({"name": tool});
+        params["arguments"] = arguments;
+        let answer = self.ask("tools/call", params);
         assert!(answer.get("error").is_none(), "{tool}: {answer}");
         answer["result"].clone()
     }
@@ -175,7 +177,7 @@ fn both_generations_get_the_same_tools_and_a_small_list() {
     ] {
         assert!(names.contains(tool), "{tool}");
     }
-    assert_eq!(names.len(), 22);
+    assert_eq!(names.len(), 23);
     // Most tokenizers make a token of about four bytes.
     let tokens = Value::from(legacy.clone()).to_string().len() / 4;
     assert!(tokens <= 10_000, "{tokens} tokens");
@@ -225,7 +227,7 @@ fn a_modern_client_discovers_and_an_old_one_is_met_where_it_is() {
 fn annotations_tell_reads_sends_and_deletions() {
     let arguments = ["--sandbox", "--toolsets", "all"];
     let tools = Client::new(Era::Legacy, false, &arguments, &[]).tools();
-    assert_eq!(tools.len(), 112 + 4);
+    assert_eq!(tools.len(), 112 + 5);
     let catalog = Catalog::embedded();
     for tool in tools {
         let name = tool["name"].as_str().unwrap();
@@ -538,6 +540,7 @@ fn the_environment_says_what_options_say() {
     let tools = Client::new(Era::Modern, false, &["--sandbox"], &environment).tools();
     let expected = [
         "get_webhook_endpoint",
+        "compose_message",
         "find_actions",
         "describe_action",
         "read_action",
@@ -677,6 +680,31 @@ fn actions_are_found_and_described_whole() {
             );
         }
     }
+}
+
+#[test]
+fn messages_are_composed_and_nothing_is_sent() {
+    let world = World::new();
+    let (mut client, _folder) = Client::of(&world, Era::Legacy, false, &["--read-only"]);
+    let card = json!({"card_message": {"title": "Sale", "description": "Today"}});
+    let result = client.call(
+        "compose_message",
+        json!({"messages": ["hi", card], "render": "flex"}),
+    );
+    let composed = &result["structuredContent"];
+    assert_eq!(
+        composed["messages"][0],
+        json!({"type": "text", "text": "hi"}),
+        "{result}"
+    );
+    assert_eq!(composed["messages"][1]["type"], "flex", "{result}");
+    for wrong in [
+        json!({"messages": "hi", "render": "nicely"}),
+        json!({"messages": "hi", "nonsense": 1}),
+    ] {
+        assert_eq!(client.call("compose_message", wrong)["isError"], true);
+    }
+    assert!(world.sandbox.requests().is_empty());
 }
 
 #[test]
@@ -847,14 +875,16 @@ impl Http {
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
         let host = headers.iter().find(|(name, _)| *name == "Host");
         let host = host.map_or(self.address.as_str(), |(_, host)| *host);
-        let mut head = format!(
+        let own = headers.iter().filter(|(name, _)| *name != "Host");
+        let own: Vec<String> = own
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let head = format!(
             "POST /mcp HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n",
-            body.len()
+             Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n{}",
+            body.len(),
+            own.concat(),
         );
-        for (name, value) in headers.iter().filter(|(name, _)| *name != "Host") {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
         // A server that refuses a large body need not read it.
         let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
         let mut answer = Vec::new();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use line_connector_client::{Catalog, Error, Invocation, Kind, Output};
+use line_connector_client::{Catalog, Error, Invocation, Kind, Options, Output};
+use line_connector_core::call;
 use line_connector_core::catalog::SECTIONS;
 use line_connector_core::catalog::definition::{Action, Effect};
 use line_connector_core::describe;
@@ -24,7 +25,7 @@ use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 
-use crate::tools::{ACCOUNT, CONFIRM, DESCRIBE, FIND, META_TOOLS, READ, RUN, VALIDATION};
+use crate::tools::{ACCOUNT, COMPOSE, CONFIRM, DESCRIBE, FIND, META_TOOLS, READ, RUN, VALIDATION};
 use crate::{Account, Server, pages, tools};
 
 /// How long lists may be taken for fresh, milliseconds: they hold as long as the process.
@@ -288,6 +289,21 @@ impl Server {
                 () = tokio::time::sleep(PROGRESS), if token.is_some() => {}
             }
         }
+    }
+}
+
+/// LINE's objects for messages as people write them.
+fn compose(mut arguments: Map<String, Value>) -> CallToolResult {
+    let written = arguments.remove("messages").unwrap_or_default();
+    let composed = Options::from_members(arguments)
+        .and_then(|options| call::compose(&written, &options.compose));
+    match composed {
+        Ok(composed) => CallToolResult::structured(json!({
+            "messages": composed.messages,
+            "requests": composed.messages.len().div_ceil(call::MAX_MESSAGES),
+            "composed": composed.report,
+        })),
+        Err(error) => failed(&error),
     }
 }
 
@@ -625,6 +641,7 @@ impl ServerHandler for Server {
                     Err(error) => failed(&error).into(),
                 });
             }
+            COMPOSE => return Ok(compose(arguments).into()),
             READ | RUN => self.by_name(catalog, &name, arguments),
             _ => {
                 let action = catalog.action(&name).ok_or_else(unknown)?;

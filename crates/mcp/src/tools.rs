@@ -1,5 +1,5 @@
-//! The tools as clients list them: an action each for what is shown, and four that take an action's
-//! name. It makes no call.
+//! The tools as clients list them: an action each for what is shown, and five that are none, most
+//! of which take an action's name. It makes no call.
 
 use std::sync::Arc;
 
@@ -16,13 +16,15 @@ use crate::offer::Offer;
 pub(crate) const FIND: &str = "find_actions";
 /// Tells everything about an action.
 pub(crate) const DESCRIBE: &str = "describe_action";
+/// Makes LINE's objects of messages as people write them.
+pub(crate) const COMPOSE: &str = "compose_message";
 /// Calls an action that changes nothing.
 pub(crate) const READ: &str = "read_action";
 /// Calls any action.
 pub(crate) const RUN: &str = "run_action";
 
-/// The tools that take an action's name.
-pub(crate) const META_TOOLS: [&str; 4] = [FIND, DESCRIBE, READ, RUN];
+/// The tools that are no action of their own.
+pub(crate) const META_TOOLS: [&str; 5] = [FIND, DESCRIBE, COMPOSE, READ, RUN];
 
 /// The longest description of a tool, characters: longer ones are cut by hosts.
 const DESCRIPTION: usize = 500;
@@ -136,7 +138,7 @@ fn account(accounts: &[&str]) -> Value {
     json!({"enum": accounts, "description": "Which LINE Official Account; the first where it is left out."})
 }
 
-/// A tool that takes an action's name.
+/// A tool that is no action.
 fn meta_tool(name: &str, accounts: &[&str]) -> Tool {
     let action =
         json!({"type": "string", "description": "The action's name, as `find_actions` tells it."});
@@ -161,6 +163,19 @@ whose own schemas leave out what messages may contain. Read it before you write 
 or rich menus.",
             json!({"action": action}),
             json!(["action"]),
+        ),
+        COMPOSE => (
+            "Compose messages",
+            "Makes LINE's message objects of a text, of Markdown, or of a message in the field names of Sinch's \
+Conversation API (card_message, choice_message, carousel_message, media_message …), and tells what was \
+changed, shortened or split. Nothing is sent: what it answers can be sent or shown.",
+            json!({
+                "messages": {"description": "A text, a message, or a list of them."},
+                "render": {"enum": ["auto", "template", "flex"]},
+                "markdown": {"enum": ["plain", "rich"], "description": "Reads texts as Markdown."},
+                "strict": {"type": "boolean", "description": "Refuses what LINE would not show whole."},
+            }),
+            json!(["messages"]),
         ),
         READ => (
             "Call an action that reads",
