@@ -76,9 +76,9 @@ fn every_command_takes_every_name() {
     );
     assert_eq!(plans[0], plans[2]);
     for name in names {
-        let mut named = document.clone();
-        named["action"] = json!(name);
-        let line = format!("{named}\n");
+        let mut with_action = document.clone();
+        with_action["action"] = json!(name);
+        let line = format!("{with_action}\n");
         let served = run(&["serve", "pushMessage", "--dry-run"], line.as_bytes(), &[]).document();
         assert_eq!(served["request"], plans[0]["request"], "{name}");
         let described = run(&["describe", name], b"", &[]).document();
@@ -212,7 +212,7 @@ fn the_short_form_takes_every_example() {
                 .inputs
                 .values()
                 .filter_map(Value::as_object)
-                .flat_map(|members| members.clone())
+                .flat_map(Clone::clone)
                 .filter(|(key, _)| key != "X-Line-Retry-Key")
                 .collect();
             let findings = schema.check(&Value::Object(flat));
