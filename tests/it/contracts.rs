@@ -76,6 +76,12 @@ fn the_short_form_is_small_and_what_is_committed() {
     compare("tests/contracts/compact.ndjson", &lines);
 }
 
+#[test]
+fn the_bundles_manifest_is_the_catalog() {
+    let manifest = describe::bundle_manifest(&Catalog::embedded());
+    compare("packaging/mcpb/manifest.json", &describe::pretty(&manifest));
+}
+
 /// The changelog's newest version is the package's.
 #[test]
 fn the_changelog_knows_this_version() {

@@ -307,6 +307,77 @@ pub fn schemas() -> Vec<(&'static str, String)> {
     files.map(|(name, schema)| (name, pretty(&schema))).into()
 }
 
+/// The manifest of an MCPB bundle, the file by which desktop hosts install a server: what it starts,
+/// which tools it has at first, and what it asks its user for.
+#[must_use]
+pub fn bundle_manifest(catalog: &Catalog) -> Value {
+    let card = catalog.card();
+    let program = "${__dirname}/server/line-connector";
+    let tools = catalog.entries().into_iter();
+    let tools = tools
+        .filter(|entry| entry.default_set)
+        .map(|entry| json!({"name": entry.short, "description": entry.title}));
+    let mut environment = Map::new();
+    let mut asked = Map::new();
+    // The first way to authenticate needs the least.
+    let way = card.assets.first();
+    for name in way.into_iter().flat_map(|way| &way.inputs.required) {
+        let schema = way.and_then(|way| way.inputs.properties.get(name));
+        let Some(schema) = schema else { continue };
+        if let Some(variable) = crate::asset::environment_variable(schema) {
+            environment.insert(
+                variable.to_owned(),
+                json!(format!("${{user_config.{name}}}")),
+            );
+        }
+        let title = schema.get("title").and_then(Value::as_str);
+        let title = title.or(way.map(|way| way.title.as_str())).unwrap_or(name);
+        let description = schema
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or(title);
+        asked.insert(
+            name.clone(),
+            json!({"type": "string", "title": title, "description": description,
+                "sensitive": true, "required": true}),
+        );
+    }
+    environment.insert(
+        "LINE_MCP_READ_ONLY".to_owned(),
+        json!("${user_config.read_only}"),
+    );
+    asked.insert(
+        "read_only".to_owned(),
+        json!({"type": "boolean", "title": "Only read",
+            "description": "Offers only what changes nothing at LINE.",
+            "default": false, "required": false}),
+    );
+    json!({
+        "manifest_version": "0.3",
+        "name": card.name,
+        "display_name": card.title,
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": card.description,
+        "author": {"name": card.name},
+        "license": "MIT OR Apache-2.0",
+        "documentation": card.docs,
+        "server": {
+            "type": "binary",
+            "entry_point": "server/line-connector",
+            "mcp_config": {
+                "command": program,
+                "args": ["mcp"],
+                "env": environment,
+                "platform_overrides": {"win32": {"command": format!("{program}.exe")}},
+            },
+        },
+        "tools": tools.collect::<Vec<_>>(),
+        "tools_generated": true,
+        "user_config": asked,
+        "compatibility": {"platforms": ["darwin", "win32", "linux"]},
+    })
+}
+
 /// JSON as it is committed and printed for people.
 #[must_use]
 pub fn pretty(value: &Value) -> String {
