@@ -12,6 +12,7 @@ use line_connector_core::error::{ExitCode, Kind, Outcome};
 use serde_json::{Value, json};
 
 use crate::network::{TlsWorld, tls_with};
+use crate::schema::expand;
 use crate::world::{USER, World, builder, call, connector, run};
 
 const PUSH: &str = "/v2/bot/message/push";
@@ -703,4 +704,33 @@ fn exit_codes_are_those_of_run() {
         json!({}),
     );
     assert_eq!(exit_code(&output), ExitCode::InvalidInputs);
+}
+
+#[test]
+fn the_sandbox_takes_whatever_can_be_composed() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/compose");
+    let mut sent = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "json") {
+            continue;
+        }
+        let cases: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        for case in cases.as_array().unwrap() {
+            let world = World::new();
+            let inputs = json!({"to": USER, "messages": expand(&case["items"])});
+            let options = case.get("options").map_or(json!({}), expand);
+            let output = send(&world, "send_push_message", inputs, options);
+            let kind = output.error.as_ref().map(|error| error.kind);
+            // What cannot be composed was not sent.
+            assert!(
+                matches!(kind, None | Some(Kind::InvalidInputs)),
+                "{}: {}",
+                case["name"],
+                output.render()
+            );
+            sent += usize::from(kind.is_none());
+        }
+    }
+    assert!(sent > 100, "{sent}");
 }
