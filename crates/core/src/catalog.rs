@@ -173,7 +173,7 @@ impl Catalog {
         let short = |found: &Found<'_>| found.names().short == Some(name);
         let lines = |found: &Found<'_>| {
             let id = found.names().operation_id;
-            id.is_some_and(|id| id == name || snake_case(id) == name)
+            id.is_some_and(|id| id == name || snake_case(id).eq(name.bytes()))
         };
         self.all().find(short).or_else(|| self.all().find(lines))
     }
@@ -298,21 +298,19 @@ impl<'a> Found<'a> {
     }
 }
 
-/// `issueChannelTokenByJWT` as `issue_channel_token_by_jwt`.
-fn snake_case(id: &str) -> String {
-    let mut name = String::with_capacity(id.len() + 8);
-    let mut after_lower = false;
-    let mut letters = id.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let before_lower = letters.peek().is_some_and(char::is_ascii_lowercase);
-        let starts = letter.is_ascii_uppercase() && !name.is_empty();
-        if starts && (after_lower || before_lower) {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_lowercase());
-        after_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
-    }
-    name
+/// `issueChannelTokenByJWT` as `issue_channel_token_by_jwt`, byte by byte: where names differ, that is
+/// known at once.
+fn snake_case(id: &str) -> impl Iterator<Item = u8> {
+    let bytes = id.as_bytes();
+    bytes.iter().enumerate().flat_map(move |(at, letter)| {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        let after = bytes.get(at + 1);
+        let ends = before.is_some_and(|one| one.is_ascii_lowercase() || one.is_ascii_digit());
+        let begins = before.is_some() && after.is_some_and(u8::is_ascii_lowercase);
+        let is_start = letter.is_ascii_uppercase() && (ends || begins);
+        let underscore = is_start.then_some(b'_').into_iter();
+        underscore.chain([letter.to_ascii_lowercase()])
+    })
 }
 
 #[expect(

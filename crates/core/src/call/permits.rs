@@ -56,21 +56,24 @@ impl Pipeline {
         asset: &Asset,
         options: &Options,
     ) -> Result<Permits, Error> {
-        let unknown = asset
-            .rate_limits
-            .keys()
-            .filter(|name| *name != EVERY_ACTION && !self.catalog.has(name));
-        let details: Vec<Detail> = unknown.map(|name| self.no_such_action(name)).collect();
+        let mut own = None;
+        let mut details = Vec::new();
+        for (name, limit) in &asset.rate_limits {
+            if name == EVERY_ACTION {
+                continue;
+            }
+            match self.catalog.full_name(name) {
+                Some(full) if full == action.name => {
+                    own.get_or_insert(limit);
+                }
+                Some(_) => {}
+                None => details.push(self.no_such_action(name)),
+            }
+        }
         if !details.is_empty() {
             return Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(details));
         }
-        let named = asset.rate_limits.iter();
-        let mut named =
-            named.filter(|(name, _)| self.catalog.full_name(name) == Some(&action.name));
-        let own = named
-            .next()
-            .map(|(_, limit)| limit)
-            .or_else(|| asset.rate_limits.get(EVERY_ACTION));
+        let own = own.or_else(|| asset.rate_limits.get(EVERY_ACTION));
         let is_off = own == Some(&None);
         let lines = action.meta.rate_limit.as_deref().filter(|_| !is_off);
         let rates = own.copied().flatten().into_iter();
