@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use line_connector_text::kind::a_kind_of;
 use line_connector_text::nearest::nearest;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
@@ -172,16 +173,4 @@ fn enumerated(schema: &Value) -> Option<Vec<&str>> {
 /// Names for people.
 pub(crate) fn one_of(names: &[&str]) -> String {
     format!("one of {}", names.join(", "))
-}
-
-/// A value's JSON type with its article.
-pub(crate) fn a_kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }

@@ -1,10 +1,10 @@
 //! LINE's own messages inside a generic one, as Sinch sends them: `{"LINE": "{\"messages\": […]}"}`.
 //! They are passed on as they are.
 
+use line_connector_text::kind::a_kind_of;
 use serde_json::{Map, Value};
 
 use crate::composer::Composer;
-use crate::explain::a_kind_of;
 use crate::report::{Place, Problem, What};
 
 /// What the body of a request may have beside the messages.

@@ -1,12 +1,13 @@
 //! One item: which kind of message it is, and what stands beside its body.
 
 use line_connector_text::cut::shortened;
+use line_connector_text::kind::a_kind_of;
 use line_connector_text::length::utf16;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::composer::Composer;
-use crate::explain::{a_kind_of, explain, one_of};
+use crate::explain::{explain, one_of};
 use crate::flex::set;
 use crate::message::{Agent, BODIES, Message, filled};
 use crate::report::{Change, Code, Place, Problem, What};

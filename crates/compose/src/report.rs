@@ -86,11 +86,36 @@ pub struct Change {
     pub message: String,
 }
 
-/// Why nothing was composed, as Sinch's reason codes.
+/// Sinch's reason codes, as far as sending by LINE gives reason for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum Code {
-    /// The message is wrong.
+    /// Nothing else fits.
+    Unknown,
+    /// A defect of the connector.
+    InternalError,
+    /// A limit of LINE's or of the asset's was met: for requests in a time, or at once.
+    RateLimited,
+    /// The recipient's ID is wrong.
+    RecipientInvalidChannelIdentity,
+    /// Nobody can be reached by this phone number.
+    RecipientNotReachable,
+    /// The reply token is used or expired.
+    OutsideAllowedSendingWindow,
+    /// LINE, or the way to it, is in trouble.
+    ChannelFailure,
+    /// The asset is wrong, or LINE refuses its credentials.
+    ChannelBadConfiguration,
+    /// There are no credentials.
+    ChannelConfigurationMissing,
+    /// LINE refused it for another reason, such as the month's limit.
+    ChannelReject,
+    /// No answer in time, or none that is whole.
+    DeliveryTimedOut,
+    /// LINE's account or plan may not do this.
+    NoPermission,
+    /// The messages are wrong.
     BadRequest,
     /// LINE has nothing like it.
     UnsupportedOperation,
@@ -100,9 +125,13 @@ pub enum Code {
     ContactNotFound,
     /// The recipient has no identity on LINE.
     NoChannelIdentityForContact,
-    /// LINE cannot fetch it: the URL is not HTTPS.
+    /// LINE cannot fetch the media.
     MediaNotReachable,
-    /// A text must be split, and `split` is `never`.
+    /// LINE does not take this type of media.
+    MediaTypeUnsupported,
+    /// The media are larger than LINE takes.
+    MediaTooLarge,
+    /// A text must be split, and `options.split` is `never`.
     MessageSplitRequired,
     /// No template of this name is known.
     TemplateNotFound,

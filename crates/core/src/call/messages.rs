@@ -441,7 +441,7 @@ fn composed(written: &Value, options: &compose::Options, at: &str) -> Result<Com
             Ok(composed)
         }
         Err(problems) => {
-            let code = problems.first().map(|problem| problem.code.into());
+            let code = problems.first().map(|problem| problem.code);
             let details = problems.into_iter().map(|problem| Detail {
                 path: place(&problem.path),
                 ..Detail::from(problem)

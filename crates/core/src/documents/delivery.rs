@@ -1,7 +1,7 @@
 //! The delivery report: what became of messages, in the words of Sinch's Conversation API, which
 //! several channels share.
 
-use line_connector_compose as compose;
+use line_connector_compose::Code;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,80 +53,6 @@ pub struct Reason {
 pub enum SubCode {
     /// Nothing more is known.
     UnspecifiedSubCode,
-}
-
-/// Sinch's reason codes, as far as sending by LINE gives reason for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum Code {
-    /// Nothing else fits.
-    Unknown,
-    /// A defect of the connector.
-    InternalError,
-    /// A limit of LINE's or of the asset's was met: for requests in a time, or at once.
-    RateLimited,
-    /// The recipient's ID is wrong.
-    RecipientInvalidChannelIdentity,
-    /// Nobody can be reached by this phone number.
-    RecipientNotReachable,
-    /// The reply token is used or expired.
-    OutsideAllowedSendingWindow,
-    /// LINE, or the way to it, is in trouble.
-    ChannelFailure,
-    /// The asset is wrong, or LINE refuses its credentials.
-    ChannelBadConfiguration,
-    /// There are no credentials.
-    ChannelConfigurationMissing,
-    /// LINE refused it for another reason, such as the month's limit.
-    ChannelReject,
-    /// No answer in time, or none that is whole.
-    DeliveryTimedOut,
-    /// LINE's account or plan may not do this.
-    NoPermission,
-    /// The messages are wrong.
-    BadRequest,
-    /// LINE has nothing like it.
-    UnsupportedOperation,
-    /// LINE is not among the channels that may be used.
-    NoChannelsLeft,
-    /// The recipient is not known here.
-    ContactNotFound,
-    /// The recipient has no identity on LINE.
-    NoChannelIdentityForContact,
-    /// LINE cannot fetch the media.
-    MediaNotReachable,
-    /// LINE does not take this type of media.
-    MediaTypeUnsupported,
-    /// The media are larger than LINE takes.
-    MediaTooLarge,
-    /// A text must be split, and `options.split` is `never`.
-    MessageSplitRequired,
-    /// No template of this name is known.
-    TemplateNotFound,
-    /// The template has a place for a parameter that was not given.
-    TemplateInsufficientParameters,
-    /// The template is not there in this language.
-    TemplateNonExistingLanguageOrVersion,
-}
-
-impl From<compose::Code> for Code {
-    fn from(code: compose::Code) -> Self {
-        match code {
-            compose::Code::BadRequest => Self::BadRequest,
-            compose::Code::UnsupportedOperation => Self::UnsupportedOperation,
-            compose::Code::NoChannelsLeft => Self::NoChannelsLeft,
-            compose::Code::ContactNotFound => Self::ContactNotFound,
-            compose::Code::NoChannelIdentityForContact => Self::NoChannelIdentityForContact,
-            compose::Code::MediaNotReachable => Self::MediaNotReachable,
-            compose::Code::MessageSplitRequired => Self::MessageSplitRequired,
-            compose::Code::TemplateNotFound => Self::TemplateNotFound,
-            compose::Code::TemplateInsufficientParameters => Self::TemplateInsufficientParameters,
-            compose::Code::TemplateNonExistingLanguageOrVersion => {
-                Self::TemplateNonExistingLanguageOrVersion
-            }
-        }
-    }
 }
 
 impl Delivery {

@@ -1,5 +1,6 @@
 //! What is wrong with a member of a document.
 
+use line_connector_text::kind::a_kind_of;
 use serde_json::Value;
 
 use crate::error::Detail;
@@ -39,17 +40,4 @@ const MAX_NAME: usize = 100;
 #[must_use]
 pub fn shortened(name: &str) -> &str {
     &name[..name.floor_char_boundary(MAX_NAME)]
-}
-
-/// A value's JSON type with its article, without the value.
-#[must_use]
-pub fn a_kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }

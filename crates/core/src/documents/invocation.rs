@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Output;
-use super::details::{a_kind_of, mistyped, unknown};
+use super::a_kind_of;
+use super::details::{mistyped, unknown};
 use super::json::{Document, Unreadable};
 use crate::error::{Detail, Error, Kind};
 use crate::json_text::JsonText;

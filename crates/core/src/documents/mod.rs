@@ -8,9 +8,11 @@ mod invocation;
 pub mod json;
 mod output;
 
-pub use delivery::{Code, Delivery, Reason, Status, SubCode};
-pub use details::{a_kind_of, mistyped, shortened, unknown};
+pub use delivery::{Delivery, Reason, Status, SubCode};
+pub use details::{mistyped, shortened, unknown};
 pub use invocation::{AssetParameters, FallbackTo, Invocation, MediaCheck, Options, Refused};
+pub use line_connector_compose::Code;
+pub use line_connector_text::kind::a_kind_of;
 pub(crate) use output::bounded;
 pub use output::{
     CallReport, ErrorReport, FileReport, Idempotency, Output, PartReport, PlannedRequest,
