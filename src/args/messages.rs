@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{AssetFile, Permissions};
+use super::Calling;
 
 /// Where messages come from and how they are read.
 #[derive(Debug, clap::Args)]
@@ -33,10 +33,6 @@ pub(crate) struct ComposeArguments {
 
 /// What is sent, and to whom.
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
 pub(crate) struct SendArguments {
     /// Whom to send to: the ID of a user, group or multi-person chat, or user IDs with commas between.
     #[arg(required_unless_present_any = ["reply", "sinch"])]
@@ -66,14 +62,6 @@ pub(crate) struct SendArguments {
     /// that nothing is sent.
     #[arg(long, value_name = "WHAT", value_parser = ["off", "warn", "fail"])]
     pub(crate) media_check: Option<String>,
-    /// Shows the request instead of sending it; needs neither network nor credentials.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Asks the embedded sandbox instead of LINE; needs no credentials.
-    #[arg(long)]
-    pub(crate) sandbox: bool,
     #[command(flatten)]
-    pub(crate) asset: AssetFile,
-    #[command(flatten)]
-    pub(crate) permissions: Permissions,
+    pub(crate) calling: Calling,
 }

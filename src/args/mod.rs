@@ -113,12 +113,9 @@ pub(crate) enum Command {
     },
 }
 
-/// One call.
+/// What calls are made with, by whichever command.
 #[derive(Debug, clap::Args)]
-pub(crate) struct CallArguments {
-    /// The action's name: the full one, the short one, or LINE's `operationId`. Without it the
-    /// document's `action`.
-    pub(crate) action: Option<String>,
+pub(crate) struct Calling {
     /// Shows the request instead of sending it; needs neither network nor credentials.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -131,12 +128,18 @@ pub(crate) struct CallArguments {
     pub(crate) permissions: Permissions,
 }
 
+/// One call.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CallArguments {
+    /// The action's name: the full one, the short one, or LINE's `operationId`. Without it the
+    /// document's `action`.
+    pub(crate) action: Option<String>,
+    #[command(flatten)]
+    pub(crate) calling: Calling,
+}
+
 /// Many calls.
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
 pub(crate) struct ServeArguments {
     /// The action of documents that name none.
     pub(crate) action: Option<String>,
@@ -155,16 +158,8 @@ pub(crate) struct ServeArguments {
     /// How long calls under way may take after SIGTERM or SIGINT.
     #[arg(long, value_name = "SECONDS", default_value_t = 25)]
     pub(crate) shutdown_seconds: u64,
-    /// Shows each request instead of sending it; needs neither network nor credentials.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Asks the embedded sandbox instead of LINE; needs no credentials.
-    #[arg(long)]
-    pub(crate) sandbox: bool,
     #[command(flatten)]
-    pub(crate) asset: AssetFile,
-    #[command(flatten)]
-    pub(crate) permissions: Permissions,
+    pub(crate) calling: Calling,
 }
 
 /// What the sandbox is to be like.

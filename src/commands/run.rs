@@ -28,18 +28,18 @@ fn answer(
     invocation: &mut Invocation,
 ) -> Result<Output, Error> {
     name_action(&catalog, invocation, call.action)?;
-    host::allow_asset(&call.permissions, invocation)?;
+    host::allow_asset(&call.calling.permissions, invocation)?;
     let connector = host::connector(
         catalog,
-        &call.asset,
-        &call.permissions,
-        call.sandbox,
+        &call.calling.asset,
+        &call.calling.permissions,
+        call.calling.sandbox,
         invocation,
     )?;
     // The process ends with this call, and its memory with it.
     let connector = ManuallyDrop::new(connector);
     let invocation = std::mem::take(invocation);
-    Ok(if call.dry_run {
+    Ok(if call.calling.dry_run {
         connector.plan(invocation)
     } else {
         connector.call(invocation)

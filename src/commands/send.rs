@@ -18,12 +18,12 @@ pub(crate) fn send(catalog: Catalog, arguments: &SendArguments) -> Result<ExitCo
     let mut invocation = Invocation::from_value(invocation)?;
     let connector = host::connector(
         catalog,
-        &arguments.asset,
-        &arguments.permissions,
-        arguments.sandbox,
+        &arguments.calling.asset,
+        &arguments.calling.permissions,
+        arguments.calling.sandbox,
         &mut invocation,
     )?;
-    let output = if arguments.dry_run {
+    let output = if arguments.calling.dry_run {
         connector.plan(invocation)
     } else {
         connector.call(invocation)
@@ -107,7 +107,7 @@ fn invocation(
     if let Some(key) = &arguments.idempotency_key {
         options.insert("idempotency_key".to_owned(), Value::from(key.as_str()));
     }
-    let is_real = !arguments.dry_run && !arguments.sandbox;
+    let is_real = !arguments.calling.dry_run && !arguments.calling.sandbox;
     let usual = if is_real { "warn" } else { "off" };
     let check = arguments.media_check.as_deref().unwrap_or(usual);
     options.insert("media_check".to_owned(), Value::from(check));

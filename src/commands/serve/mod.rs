@@ -97,9 +97,9 @@ pub(super) fn serve(catalog: Catalog, arguments: ServeArguments) -> Result<ExitC
     let mut template = Invocation::default();
     let connector = host::connector(
         catalog,
-        &arguments.asset,
-        &arguments.permissions,
-        arguments.sandbox,
+        &arguments.calling.asset,
+        &arguments.calling.permissions,
+        arguments.calling.sandbox,
         &mut template,
     )?;
     let server = Server::new(connector, template.asset, arguments, io::stdout());
@@ -283,13 +283,14 @@ where
         };
         let id = invocation.id.clone();
         slot.identify(id.as_ref());
-        let allowed = host::allow_asset(&self.arguments.permissions, &invocation).and_then(|()| {
-            name_action(
-                self.connector.catalog(),
-                &mut invocation,
-                self.arguments.action.clone(),
-            )
-        });
+        let allowed =
+            host::allow_asset(&self.arguments.calling.permissions, &invocation).and_then(|()| {
+                name_action(
+                    self.connector.catalog(),
+                    &mut invocation,
+                    self.arguments.action.clone(),
+                )
+            });
         let error = match allowed {
             Ok(()) => match contain(|| self.call(invocation)) {
                 Ok(output) => return output,
@@ -307,10 +308,10 @@ where
     }
 
     fn call(&self, mut invocation: Invocation) -> Output {
-        if self.arguments.sandbox {
+        if self.arguments.calling.sandbox {
             invocation.asset = self.asset.clone();
         }
-        if self.arguments.dry_run {
+        if self.arguments.calling.dry_run {
             self.connector.plan(invocation)
         } else {
             self.connector.call(invocation)
