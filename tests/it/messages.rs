@@ -351,6 +351,24 @@ fn a_loss_is_reported_and_refused_where_strict() {
 }
 
 #[test]
+fn what_cannot_be_composed_shows_no_secret() {
+    let world = World::new();
+    let message = json!({"card_message": {"sandbox-token": 1, "title": 2}});
+    let output = send(
+        &world,
+        "send_push_message",
+        json!({"to": USER, "messages": [message]}),
+        json!({}),
+    );
+    assert_eq!(output.error.as_ref().unwrap().kind, Kind::InvalidInputs);
+    assert!(
+        !output.render().contains("sandbox-token"),
+        "{}",
+        output.render()
+    );
+}
+
+#[test]
 fn what_stands_beside_the_messages_goes_where_the_action_takes_it() {
     let message = json!({"text_message": {"text": "hi"}, "channel_properties": {"LINE_OPEN_STATUS": "spring_sale"}});
     let world = World::new();

@@ -11,7 +11,7 @@ use super::deadline::Deadline;
 use super::pages::{cannot, in_sections, sum};
 use super::{Answer, Pipeline, Step, insert, remove};
 use crate::documents::{
-    CallReport, Code, Delivery, ErrorReport, Invocation, MediaCheck, Options, Output, PartReport,
+    Code, Delivery, ErrorReport, Invocation, MediaCheck, Options, Output, PartReport,
 };
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::media::{self, MediaProblem};
@@ -79,12 +79,10 @@ impl Pipeline {
                 (answer, sent_as, None)
             }
             Err(Rejection { error, code }) => {
-                let mut answer = Answer::refusal(None, &error);
-                answer.output.meta = Some(CallReport {
-                    action: Some(action.name.clone()),
-                    ..CallReport::default()
-                });
-                (answer, usual, code)
+                let answer = self.answer(invocation, |_, _, _| Err(error.into()));
+                let error = answer.output.error.as_ref();
+                let is_about_inputs = error.is_some_and(|error| error.kind == Kind::InvalidInputs);
+                (answer, usual, code.filter(|_| is_about_inputs))
             }
         };
         answer.output.id = id;
