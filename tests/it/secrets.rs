@@ -11,7 +11,7 @@ use line_connector_http::{Failure, Headers, Reply, Request, Transport};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::world::{self, USER, World, run};
+use crate::world::{self, USER, World, call, connector, run};
 
 /// What is planted, in a form that needs escaping in JSON and in URLs.
 const PLANTED: &str = "pl4nted/s3cret+\"v\\alue\"=";
@@ -443,5 +443,29 @@ fn what_is_derived_from_a_secret_is_not_shown() {
         let output = world::call(&connector, world::push(&asset)).render();
         assert!(output.contains("[redacted]"), "{output}");
         assert!(!output.contains(hidden), "{output}");
+    }
+}
+
+#[test]
+fn what_is_refused_before_there_is_a_request_shows_no_secret() {
+    let world = World::new();
+    let followers = "get_a_list_of_users_who_added_your_line_official_account_as_a_friend";
+    for (action, inputs, options) in [
+        (
+            followers,
+            json!({"sandbox-token": 1}),
+            json!({"all_pages": true}),
+        ),
+        ("sandbox-token", json!({}), json!({"save_to": "a"})),
+        ("sandbox-token", json!({}), json!({"all_pages": true})),
+    ] {
+        let document = json!({"action": action, "asset": world.bearer(), "inputs": inputs, "options": options});
+        let output = call(&connector(), document);
+        assert!(output.error.is_some());
+        assert!(
+            !output.render().contains("sandbox-token"),
+            "{}",
+            output.render()
+        );
     }
 }

@@ -79,7 +79,7 @@ impl Pipeline {
                 (answer, sent_as, None)
             }
             Err(Rejection { error, code }) => {
-                let answer = self.answer(invocation, |_, _, _| Err(error.into()));
+                let answer = self.refused(invocation, error);
                 let error = answer.output.error.as_ref();
                 let is_about_inputs = error.is_some_and(|error| error.kind == Kind::InvalidInputs);
                 (answer, usual, code.filter(|_| is_about_inputs))

@@ -26,7 +26,6 @@ use crate::documents::{
 };
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::host::Host;
-use crate::json_text::JsonText;
 use crate::nearest::nearest;
 use crate::rate_limit::Budgets;
 use crate::redact::Redactor;
@@ -104,7 +103,7 @@ impl Pipeline {
         let deadline = self.deadline(&invocation.options);
         let action = match self.followed(&invocation) {
             Ok(action) => action,
-            Err(error) => return Answer::refusal(invocation.id, &error),
+            Err(error) => return self.refused(invocation, error),
         };
         let Some(action) = action else {
             return self.once(invocation);
@@ -140,6 +139,11 @@ impl Pipeline {
             return Err(pages::cannot("save_to", "this action gives no file"));
         }
         Ok(Some(action))
+    }
+
+    /// A call that is refused before any request is made of it.
+    fn refused(&self, invocation: Invocation, error: Error) -> Answer {
+        self.answer(invocation, |_, _, _| Err(error.into()))
     }
 
     /// Makes one call by itself.
@@ -803,17 +807,6 @@ struct Answer {
 }
 
 impl Answer {
-    /// An error before there was an asset or a secret.
-    fn refusal(id: Option<JsonText>, error: &Error) -> Self {
-        Self {
-            output: Output {
-                id,
-                ..Output::from(error)
-            },
-            ..Self::default()
-        }
-    }
-
     fn with_error(mut self, error: &Error) -> Self {
         self.output.error = Some(ErrorReport::from(error));
         self

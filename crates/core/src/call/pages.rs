@@ -23,7 +23,7 @@ impl Pipeline {
         deadline: Deadline,
     ) -> Answer {
         if let Err(error) = in_sections(action, &mut invocation) {
-            return Answer::refusal(invocation.id, &error);
+            return self.refused(invocation, error);
         }
         if let Some(first) = pages
             .first
