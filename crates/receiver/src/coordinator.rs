@@ -653,6 +653,7 @@ mod tests {
             id: "a".to_owned(),
             chat: "c".to_owned(),
             time: 1,
+            friendship: None,
             body: "{}".to_owned(),
         };
         queue

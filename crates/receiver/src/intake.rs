@@ -11,12 +11,12 @@ use serde::de::IgnoredAny;
 use line_connector_core::catalog::definition::ContentActions;
 use line_connector_core::digest::sha256;
 use line_connector_core::webhook::signature::{Refusal, Verifier};
-use line_connector_core::webhook::{self, Terms};
+use line_connector_core::webhook::{self, Event, Terms, Type};
 use line_connector_http::Secret;
 
 use super::host::Clock;
 use super::metrics::WebhookOutcome;
-use super::queue::NewEvent;
+use super::queue::{Friendship, NewEvent};
 
 /// The largest body that is looked at without a signature, to see that it has no events.
 pub(crate) const MAX_PROBE_BYTES: usize = 1024;
@@ -114,6 +114,7 @@ impl Intake {
                 chat: chat.unwrap_or_else(|| format!("event:{id}")),
                 id,
                 time: event.timestamp().unwrap_or(0),
+                friendship: friendship(event),
                 body: serde_json::to_string(event).map_err(|_| WebhookOutcome::Malformed)?,
             });
         }
@@ -152,6 +153,20 @@ impl Intake {
             WebhookOutcome::UnknownDestination
         })
     }
+}
+
+/// What an event says about who is a friend of the account.
+fn friendship(event: &Event<'_>) -> Option<Friendship> {
+    let is_over = match event.kind {
+        Type::OptIn => false,
+        Type::OptOut => true,
+        _ => return None,
+    };
+    let user = event.source.as_ref()?.user_id.as_deref()?;
+    Some(Friendship {
+        user: user.to_owned(),
+        is_over,
+    })
 }
 
 /// Whether a body says nothing but that there are no events. Some of LINE's reachability checks are

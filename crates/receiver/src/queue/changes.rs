@@ -5,7 +5,7 @@
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, OptionalExtension as _, Row, ToSql, params};
 
-use super::{COLUMNS, NewEvent, QueueError, QueuedEvent, number, place, queued_event};
+use super::{COLUMNS, Friendship, NewEvent, QueueError, QueuedEvent, number, place, queued_event};
 
 /// A channel and a chat of it, as the file has them.
 type Chat = (Value, Value);
@@ -68,6 +68,16 @@ impl Changes<'_> {
         .execute(params![
             sequence, channel, event.id, event.chat, event.time, accepted, place, due, event.body
         ])?;
+        if let Some(Friendship { user, is_over }) = &event.friendship {
+            // LINE may deliver the earlier of two after the later.
+            self.statement(
+                "INSERT INTO friendship (channel, user, time, is_over) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (channel, user) DO UPDATE
+                 SET time = excluded.time, is_over = excluded.is_over
+                 WHERE excluded.time >= friendship.time",
+            )?
+            .execute(params![channel, user, event.time, is_over])?;
+        }
         Ok(true)
     }
 

@@ -36,7 +36,8 @@ mod place {
 }
 
 /// `seen` remembers ids; its `seq` numbers the events in the order in which they were accepted.
-/// `state` holds what is about the file as a whole.
+/// `friendship` remembers who added or left an account last, after the events about it are gone:
+/// campaigns ask it. `state` holds what is about the file as a whole.
 /// The partial indexes keep the unbounded part of the queue out of every question but "which event
 /// of this chat follows".
 const TABLES: &str = "
@@ -49,6 +50,10 @@ CREATE TABLE IF NOT EXISTS event (
     time INTEGER NOT NULL, accepted INTEGER NOT NULL, place INTEGER NOT NULL, due INTEGER NOT NULL,
     attempts INTEGER NOT NULL, failures INTEGER NOT NULL, reason TEXT, body TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS friendship (
+    channel TEXT NOT NULL, user TEXT NOT NULL, time INTEGER NOT NULL, is_over INTEGER NOT NULL,
+    PRIMARY KEY (channel, user)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS front ON event (channel, chat) WHERE place BETWEEN 1 AND 2;
 CREATE INDEX IF NOT EXISTS turn ON event (place, due) WHERE place BETWEEN 1 AND 2;
@@ -85,6 +90,17 @@ pub(crate) struct NewEvent {
     pub(crate) time: i64,
     /// The normalised event, JSON.
     pub(crate) body: String,
+    /// Who added the account as a friend with it, or left it.
+    pub(crate) friendship: Option<Friendship>,
+}
+
+/// A user who became a friend of an account, or is one no more.
+#[derive(Debug, Clone)]
+pub(crate) struct Friendship {
+    /// The user's ID.
+    pub(crate) user: String,
+    /// Whether it is over.
+    pub(crate) is_over: bool,
 }
 
 /// An event of the queue.
@@ -528,6 +544,7 @@ mod tests {
             id: id.to_owned(),
             chat: chat.to_owned(),
             time,
+            friendship: None,
             body: format!("{{\"id\":\"{id}\"}}"),
         }
     }
