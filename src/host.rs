@@ -44,10 +44,15 @@ pub(crate) fn connector(
         .operator(operator)
         .catalog(catalog)
         .files(files(permissions));
-    if let Some(folder) = token_cache(asset) {
-        builder = builder.token_store(TokenFiles::new(folder));
+    if let Some(store) = token_store(asset) {
+        builder = builder.token_store(store);
     }
     Ok(builder.build())
+}
+
+/// Where tokens are kept for other processes, if so.
+pub(crate) fn token_store(asset: &AssetFile) -> Option<TokenFiles> {
+    token_cache(asset).map(TokenFiles::new)
 }
 
 /// Refuses the asset of a document where the operator allows none.
@@ -121,7 +126,7 @@ pub(crate) fn environment(catalog: &Catalog) -> Map<String, Value> {
 }
 
 /// A variable of the environment that is no asset's parameter.
-#[cfg(any(feature = "listen", feature = "mcp"))]
+#[cfg(any(feature = "campaign", feature = "listen", feature = "mcp"))]
 #[expect(
     clippy::disallowed_methods,
     reason = "the environment is read in this file alone"

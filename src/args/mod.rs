@@ -1,5 +1,7 @@
 //! The command line as clap sees it, and nothing else: what the arguments are, not what they do.
 
+#[cfg(feature = "campaign")]
+mod campaign;
 mod deferred;
 #[cfg(feature = "listen")]
 mod listen;
@@ -16,6 +18,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+#[cfg(feature = "campaign")]
+pub(crate) use campaign::{About, CampaignCommand, Going, ResultsForm, Sent};
 pub(crate) use deferred::Deferred;
 #[cfg(feature = "listen")]
 pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, QueueFile, Standing};
@@ -100,6 +104,10 @@ pub(crate) enum Command {
     /// Context Protocol (MCP)
     #[cfg(feature = "mcp")]
     Mcp(Box<Deferred<McpArguments>>),
+    /// Sends templated messages to a list of people, from one account or several, to each exactly once
+    #[cfg(feature = "campaign")]
+    #[command(subcommand)]
+    Campaign(Box<Deferred<CampaignCommand>>),
     /// Makes a key pair for the assertion way to authenticate
     Keygen {
         /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.

@@ -1,5 +1,7 @@
 //! What each command does, a file for each.
 
+#[cfg(feature = "campaign")]
+mod campaign;
 mod check;
 mod compose;
 mod describe;
@@ -45,6 +47,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Events(Deferred(command)) => events::events(&command),
         #[cfg(feature = "mcp")]
         Command::Mcp(arguments) => mcp::mcp(&catalog()?, &arguments.0),
+        #[cfg(feature = "campaign")]
+        Command::Campaign(command) => campaign::campaign(catalog, command.0),
         Command::Keygen { out } => keygen::keygen(out.as_deref()),
         Command::Completions { shell } => {
             args::complete(shell, &mut io::stdout().lock());

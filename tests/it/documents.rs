@@ -6,7 +6,7 @@
 //! - `sh`: commands. The block runs in a folder that belongs to the document, and must succeed.
 //! - `console`: a session. `$ ` begins a command, `> ` continues it, and what stands below is what
 //!   it prints to both streams. A command that fails is followed by `$ echo $?`.
-//! - `json NAME`: a file. It is compared where a command has written it, otherwise it is written for
+//! - `json NAME`, `yaml NAME`, `csv NAME`: a file. It is compared where a command has written it, otherwise it is written for
 //!   a command below.
 //! - `json`: an example. An invocation must pass validation, an output or event its schema.
 //! - `text`, `mermaid`, `rust`, `yaml`: not checked here.
@@ -330,14 +330,13 @@ mod session {
             }
         }
 
-        /// `json NAME`: what a command has written is compared; otherwise it is written for a command
+        /// `json NAME` and its like: what a command has written is compared; otherwise it is written for a command
         /// in `below`.
         pub(super) fn file(&self, block: &Block, name: &str, below: &[Block], place: &str) {
             let path = self.folder.path().join(name);
             let shown = self.fill(&block.text);
             if !path.exists() {
-                let mut later = below.iter().filter(|block| block.language != "json");
-                let read = later.any(|block| block.text.contains(name));
+                let read = below.iter().any(|block| block.text.contains(name));
                 assert!(read, "{place}: no command writes {name}, and none reads it");
                 fs::write(path, shown).unwrap();
                 return;
@@ -444,7 +443,9 @@ fn what_a_reader_can_copy_runs_and_prints_what_is_shown() {
                 ("sh", _) if not_run.is_some() => left_out.extend(not_run.map(|(text, _)| *text)),
                 ("sh", None) => session.commands(block, &place),
                 ("console", None) => session.console(block, &place),
-                ("json", Some(name)) => session.file(block, name, &blocks[index + 1..], &place),
+                ("json" | "yaml" | "csv", Some(name)) => {
+                    session.file(block, name, &blocks[index + 1..], &place)
+                }
                 ("json" | "text" | "mermaid" | "rust" | "yaml", None) => {}
                 _ => panic!("{place}: the comment of this module lists the kinds of blocks"),
             }

@@ -64,6 +64,9 @@ mod sandbox;
 mod webhook;
 // From the user through `webhook` and an action back to the user.
 mod round_trip;
+// `campaign`: who gets what, exactly once, whatever breaks.
+#[cfg(feature = "campaign")]
+mod campaign;
 // `mcp`: AI agents, in both generations of the protocol.
 #[cfg(feature = "mcp")]
 mod mcp;

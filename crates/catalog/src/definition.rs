@@ -424,6 +424,8 @@ pub struct Manifest {
     pub channel_of_token: ChannelOfToken,
     /// How it is learnt how much of the month's quota is left, before people are asked.
     pub quota: Quota,
+    /// What campaigns ask LINE beside sending.
+    pub campaign: CampaignActions,
     /// What LINE sends by itself. It is left out where calls read the manifest, which need none of
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -465,13 +467,39 @@ pub struct Quota {
     pub used: Figure,
 }
 
-/// A number that an action without inputs tells.
+/// The actions that campaigns call beside those that send.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignActions {
+    /// Lists an account's followers, in pages.
+    pub followers: String,
+    /// Tells who the account is, at no cost: it works if this does. `output` is its user ID.
+    pub account: Figure,
+    /// Shows a user's profile: whether the account knows them.
+    pub profile: UserAction,
+    /// How many unit names were used this month.
+    pub units: Figure,
+    /// Tells who saw and clicked what was sent under a unit's name.
+    pub statistics: String,
+}
+
+/// An action about one user.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserAction {
+    /// The action.
+    pub action: String,
+    /// The input that takes the user ID.
+    pub input: String,
+}
+
+/// A value that an action without inputs tells.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Figure {
     /// The action.
     pub action: String,
-    /// The JSON pointer of the number in the answer's body.
+    /// The JSON pointer of the value in the answer's body.
     pub output: String,
 }
 

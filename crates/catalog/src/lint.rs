@@ -440,6 +440,19 @@ pub fn manifest(manifest: &Manifest, actions: &BTreeSet<&str>) -> Vec<Breach> {
             breaches.push(breach(&format!("/quota/{part}"), &reason));
         }
     }
+    let campaign = &manifest.campaign;
+    for (part, name) in [
+        ("followers", &campaign.followers),
+        ("account", &campaign.account.action),
+        ("profile", &campaign.profile.action),
+        ("units", &campaign.units.action),
+        ("statistics", &campaign.statistics),
+    ] {
+        if !actions.contains(name.as_str()) {
+            let reason = format!("there is no action `{name}`");
+            breaches.push(breach(&format!("/campaign/{part}"), &reason));
+        }
+    }
     triggers(manifest.triggers.as_ref(), actions, &mut breaches);
     breaches
 }

@@ -1,0 +1,516 @@
+//! Making a ledger. Rows are gathered in a file beside it, in the order of the list, and put into the
+//! order of sending by `SQLite`'s sorting on the disk, so that memory does not grow with the list. The
+//! ledger takes its name when it is whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use line_connector_core::digest::Sha256;
+use rusqlite::{Connection, OpenFlags, params};
+use serde_json::Value;
+use sha2::Digest as _;
+
+use super::{APPLICATION, INDEXES, Ledger, LedgerError, RunState, State, TABLES, VERSION, private};
+
+/// How many people LINE takes in one request.
+pub(crate) const MAX_PEOPLE: usize = 500;
+/// How many renderings are remembered, to store equal ones once. Beyond that they are found by
+/// sorting.
+const MAX_REMEMBERED: usize = 200_000;
+/// The most different reasons that are told apart.
+const MAX_REASONS: usize = 1000;
+/// What is said of a person who stands in the list again.
+const DUPLICATE: &str = "duplicate";
+
+/// The first bytes of a SHA-256 digest.
+pub(crate) type Fingerprint = [u8; 16];
+
+/// What a person gets: the requests, as JSON.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rendering {
+    pub(crate) digest: Fingerprint,
+    /// An array of request bodies without `to`.
+    pub(crate) requests: String,
+}
+
+impl Rendering {
+    pub(crate) fn new(requests: String) -> Self {
+        Self {
+            digest: fingerprint(requests.as_bytes()),
+            requests,
+        }
+    }
+}
+
+/// What becomes of a row.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It is sent by the account of this number.
+    Sent(usize, Arc<Rendering>),
+    /// The person gets nothing.
+    LeftOut(String),
+}
+
+/// A row of the list.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) line: u64,
+    pub(crate) id: String,
+    pub(crate) fate: Fate,
+}
+
+/// What an account is to send.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) people: u64,
+    /// Requests to one person, and to several.
+    pub(crate) one: u64,
+    pub(crate) many: u64,
+    /// What LINE bills if everybody can be reached.
+    pub(crate) billed: u64,
+}
+
+/// A person of the plan and what they get, as an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) line: u64,
+    pub(crate) id: String,
+    pub(crate) account: usize,
+    pub(crate) requests: String,
+}
+
+/// What was planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) digest: String,
+    pub(crate) shares: Vec<Share>,
+    pub(crate) left_out: BTreeMap<String, u64>,
+    pub(crate) renderings: u64,
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// A ledger that is being made.
+pub(crate) struct Draft {
+    path: PathBuf,
+    new: PathBuf,
+    staging: PathBuf,
+    connection: Connection,
+    accounts: Vec<String>,
+    reasons: HashMap<String, i64>,
+    bodies: HashMap<Fingerprint, i64>,
+    bodies_repeat: bool,
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Draft")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The first bytes of a digest.
+pub(crate) fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let mut first = Fingerprint::default();
+    let digest = sha2::Sha256::digest(bytes);
+    first.copy_from_slice(digest.get(..16).unwrap_or_default());
+    first
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+impl Draft {
+    /// Begins a ledger. One that was planned before, and of which nothing was sent, is replaced when
+    /// the new one is whole.
+    pub(crate) fn begin(path: &Path, accounts: &[String]) -> Result<Self, LedgerError> {
+        let error = |reason: String| LedgerError {
+            path: path.to_owned(),
+            reason,
+        };
+        if fs::symlink_metadata(path).is_ok() {
+            let before = Ledger::open(path, super::Access::Read)?.run()?;
+            if before.state != RunState::Planned {
+                let state = before.state.name();
+                return Err(error(format!(
+                    "has a run that is {state}: go on with `campaign resume`, or plan another `occurrence`"
+                )));
+            }
+        }
+        let (new, staging) = (beside(path, ".new"), beside(path, ".staging"));
+        for file in [&new, &staging] {
+            let _ = fs::remove_file(file);
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            private(&mut options);
+            options
+                .open(file)
+                .map_err(|failure| error(format!("cannot be made: {failure}")))?;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&new, flags)
+            .map_err(|failure| error(format!("cannot be made: {failure}")))?;
+        let mut draft = Self {
+            path: path.to_owned(),
+            new,
+            staging,
+            connection,
+            accounts: accounts.to_vec(),
+            reasons: HashMap::new(),
+            bodies: HashMap::new(),
+            bodies_repeat: false,
+        };
+        draft.prepare().map_err(|failure| draft.error(&failure))?;
+        Ok(draft)
+    }
+
+    fn error(&self, failure: &rusqlite::Error) -> LedgerError {
+        let reason = match failure.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => {
+                "cannot be written: the disk is full; nothing was planned".to_owned()
+            }
+            _ => format!("cannot be written: {failure}; nothing was planned"),
+        };
+        LedgerError {
+            path: self.path.clone(),
+            reason,
+        }
+    }
+
+    fn prepare(&mut self) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        // Nobody sees this file before it is whole.
+        connection.pragma_update(None, "journal_mode", "OFF")?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.pragma_update(None, "application_id", APPLICATION)?;
+        connection.pragma_update(None, "user_version", VERSION)?;
+        connection.execute_batch(TABLES)?;
+        let staging = self.staging.to_string_lossy();
+        connection.execute("ATTACH ? AS staging", [staging.as_ref()])?;
+        connection.execute_batch(
+            "PRAGMA staging.journal_mode = OFF; PRAGMA staging.synchronous = OFF;
+             PRAGMA staging.cache_size = -16384;
+             CREATE TABLE staging.person (
+                 row INTEGER PRIMARY KEY, line INTEGER NOT NULL, id TEXT NOT NULL,
+                 account INTEGER, body INTEGER, reason INTEGER
+             );",
+        )?;
+        for (number, name) in self.accounts.iter().enumerate() {
+            connection.execute(
+                "INSERT INTO account (id, name) VALUES (?, ?)",
+                params![number, name],
+            )?;
+        }
+        connection.execute_batch("BEGIN")
+    }
+
+    /// Adds rows, in the order of the list.
+    pub(crate) fn add(&mut self, rows: Vec<Staged>) -> Result<(), LedgerError> {
+        for row in rows {
+            self.add_one(row).map_err(|failure| self.error(&failure))?;
+        }
+        Ok(())
+    }
+
+    fn add_one(&mut self, row: Staged) -> rusqlite::Result<()> {
+        let (account, body, reason) = match row.fate {
+            Fate::Sent(account, rendering) => (Some(account), Some(self.body(&rendering)?), None),
+            Fate::LeftOut(reason) => (None, None, Some(self.reason(reason)?)),
+        };
+        let insert =
+            "INSERT INTO staging.person (line, id, account, body, reason) VALUES (?, ?, ?, ?, ?)";
+        let mut insert = self.connection.prepare_cached(insert)?;
+        insert.execute(params![
+            row.line.cast_signed(),
+            row.id,
+            account,
+            body,
+            reason
+        ])?;
+        Ok(())
+    }
+
+    fn body(&mut self, rendering: &Rendering) -> rusqlite::Result<i64> {
+        if let Some(known) = self.bodies.get(&rendering.digest) {
+            return Ok(*known);
+        }
+        let insert = "INSERT INTO body (digest, requests) VALUES (?, ?)";
+        let mut insert = self.connection.prepare_cached(insert)?;
+        insert.execute(params![rendering.digest, rendering.requests])?;
+        let number = self.connection.last_insert_rowid();
+        if self.bodies.len() < MAX_REMEMBERED {
+            self.bodies.insert(rendering.digest, number);
+        } else {
+            self.bodies_repeat = true;
+        }
+        Ok(number)
+    }
+
+    fn reason(&mut self, reason: String) -> rusqlite::Result<i64> {
+        if let Some(known) = self.reasons.get(&reason) {
+            return Ok(*known);
+        }
+        if self.reasons.len() >= MAX_REASONS {
+            // Such reasons come from templates, which may make one up for each person.
+            let class = reason.split(':').next().unwrap_or_default();
+            let class = format!("{class}: (others)");
+            if class != reason {
+                return self.reason(class);
+            }
+        }
+        self.connection
+            .execute("INSERT INTO reason (text) VALUES (?)", [&reason])?;
+        let number = self.connection.last_insert_rowid();
+        self.reasons.insert(reason, number);
+        Ok(number)
+    }
+
+    /// Puts everybody into the order of sending, and closes the ledger. `run` is the run's ID;
+    /// `describe` makes the plan as it is told from what was planned.
+    pub(crate) fn finish(
+        mut self,
+        run: &str,
+        document: &Value,
+        at_ms: i64,
+        samples: usize,
+        describe: impl FnOnce(&Planned) -> Value,
+    ) -> Result<Value, LedgerError> {
+        let planned = self
+            .mark_duplicates()
+            .and_then(|()| self.merge_bodies())
+            .and_then(|()| self.distribute(run, samples))
+            .map_err(|failure| self.error(&failure))?;
+        let plan = describe(&planned);
+        let insert = "INSERT INTO run (id, digest, document, plan, state, planned_at) VALUES (?, ?, ?, ?, ?, ?)";
+        let state = RunState::Planned.name();
+        let values = params![
+            run,
+            planned.digest,
+            document.to_string(),
+            plan.to_string(),
+            state,
+            at_ms
+        ];
+        self.connection
+            .execute(insert, values)
+            .and_then(|_| self.connection.execute_batch(INDEXES))
+            .and_then(|()| self.connection.execute_batch("COMMIT; DETACH staging"))
+            .map_err(|failure| self.error(&failure))?;
+        self.publish()?;
+        Ok(plan)
+    }
+
+    fn publish(&self) -> Result<(), LedgerError> {
+        let publish = || {
+            File::open(&self.new)?.sync_all()?;
+            fs::rename(&self.new, &self.path)?;
+            let folder = self
+                .path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        };
+        publish().map_err(|failure: std::io::Error| LedgerError {
+            path: self.path.clone(),
+            reason: format!("cannot be written: {failure}; nothing was planned"),
+        })
+    }
+
+    /// Of people who stand in the list several times, the first row counts.
+    fn mark_duplicates(&mut self) -> rusqlite::Result<()> {
+        let reason = self.reason(DUPLICATE.to_owned())?;
+        self.connection
+            .execute_batch("CREATE INDEX staging.by_id ON person (id) WHERE reason IS NULL")?;
+        self.connection.execute(
+            "UPDATE staging.person SET reason = ? WHERE row IN (
+                 SELECT row FROM (
+                     SELECT row, id = lag(id) OVER (ORDER BY id, row) AS again
+                     FROM staging.person WHERE reason IS NULL
+                 ) WHERE again
+             )",
+            [reason],
+        )?;
+        Ok(())
+    }
+
+    /// Renderings that were stored more than once become one.
+    fn merge_bodies(&self) -> rusqlite::Result<()> {
+        if !self.bodies_repeat {
+            return Ok(());
+        }
+        self.connection.execute_batch(
+            "CREATE TABLE staging.merged (id INTEGER PRIMARY KEY, into_id INTEGER NOT NULL);
+             INSERT INTO staging.merged SELECT id, first FROM (
+                 SELECT id, min(id) OVER (PARTITION BY digest) AS first FROM body
+             ) WHERE id <> first;
+             UPDATE staging.person SET body = (SELECT into_id FROM staging.merged WHERE id = body)
+                 WHERE body IN (SELECT id FROM staging.merged);
+             DELETE FROM body WHERE id IN (SELECT id FROM staging.merged);",
+        )
+    }
+
+    /// Numbers people in the order of sending, and makes the parts.
+    fn distribute(&self, run: &str, samples: usize) -> rusqlite::Result<Planned> {
+        let connection = &self.connection;
+        let mut people = connection.prepare(
+            "SELECT line, id, account, body, reason FROM staging.person
+             ORDER BY reason IS NOT NULL, account, body, id GLOB 'U*' DESC, row",
+        )?;
+        let mut add_person = connection
+            .prepare("INSERT INTO recipient (n, line, id, reason) VALUES (?, ?, ?, ?)")?;
+        let mut parts = Parts {
+            add: connection.prepare(
+                "INSERT INTO part (account, body, first, people, state) VALUES (?, ?, ?, ?, ?)",
+            )?,
+            body: connection.prepare("SELECT digest, requests FROM body WHERE id = ?")?,
+            accounts: &self.accounts,
+            known: None,
+            digest: Sha256::default(),
+            planned: Planned {
+                shares: vec![Share::default(); self.accounts.len()],
+                ..Planned::default()
+            },
+            samples,
+        };
+        parts.digest.update(run.as_bytes());
+        let mut open: Option<Open> = None;
+        let mut number = 0i64;
+        let mut rows = people.query([])?;
+        while let Some(row) = rows.next()? {
+            let line: i64 = row.get(0)?;
+            let id = row.get_ref(1)?.as_str()?;
+            let reason: Option<i64> = row.get(4)?;
+            add_person.execute(params![number, line, id, reason])?;
+            let place = match reason {
+                None => Some((row.get(2)?, row.get(3)?)),
+                Some(_) => None,
+            };
+            let alone = !id.starts_with('U');
+            let fits = open.as_ref().is_some_and(|open| {
+                Some(open.place) == place && open.people < MAX_PEOPLE && !alone
+            });
+            if !fits && let Some(full) = open.take() {
+                parts.close(&full)?;
+            }
+            if let Some(place) = place {
+                let part = open.get_or_insert_with(|| Open {
+                    place,
+                    first: number,
+                    people: 0,
+                    line: line.cast_unsigned(),
+                    id: id.to_owned(),
+                    ids: Sha256::default(),
+                });
+                part.people += 1;
+                part.ids.update(id.as_bytes());
+            }
+            number += 1;
+        }
+        if let Some(last) = open {
+            parts.close(&last)?;
+        }
+        let mut planned = parts.planned;
+        planned.digest = parts.digest.hex();
+        let mut reasons = connection.prepare(
+            "SELECT text, count(*) FROM staging.person JOIN reason ON reason.id = person.reason
+             GROUP BY reason.id",
+        )?;
+        let reasons = reasons.query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+        })?;
+        planned.left_out = reasons.collect::<rusqlite::Result<_>>()?;
+        planned.renderings =
+            connection.query_row("SELECT count(DISTINCT body) FROM part", [], |row| {
+                row.get::<_, i64>(0).map(i64::cast_unsigned)
+            })?;
+        Ok(planned)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.staging);
+        let _ = fs::remove_file(&self.new);
+    }
+}
+
+/// A part that still takes people: its account and rendering, and who is in it.
+struct Open {
+    place: (i64, i64),
+    first: i64,
+    people: usize,
+    /// The first person.
+    line: u64,
+    id: String,
+    ids: Sha256,
+}
+
+/// The parts that were made so far.
+struct Parts<'a> {
+    add: rusqlite::Statement<'a>,
+    body: rusqlite::Statement<'a>,
+    accounts: &'a [String],
+    /// The rendering that was looked up last: many parts in a row have the same.
+    known: Option<(i64, Vec<u8>, usize)>,
+    digest: Sha256,
+    planned: Planned,
+    samples: usize,
+}
+
+impl Parts<'_> {
+    fn close(&mut self, part: &Open) -> rusqlite::Result<()> {
+        let (account, body) = part.place;
+        let people = part.people as u64;
+        let values = params![
+            account,
+            body,
+            part.first,
+            people.cast_signed(),
+            State::Planned as i64
+        ];
+        self.add.execute(values)?;
+        let place = usize::try_from(account).unwrap_or_default();
+        if self.known.as_ref().is_none_or(|known| known.0 != body) {
+            let (digest, requests): (Vec<u8>, String) = self
+                .body
+                .query_row([body], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let count = serde_json::from_str::<Vec<Value>>(&requests).map_or(1, |list| list.len());
+            self.known = Some((body, digest, count));
+            if self.planned.samples.len() < self.samples {
+                self.planned.samples.push(Sample {
+                    line: part.line,
+                    id: part.id.clone(),
+                    account: place,
+                    requests,
+                });
+            }
+        }
+        let (_, digest, count) = self.known.clone().unwrap_or_default();
+        let name = self
+            .accounts
+            .get(place)
+            .map(String::as_str)
+            .unwrap_or_default();
+        self.digest.update(&(name.len() as u64).to_be_bytes());
+        self.digest.update(name.as_bytes());
+        self.digest.update(&digest);
+        self.digest.update(part.ids.clone().hex().as_bytes());
+        if let Some(share) = self.planned.shares.get_mut(place) {
+            share.people += people;
+            share.billed += people * count as u64;
+            *(if people == 1 {
+                &mut share.one
+            } else {
+                &mut share.many
+            }) += count as u64;
+        }
+        Ok(())
+    }
+}

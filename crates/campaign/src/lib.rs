@@ -1,0 +1,34 @@
+//! Campaigns: a list of people, messages with blanks, several accounts, and every person exactly
+//! once, whatever dies on the way.
+//!
+//! [`Campaign::read`] reads the document. Planning fixes who gets what from which account in a ledger,
+//! one `SQLite` file, and sends nothing. Running sends what is planned there: that a request is made is
+//! on the disk before it is, and its end after it, so that whoever goes on knows what may have
+//! happened, and repeats it with the same retry key.
+
+mod attributes;
+mod campaigner;
+mod document;
+mod followers;
+mod gateway;
+mod history;
+mod ledger;
+mod list;
+mod plan;
+mod render;
+mod run;
+mod status;
+mod template;
+mod trial;
+mod unfollows;
+mod window;
+
+pub use campaigner::Campaigner;
+pub use document::{
+    Account, AssetSource, Body, Campaign, ControlGroup, DEFAULT_ACCOUNT, Format, FrequencyCap,
+    Recipients, Sending, Suppress, Window,
+};
+pub use ledger::{RunState, State, Wanted};
+pub use plan::PlanOptions;
+pub use run::{Progress, RunOptions};
+pub use status::{Form, ask, results, status};

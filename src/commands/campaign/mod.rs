@@ -1,0 +1,386 @@
+//! `campaign`: a list, a template, several accounts, and every person once. It reads the document and
+//! the accounts' credentials; `line-connector-campaign` does the rest.
+
+mod detach;
+mod tell;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use line_connector_campaign::{
+    AssetSource, Campaign, Campaigner, Form, PlanOptions, Progress, RunOptions, RunState, Wanted,
+    ask, results, status,
+};
+use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind};
+use line_connector_core::asset::Operator;
+use line_connector_core::describe;
+use line_connector_core::error::Detail;
+use line_connector_sandbox::{Sandbox, Settings};
+use serde_json::{Map, Value, json};
+
+use crate::args::{About, CampaignCommand, Going, Permissions, ResultsForm, Sent};
+use crate::host;
+use crate::signals::{self, Signal};
+use crate::terminal::{input, print, say};
+
+/// How often progress is told as JSON, and to people who are not at a terminal.
+const SELDOM: Duration = Duration::from_secs(5);
+
+/// Does what the command line says.
+pub(crate) fn campaign(
+    catalog: impl Fn() -> Result<Catalog, Error>,
+    command: CampaignCommand,
+) -> Result<ExitCode, Error> {
+    match command {
+        CampaignCommand::Plan(arguments) => {
+            let options = PlanOptions {
+                offline: arguments.offline,
+                samples: arguments.show,
+                probes: arguments.probe,
+                media_check: !arguments.no_media_check && !arguments.sent.sandbox,
+            };
+            let known = Known::read(&arguments.sent.about)?;
+            let accounts = Accounts::new(&catalog, &known, &arguments.sent)?;
+            let plan = accounts.campaigner(&known).plan(&options)?;
+            Ok(shown(&arguments.sent.about, &plan, tell::plan))
+        }
+        CampaignCommand::Test(arguments) => {
+            let known = Known::read(&arguments.sent.about)?;
+            let accounts = Accounts::new(&catalog, &known, &arguments.sent)?;
+            let sent = accounts
+                .campaigner(&known)
+                .test(arguments.line, &arguments.to)?;
+            let written = shown(&arguments.sent.about, &sent, tell::test);
+            let ok = sent.get("ok").and_then(Value::as_bool).unwrap_or_default();
+            Ok(if ok { written } else { ExitCode::Refused })
+        }
+        CampaignCommand::Start(arguments) => {
+            let options = RunOptions {
+                confirm: Some(arguments.confirm),
+                as_planned: arguments.going.as_planned,
+                resend_unknown: None,
+            };
+            go(
+                &catalog,
+                &arguments.going,
+                &options,
+                &|campaigner, options, stop, tell| campaigner.start(options, stop, tell),
+            )
+        }
+        CampaignCommand::Resume(arguments) => {
+            let options = RunOptions {
+                confirm: None,
+                as_planned: arguments.going.as_planned,
+                resend_unknown: arguments.resend_unknown,
+            };
+            go(
+                &catalog,
+                &arguments.going,
+                &options,
+                &|campaigner, options, stop, tell| campaigner.resume(options, stop, tell),
+            )
+        }
+        CampaignCommand::Status(about) => {
+            let ledger = Known::read(&about)?.ledger;
+            Ok(shown(&about, &status(&ledger)?, tell::status))
+        }
+        CampaignCommand::Pause(about) => {
+            let ledger = Known::read(&about)?.ledger;
+            Ok(shown(&about, &ask(&ledger, Wanted::Pause)?, tell::status))
+        }
+        CampaignCommand::Cancel(about) => {
+            let ledger = Known::read(&about)?.ledger;
+            Ok(shown(&about, &ask(&ledger, Wanted::Cancel)?, tell::status))
+        }
+        CampaignCommand::Results(arguments) => {
+            let known = Known::read(&arguments.sent.about)?;
+            if arguments.statistics {
+                let accounts = Accounts::new(&catalog, &known, &arguments.sent)?;
+                let statistics = accounts.campaigner(&known).statistics()?;
+                return Ok(print(&describe::pretty(&statistics)));
+            }
+            let form = match arguments.format {
+                ResultsForm::Ndjson => Form::Ndjson,
+                ResultsForm::Csv if arguments.sent.about.json => Form::Ndjson,
+                ResultsForm::Csv => Form::Csv,
+            };
+            let mut output = io::BufWriter::new(io::stdout().lock());
+            results(&known.ledger, form, &arguments.state, &mut output)?;
+            let flushed = output.flush();
+            Ok(if flushed.is_ok() {
+                ExitCode::Accepted
+            } else {
+                ExitCode::Unwritten
+            })
+        }
+        CampaignCommand::Schema => Ok(print(&describe::pretty(&Campaign::schema()))),
+    }
+}
+
+/// A document that was read, and where its ledger is.
+struct Known {
+    campaign: Campaign,
+    folder: PathBuf,
+    ledger: PathBuf,
+}
+
+impl Known {
+    fn read(about: &About) -> Result<Self, Error> {
+        let path = &about.document;
+        let is_piped = path == Path::new("-");
+        let text = if is_piped {
+            String::from_utf8(input()?).map_err(|error| unreadable("standard input", &error))?
+        } else {
+            fs::read_to_string(path).map_err(|error| unreadable(&path.to_string_lossy(), &error))?
+        };
+        let name = if is_piped {
+            "standard input".into()
+        } else {
+            path.to_string_lossy()
+        };
+        let campaign = Campaign::read(&name, &text).map_err(|problems| {
+            let details = problems.into_iter().map(|problem| Detail::new("", problem.to_string()));
+            Error::new(Kind::InvalidDocument, "the campaign's document is wrong")
+                .with_details(details.collect())
+                .with_hint("`line-connector campaign schema` shows what stands in it; docs/campaigns.md has examples")
+        })?;
+        let ledger = match &about.ledger {
+            Some(ledger) => ledger.clone(),
+            None if is_piped => {
+                let message = "a campaign on standard input has no place for its ledger";
+                return Err(Error::new(Kind::Usage, message).with_hint("name one in `--ledger`"));
+            }
+            None => beside(path, campaign.occurrence.as_deref()),
+        };
+        let folder = path.parent().filter(|_| !is_piped).unwrap_or(Path::new(""));
+        Ok(Self {
+            campaign,
+            folder: folder.to_owned(),
+            ledger,
+        })
+    }
+}
+
+fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        Kind::InvalidDocument,
+        format!("the campaign {name} cannot be read: {error}"),
+    )
+    .with_hint("name the file of a campaign's document")
+}
+
+/// `spring.yaml` has the ledger `spring.ledger`, or `spring.OCCURRENCE.ledger`.
+fn beside(document: &Path, occurrence: Option<&str>) -> PathBuf {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    match occurrence {
+        Some(occurrence) => {
+            let occurrence: String = occurrence.chars().map(plain).collect();
+            document.with_extension(format!("{occurrence}.ledger"))
+        }
+        None => document.with_extension("ledger"),
+    }
+}
+
+/// What the accounts send through.
+struct Accounts {
+    common: Connector,
+    own: BTreeMap<String, Connector>,
+}
+
+impl Accounts {
+    fn new(
+        catalog: &impl Fn() -> Result<Catalog, Error>,
+        known: &Known,
+        sent: &Sent,
+    ) -> Result<Self, Error> {
+        let permissions = Permissions::default();
+        let mut unused = Invocation::default();
+        let mut own = BTreeMap::new();
+        for (name, account) in known.campaign.all_accounts() {
+            if sent.sandbox {
+                own.insert(name, sandbox(catalog()?));
+                continue;
+            }
+            let parameters = match &account.asset {
+                None => continue,
+                Some(AssetSource::File(file)) => host::read_asset(&known.folder.join(file))?,
+                Some(AssetSource::Environment(variables)) => from_environment(&name, variables)?,
+            };
+            let operator = Operator {
+                file: parameters,
+                environment: Map::new(),
+            };
+            let mut builder = Connector::builder().catalog(catalog()?).operator(operator);
+            if let Some(store) = host::token_store(&sent.asset) {
+                builder = builder.token_store(store);
+            }
+            own.insert(name, builder.build());
+        }
+        let common = host::connector(catalog()?, &sent.asset, &permissions, false, &mut unused)?;
+        Ok(Self { common, own })
+    }
+
+    fn campaigner<'a>(&'a self, known: &'a Known) -> Campaigner<'a> {
+        Campaigner::new(
+            &known.campaign,
+            &known.folder,
+            &known.ledger,
+            &self.common,
+            &self.own,
+        )
+        .with_input(|| Box::new(io::stdin()))
+    }
+}
+
+/// A connector to a sandbox of its own.
+fn sandbox(catalog: Catalog) -> Connector {
+    let channel = Arc::new(Sandbox::new(Settings::default()));
+    let asset = channel.asset("http://sandbox.invalid");
+    let operator = Operator {
+        file: asset.as_object().cloned().unwrap_or_default(),
+        environment: Map::new(),
+    };
+    Connector::builder()
+        .catalog(catalog)
+        .transport(channel)
+        .operator(operator)
+        .build()
+}
+
+/// The asset's parameters, from the variables of the environment that the document names.
+fn from_environment(
+    account: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<Map<String, Value>, Error> {
+    let mut parameters = Map::new();
+    let mut details = Vec::new();
+    for (parameter, variable) in variables {
+        match host::variable(variable).filter(|value| !value.is_empty()) {
+            Some(value) => {
+                parameters.insert(parameter.clone(), Value::from(value));
+            }
+            None => details.push(Detail::new(
+                format!("/accounts/{account}/asset/environment/{parameter}"),
+                format!("the variable {variable} is not set"),
+            )),
+        }
+    }
+    if details.is_empty() {
+        return Ok(parameters);
+    }
+    let message = format!("the credentials of {account} are missing");
+    Err(Error::new(Kind::NoCredentials, message)
+        .with_details(details)
+        .with_hint("set the variables that the campaign's document names"))
+}
+
+/// Writes a document, as JSON or as text for people.
+fn shown(about: &About, document: &Value, text: fn(&Value) -> String) -> ExitCode {
+    if about.json {
+        return print(&format!("{document}\n"));
+    }
+    print(&text(document))
+}
+
+/// `start` and `resume`.
+type Go<'a> = &'a dyn Fn(
+    &Campaigner<'_>,
+    &RunOptions,
+    &AtomicBool,
+    &mut dyn FnMut(&Progress),
+) -> Result<Value, Error>;
+
+fn go(
+    catalog: &impl Fn() -> Result<Catalog, Error>,
+    going: &Going,
+    options: &RunOptions,
+    way: Go<'_>,
+) -> Result<ExitCode, Error> {
+    let about = &going.sent.about;
+    let known = Known::read(about)?;
+    if going.detach {
+        let begun = detach::detach(&known.ledger)?;
+        return Ok(shown(about, &begun, tell::status));
+    }
+    let accounts = Accounts::new(catalog, &known, &going.sent)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    let watched = signals::watch(move |signal| {
+        if signal == Signal::Stop {
+            asked.store(true, Ordering::Relaxed);
+        }
+    });
+    watched.map_err(|error| {
+        Error::new(
+            Kind::Internal,
+            format!("signals cannot be watched: {error}"),
+        )
+    })?;
+    let is_terminal = io::stderr().is_terminal();
+    let mut told: Option<Instant> = None;
+    let mut tell_progress = |progress: &Progress| {
+        if about.json {
+            if told.is_none_or(|told| told.elapsed() >= SELDOM) {
+                told = Some(Instant::now());
+                let _ = print(&format!("{}\n", json!({"progress": progress})));
+            }
+        } else if is_terminal {
+            tell::rewrite(&tell::progress(progress));
+        } else if told.is_none_or(|told| told.elapsed() >= SELDOM) {
+            told = Some(Instant::now());
+            say(&tell::progress(progress));
+        }
+    };
+    let ended = way(
+        &accounts.campaigner(&known),
+        options,
+        &stop,
+        &mut tell_progress,
+    );
+    if is_terminal && !about.json {
+        tell::rewrite("");
+    }
+    let ended = ended?;
+    let written = if about.json {
+        print(&format!("{}\n", json!({"ended": ended})))
+    } else {
+        print(&tell::status(&ended))
+    };
+    Ok(if written == ExitCode::Accepted {
+        code_of(&ended)
+    } else {
+        written
+    })
+}
+
+/// Whether everybody was sent to as planned, or somebody has to look.
+fn code_of(ended: &Value) -> ExitCode {
+    let state = ended
+        .get("state")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let count = |state| {
+        ended
+            .pointer(&format!("/people/{state}"))
+            .and_then(Value::as_u64)
+            .unwrap_or(0)
+    };
+    let is_paused_by_itself =
+        state == RunState::Paused.name() && ended.get("reason").is_some_and(Value::is_string);
+    if is_paused_by_itself || count("rejected") + count("expired_unknown") > 0 {
+        ExitCode::Refused
+    } else {
+        ExitCode::Accepted
+    }
+}

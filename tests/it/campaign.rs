@@ -1,0 +1,651 @@
+//! `campaign`: who gets what, exactly once, whatever breaks; through the program against a sandbox on
+//! loopback, and through the library where the clock matters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use line_connector_campaign::{Campaign, Campaigner, PlanOptions, RunOptions};
+use line_connector_client::{Connector, Failure, Reply, Request, Transport};
+use line_connector_core::asset::Operator;
+use line_connector_sandbox::{Sandbox, Settings};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::world::{Ended, World, run, start};
+
+const PUSH: &str = "/v2/bot/message/push";
+const MULTICAST: &str = "/v2/bot/message/multicast";
+
+fn id(number: usize) -> String {
+    format!("U{number:032x}")
+}
+
+/// A folder with a list of so many people, an asset file for the sandbox, and a campaign.
+struct Place {
+    world: World,
+    folder: TempDir,
+}
+
+impl Place {
+    fn new(people: usize, messages: &Value) -> Self {
+        let world = World::with(Settings {
+            quota: Some(1_000_000),
+            ..Settings::default()
+        });
+        Self::in_world(world, people, messages)
+    }
+
+    fn in_world(world: World, people: usize, messages: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Self { world, folder };
+        let mut list = "line_id,name\n".to_owned();
+        for number in 0..people {
+            let _ = writeln!(list, "{},name {number}", id(number));
+        }
+        place.write("people.csv", &list);
+        let mut asset = place.world.bearer();
+        asset["rate_limits"] = json!({"*": "off"});
+        place.write("asset.json", &asset.to_string());
+        place.document(&json!({"messages": messages}));
+        place
+    }
+
+    /// Writes the campaign: these members over the usual ones.
+    fn document(&self, members: &Value) {
+        let mut document = json!({
+            "schema": "campaign/1",
+            "name": "spring",
+            "recipients": {"csv": "people.csv"},
+        });
+        for (name, value) in members.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        self.write("spring.yaml", &document.to_string());
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn arguments(&self, command: &str, more: &[&str]) -> Vec<String> {
+        let document = self.path("spring.yaml").display().to_string();
+        let mut arguments = vec!["campaign".to_owned(), command.to_owned(), document];
+        if ["plan", "test", "start", "resume"].contains(&command) {
+            let asset = self.path("asset.json").display().to_string();
+            arguments.extend(["--asset".to_owned(), asset]);
+        }
+        arguments.push("--json".to_owned());
+        arguments.extend(more.iter().map(|word| (*word).to_owned()));
+        arguments
+    }
+
+    fn run(&self, command: &str, more: &[&str]) -> Ended {
+        let arguments = self.arguments(command, more);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        run(&arguments, b"", &[])
+    }
+
+    fn plan(&self) -> Value {
+        let ended = self.run("plan", &[]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        serde_json::from_str(&ended.stdout).unwrap()
+    }
+
+    /// Starts what is planned, and returns how it ended.
+    fn start(&self, plan: &Value) -> (i32, Value) {
+        let ended = self.run("start", &["--confirm", plan["digest"].as_str().unwrap()]);
+        (ended.code, last(&ended))
+    }
+
+    fn resume(&self, more: &[&str]) -> (i32, Value) {
+        let ended = self.run("resume", more);
+        (ended.code, last(&ended))
+    }
+
+    fn results(&self) -> Vec<Value> {
+        let ended = self.run("results", &[]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let lines = ended.stdout.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// How often each person was sent each text.
+    fn received(&self) -> BTreeMap<(String, String), usize> {
+        let mut received = BTreeMap::new();
+        for delivery in self.world.sandbox.delivered() {
+            let messages = delivery.messages.as_array().unwrap();
+            let people: Vec<&str> = match &delivery.to {
+                Value::Array(people) => people.iter().filter_map(Value::as_str).collect(),
+                one => one.as_str().into_iter().collect(),
+            };
+            for person in people {
+                for message in messages {
+                    let text = message["text"].as_str().unwrap_or_default().to_owned();
+                    *received.entry((person.to_owned(), text)).or_default() += 1;
+                }
+            }
+        }
+        received
+    }
+
+    fn assert_everybody_once(&self, people: usize) {
+        let received = self.received();
+        let twice: Vec<_> = received.iter().filter(|(_, count)| **count > 1).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+        let reached: BTreeSet<&String> = received.keys().map(|(person, _)| person).collect();
+        assert_eq!(reached.len(), people);
+    }
+
+    fn ledger(&self) -> Connection {
+        Connection::open(self.path("spring.ledger")).unwrap()
+    }
+}
+
+/// The last document that a run wrote.
+fn last(ended: &Ended) -> Value {
+    let line = ended.stdout.lines().last().unwrap_or_default();
+    let document: Value = serde_json::from_str(line)
+        .unwrap_or_else(|error| panic!("{error}: {} {}", ended.stdout, ended.stderr));
+    document.get("ended").cloned().unwrap_or(document)
+}
+
+fn greeting() -> Value {
+    json!([{"type": "text", "text": "Hello {{ UserAttribute['name'] }}!"}])
+}
+
+#[test]
+fn equal_renderings_go_together_and_others_alone_to_each_person_once() {
+    let place = Place::new(1203, &json!([{"type": "text", "text": "Hello!"}]));
+    let plan = place.plan();
+    assert_eq!(plan["people"], 1203);
+    assert_eq!(
+        plan["accounts"][0]["requests"],
+        json!({"one": 0, "many": 3})
+    );
+    let (code, ended) = place.start(&plan);
+    assert_eq!((code, &ended["state"]), (0, &json!("finished")));
+    assert_eq!(ended["people"], json!({"accepted": 1203}));
+    place.assert_everybody_once(1203);
+    assert_eq!(place.world.count(MULTICAST), 3);
+
+    let place = Place::new(40, &greeting());
+    let (code, _) = place.start(&place.plan());
+    assert_eq!(code, 0);
+    place.assert_everybody_once(40);
+    assert_eq!(place.world.count(PUSH), 40);
+    assert!(
+        place
+            .received()
+            .contains_key(&(id(7), "Hello name 7!".to_owned()))
+    );
+}
+
+#[test]
+fn nobody_is_left_out_silently() {
+    let place = Place::new(0, &greeting());
+    let (one, two) = (id(1), id(2));
+    place.write(
+        "people.csv",
+        &format!("line_id,name\n{one},Ann\n{two},\n{one},Again\n,Nobody\nU12,Short\n{},Gone\n{},Ce,cil\n", id(3), id(4)),
+    );
+    place.write("gone.txt", &format!("{}\n", id(3)));
+    place.document(&json!({"messages": greeting(), "suppress": {"files": ["gone.txt"]}}));
+    let plan = place.plan();
+    assert_eq!(plan["people"], 1);
+    let expected = json!({
+        "duplicate": 1,
+        "invalid_line_id": 1,
+        "malformed_row: more cells than columns": 1,
+        "no_line_id": 1,
+        "personalization_failed: name": 1,
+        "suppressed": 1,
+    });
+    assert_eq!(plan["left_out"], expected);
+    place.start(&plan);
+    let reasons: BTreeMap<u64, Value> = place
+        .results()
+        .into_iter()
+        .map(|row| (row["line"].as_u64().unwrap(), row["reason"].clone()))
+        .collect();
+    assert_eq!(reasons[&3], "personalization_failed: name");
+    assert_eq!(reasons[&4], "duplicate");
+    assert_eq!(reasons[&2], Value::Null);
+    assert_eq!(reasons.len(), 7);
+}
+
+#[test]
+fn what_was_not_confirmed_or_has_changed_is_not_sent() {
+    let place = Place::new(3, &greeting());
+    let plan = place.plan();
+    for wrong in ["", "0123456789ab", &plan["digest"].as_str().unwrap()[..8]] {
+        let ended = place.run("start", &["--confirm", wrong]);
+        assert_eq!(ended.code, 2, "{wrong}");
+    }
+    place.document(&json!({"messages": json!(["other"]), "silent": true}));
+    let ended = place.run("start", &["--confirm", plan["digest"].as_str().unwrap()]);
+    assert_eq!(ended.code, 2);
+    for changed in ["/messages: has changed", "/silent: was added"] {
+        assert!(ended.stderr.contains(changed), "{}", ended.stderr);
+    }
+    place.document(&json!({"messages": greeting()}));
+    place.write("people.csv", &format!("line_id,name\n{},Other\n", id(9)));
+    let digest = plan["digest"].as_str().unwrap();
+    let ended = place.run("start", &["--confirm", digest]);
+    assert!(
+        ended.stderr.contains("people.csv has changed"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(place.world.sandbox.delivered().len(), 0);
+    let ended = place.run("start", &["--confirm", digest, "--as-planned"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    place.assert_everybody_once(3);
+}
+
+#[test]
+fn failures_of_every_kind_lose_nobody_and_double_nobody() {
+    let place = Place::new(200, &greeting());
+    for fault in [
+        json!({"kind": "status", "code": 500, "when": "after"}),
+        json!({"kind": "status", "code": 500}),
+        json!({"kind": "drop", "at": "after_processing"}),
+        json!({"kind": "drop", "at": "before_read"}),
+        json!({"kind": "drop", "at": "mid_body"}),
+        json!({"kind": "rate_limit"}),
+        json!({"kind": "garbage"}),
+    ] {
+        let mut fault = fault;
+        fault["path"] = json!(PUSH);
+        fault["times"] = json!(5);
+        place.world.fault(fault);
+    }
+    let (code, ended) = place.start(&place.plan());
+    assert_eq!((code, &ended["people"]), (0, &json!({"accepted": 200})));
+    place.assert_everybody_once(200);
+}
+
+#[test]
+fn a_campaign_that_is_killed_goes_on_and_sends_to_each_person_once() {
+    let place = Place::new(1200, &greeting());
+    // A half gets the same, a half something of their own.
+    place.document(&json!({
+        "messages": ["{% if UserAttribute['name'][-1] in '02468' %}Hello!{% else %}Hello {{ UserAttribute['name'] }}!{% endif %}"],
+        "sending": {"concurrency": 4},
+    }));
+    let plan = place.plan();
+    let mut arguments = place.arguments("start", &["--confirm", plan["digest"].as_str().unwrap()]);
+    for kill in 0..6 {
+        place
+            .world
+            .fault(json!({"path": PUSH, "kind": "drop", "at": "after_processing", "times": 3}));
+        place.world.fault(
+            json!({"path": MULTICAST, "kind": "status", "code": 500, "when": "after", "times": 1}),
+        );
+        let mut child = start(&arguments, &[]);
+        let enough = (kill + 1) * 60;
+        let sent = || place.world.sandbox.delivered().len();
+        wait_until(|| sent() >= enough || child.try_wait().unwrap().is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        arguments = place.arguments("resume", &[]);
+    }
+    let (code, ended) = place.resume(&[]);
+    assert_eq!((code, &ended["state"]), (0, &json!("finished")), "{ended}");
+    assert_eq!(ended["people"], json!({"accepted": 1200}));
+    place.assert_everybody_once(1200);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits for a real process")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
+}
+
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if is_so() {
+            return;
+        }
+        pause();
+    }
+    panic!("it did not come about");
+}
+
+/// A campaign under way, held up by a sandbox that answers late.
+fn slow(place: &Place) -> Child {
+    place
+        .world
+        .fault(json!({"path": PUSH, "kind": "delay", "ms": 200, "times": 100_000}));
+    let plan = place.plan();
+    let arguments = place.arguments("start", &["--confirm", plan["digest"].as_str().unwrap()]);
+    let child = start(&arguments, &[]);
+    wait_until(|| !place.world.sandbox.delivered().is_empty());
+    child
+}
+
+#[test]
+fn a_second_process_is_told_who_sends_and_may_ask_for_a_pause() {
+    let place = Place::new(2000, &greeting());
+    let mut child = slow(&place);
+    let ended = place.run("resume", &[]);
+    assert_eq!(ended.code, 2);
+    let holder = format!("process {}", child.id());
+    assert!(ended.stderr.contains(&holder), "{}", ended.stderr);
+    let status = last(&place.run("status", &[]));
+    assert_eq!(status["state"], "running");
+    assert!(status["holder"].as_str().unwrap().contains(&holder));
+    let replanned = place.run("plan", &[]);
+    assert_eq!(replanned.code, 2, "{}", replanned.stdout);
+
+    assert_eq!(place.run("pause", &[]).code, 0);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let status = last(&place.run("status", &[]));
+    assert_eq!(status["state"], "paused");
+    assert!(status["people"].get("sending").is_none(), "{status}");
+    let sent = place.world.sandbox.delivered().len();
+
+    assert_eq!(place.run("cancel", &[]).code, 0);
+    let (_, ended) = place.resume(&[]);
+    assert_eq!(ended["error"]["message"], "the campaign was cancelled");
+    assert_eq!(place.world.sandbox.delivered().len(), sent);
+    let status = last(&place.run("status", &[]));
+    assert_eq!(status["people"]["accepted"], sent);
+    assert_eq!(status["people"]["cancelled"], 2000 - sent);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_campaign_that_is_asked_to_end_finishes_what_is_out() {
+    let place = Place::new(2000, &greeting());
+    let child = slow(&place);
+    let told = std::process::Command::new("kill")
+        .arg(child.id().to_string())
+        .status();
+    assert!(told.unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    let status = last(&place.run("status", &[]));
+    assert_eq!(status["state"], "paused");
+    assert_eq!(
+        status["people"]["accepted"],
+        place.world.sandbox.delivered().len()
+    );
+    assert!(status["people"].get("unknown").is_none(), "{status}");
+}
+
+#[test]
+fn what_is_too_old_to_be_found_out_is_sent_again_only_where_its_number_is_named() {
+    let place = Place::new(3, &json!(["Hello!"]));
+    place.document(&json!({"messages": ["Hello!"], "sending": {"max_failures": 1}}));
+    place
+        .world
+        .fault(json!({"path": MULTICAST, "kind": "drop", "at": "after_processing"}));
+    let (code, ended) = place.start(&place.plan());
+    assert_eq!((code, &ended["state"]), (1, &json!("paused")));
+    assert_eq!(ended["people"], json!({"unknown": 3}));
+    let hour = 3_600_000;
+    let age = |hours: i64| {
+        let back = "UPDATE part SET first_attempt = first_attempt - ?";
+        assert_eq!(place.ledger().execute(back, [hours * hour]).unwrap(), 1);
+    };
+    age(23);
+    let (code, ended) = place.resume(&[]);
+    assert_eq!(
+        (code, &ended["state"]),
+        (1, &json!("finished_with_unknown"))
+    );
+    assert_eq!(ended["people"], json!({"expired_unknown": 3}));
+    assert_eq!(place.resume(&[]).1["people"], json!({"expired_unknown": 3}));
+    let (code, refused) = place.resume(&["--resend-unknown", "2"]);
+    assert_eq!(code, 2);
+    assert!(
+        refused["error"]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("--resend-unknown 3")
+    );
+    assert_eq!(place.world.count(MULTICAST), 1);
+    let (code, ended) = place.resume(&["--resend-unknown", "3"]);
+    assert_eq!((code, &ended["people"]), (0, &json!({"accepted": 3})));
+    assert_eq!(place.world.sandbox.delivered().len(), 2);
+}
+
+#[test]
+fn what_is_young_enough_is_repeated_with_the_same_key() {
+    let place = Place::new(3, &json!(["Hello!"]));
+    place.document(&json!({"messages": ["Hello!"], "sending": {"max_failures": 1}}));
+    place
+        .world
+        .fault(json!({"path": MULTICAST, "kind": "drop", "at": "after_processing"}));
+    place.start(&place.plan());
+    let back = "UPDATE part SET first_attempt = first_attempt - 22 * 3600000";
+    place.ledger().execute(back, []).unwrap();
+    let (code, ended) = place.resume(&[]);
+    assert_eq!((code, &ended["people"]), (0, &json!({"accepted": 3})));
+    assert_eq!(place.world.count(MULTICAST), 2);
+    place.assert_everybody_once(3);
+}
+
+#[test]
+fn it_pauses_by_itself_where_somebody_must_mend_something() {
+    for (fault, reason) in [
+        (
+            json!({"kind": "status", "code": 403, "body": {"message": "Not available"}}),
+            "LINE refused",
+        ),
+        (json!({"kind": "monthly_limit"}), "monthly"),
+    ] {
+        let place = Place::new(30, &greeting());
+        let mut fault = fault;
+        fault["path"] = json!(PUSH);
+        fault["times"] = json!(1000);
+        place.world.fault(fault);
+        let (code, ended) = place.start(&place.plan());
+        assert_eq!(
+            (code, &ended["state"]),
+            (1, &json!("paused")),
+            "{reason}: {ended}"
+        );
+        assert!(ended["reason"].is_string(), "{ended}");
+        assert_eq!(ended["people"].get("accepted"), None);
+        assert_eq!(ended["people"].get("rejected"), None);
+    }
+}
+
+#[test]
+fn a_test_send_is_marked_and_stands_in_no_ledger() {
+    let place = Place::new(5, &greeting());
+    let ended = place.run("test", &["--line", "4", "--to", &id(900)]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let received: Vec<(String, String)> = place.received().into_keys().collect();
+    assert_eq!(received[0], (id(900), "Hello name 2!".to_owned()));
+    assert!(
+        received[1].1.starts_with("[TEST] spring: line 4"),
+        "{received:?}"
+    );
+    assert!(!place.path("spring.ledger").exists());
+    for (line, to) in [("99", id(1)), ("2", "nobody".to_owned())] {
+        let ended = place.run("test", &["--line", line, "--to", &to]);
+        assert_eq!(ended.code, 2, "{line}");
+    }
+}
+
+#[test]
+fn a_person_gets_no_more_than_the_cap_of_several_campaigns() {
+    let place = Place::new(3, &greeting());
+    let campaign = |name: &str| {
+        let cap = json!({"history": "sent.db", "most": 2, "days": 7});
+        place.document(&json!({"messages": greeting(), "name": name, "occurrence": name, "frequency_cap": cap}));
+        place.plan()
+    };
+    for name in ["one", "two"] {
+        let (code, ended) = place.start(&campaign(name));
+        assert_eq!(
+            (code, &ended["people"]["accepted"]),
+            (0, &json!(3)),
+            "{name}: {ended}"
+        );
+    }
+    let planned = place.run("plan", &[]);
+    assert_eq!(
+        planned.code, 2,
+        "what has ended is not planned again: {}",
+        planned.stdout
+    );
+    place.document(&json!({
+        "messages": greeting(), "name": "three", "occurrence": "three",
+        "frequency_cap": {"history": "sent.db", "most": 2, "days": 7},
+    }));
+    let planned = place.run("plan", &[]);
+    assert_eq!(planned.code, 3);
+    assert!(
+        planned.stderr.contains("frequency_cap: 3"),
+        "{}",
+        planned.stderr
+    );
+}
+
+#[test]
+fn mistakes_in_the_document_are_told_together_and_with_their_lines() {
+    let place = Place::new(1, &greeting());
+    place.write(
+        "spring.yaml",
+        "schema: campaign/1\nname: spring\nrecipents: {csv: people.csv}\nunit: \"a-b\"\nmessages: [x]\n",
+    );
+    let ended = place.run("plan", &[]);
+    assert_eq!(ended.code, 2);
+    for told in ["spring.yaml:3", "recipients", "spring.yaml:4"] {
+        assert!(ended.stderr.contains(told), "{told}: {}", ended.stderr);
+    }
+    place.write(
+        "spring.yaml",
+        "schema: campaign/1\nname: spring\nrecipients: {csv: people.csv}\nmessages:\n  - type: text\n    text: \"{{ name }}\"\n",
+    );
+    let ended = place.run("plan", &[]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("/messages/0/text: asks for `name`"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_template_that_does_not_end_skips_and_a_list_that_cannot_be_read_is_told() {
+    let place = Place::new(
+        3,
+        &json!(["{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"]),
+    );
+    let ended = place.run("plan", &[]);
+    assert_eq!(ended.code, 3);
+    assert!(
+        ended.stderr.contains("takes more than 50000 steps: 3"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!place.path("spring.ledger").exists());
+    place.document(&json!({"messages": greeting()}));
+    for (list, told) in [
+        ("line_id;name\nU1;a\n", "recipients.delimiter"),
+        ("line_id,line_id\n", "two columns"),
+        ("", "has no header line"),
+    ] {
+        place.write("people.csv", list);
+        let ended = place.run("plan", &[]);
+        assert_eq!(ended.code, 2, "{told}");
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    }
+    fs::remove_file(place.path("people.csv")).unwrap();
+    assert!(
+        place
+            .run("plan", &[])
+            .stderr
+            .contains("people.csv cannot be read")
+    );
+    let left: Vec<_> = fs::read_dir(place.folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name())
+        .collect();
+    assert_eq!(left.len(), 2, "nothing half done is left: {left:?}");
+}
+
+/// A LINE that refuses whatever is for one person.
+struct Refusing {
+    person: String,
+    sandbox: Arc<Sandbox>,
+}
+
+impl Transport for Refusing {
+    fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        if String::from_utf8_lossy(&request.body).contains(&self.person) {
+            let body = json!({"message": "The property, 'to', in the request body is invalid"});
+            return Ok(Reply {
+                status: 400,
+                body: body.to_string().into_bytes(),
+                ..Reply::default()
+            });
+        }
+        self.sandbox.send(request)
+    }
+}
+
+#[test]
+fn a_person_whom_line_refuses_is_found_by_halving() {
+    let place = Place::new(100, &json!(["Hello!"]));
+    let refusing = Refusing {
+        person: id(42),
+        sandbox: Arc::clone(&place.world.sandbox),
+    };
+    let asset = place.world.sandbox.asset("http://sandbox.invalid");
+    let connector = Connector::builder()
+        .transport(Arc::new(refusing))
+        .operator(Operator {
+            file: asset.as_object().unwrap().clone(),
+            environment: serde_json::Map::new(),
+        })
+        .build();
+    let text = fs::read_to_string(place.path("spring.yaml")).unwrap();
+    let campaign = Campaign::read("spring.yaml", &text).unwrap();
+    let own = BTreeMap::new();
+    let ledger = place.path("spring.ledger");
+    let campaigner = Campaigner::new(&campaign, place.folder.path(), &ledger, &connector, &own);
+    let options = PlanOptions {
+        offline: false,
+        samples: 1,
+        probes: 0,
+        media_check: false,
+    };
+    let plan = campaigner.plan(&options).unwrap();
+    let options = RunOptions {
+        confirm: plan["digest"].as_str().map(str::to_owned),
+        ..RunOptions::default()
+    };
+    let ended = campaigner.start(&options, &AtomicBool::new(false), &mut |_| {});
+    assert_eq!(
+        ended.unwrap()["people"],
+        json!({"accepted": 99, "rejected": 1})
+    );
+    place.assert_everybody_once(99);
+    let results = place.results();
+    let rejected: Vec<&Value> = results
+        .iter()
+        .filter(|row| row["state"] == "rejected")
+        .collect();
+    assert_eq!(
+        (rejected.len(), &rejected[0]["line_id"]),
+        (1, &json!(id(42)))
+    );
+    assert_eq!(results.len(), 100);
+}
