@@ -444,7 +444,7 @@ fn what_a_reader_can_copy_runs_and_prints_what_is_shown() {
                 ("sh", None) => session.commands(block, &place),
                 ("console", None) => session.console(block, &place),
                 ("json" | "yaml" | "csv", Some(name)) => {
-                    session.file(block, name, &blocks[index + 1..], &place)
+                    session.file(block, name, &blocks[index + 1..], &place);
                 }
                 ("json" | "text" | "mermaid" | "rust" | "yaml", None) => {}
                 _ => panic!("{place}: the comment of this module lists the kinds of blocks"),
