@@ -8,17 +8,19 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use line_connector_campaign::{Campaign, Campaigner, PlanOptions, RunOptions};
-use line_connector_client::{Connector, Failure, Reply, Request, Transport};
+use line_connector_client::{
+    Clock as _, Connector, Failure, Reply, Request, SystemClock, Transport,
+};
 use line_connector_core::asset::Operator;
 use line_connector_sandbox::{Sandbox, Settings};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{Ended, World, run, start};
+use crate::world::{Ended, World, call, connector, run, start};
 
 const PUSH: &str = "/v2/bot/message/push";
 const MULTICAST: &str = "/v2/bot/message/multicast";
@@ -648,4 +650,290 @@ fn a_person_whom_line_refuses_is_found_by_halving() {
         (1, &json!(id(42)))
     );
     assert_eq!(results.len(), 100);
+}
+
+/// A place with two accounts, each a sandbox of its own, and the second sandbox.
+fn two_accounts(people: &str, members: &Value) -> (Place, World) {
+    let place = Place::new(0, &json!(["Hello!"]));
+    let other = World::with(Settings {
+        quota: None,
+        ..Settings::default()
+    });
+    let mut asset = other.bearer();
+    asset["rate_limits"] = json!({"*": "off"});
+    place.write("other.json", &asset.to_string());
+    place.write("people.csv", people);
+    let mut document = json!({
+        "messages": ["Hello!"],
+        "recipients": {"csv": "people.csv", "accounts": "follows"},
+        "accounts": {
+            "one": {"asset": {"file": "asset.json"}, "provider": "acme", "weight": 3},
+            "two": {"asset": {"file": "other.json"}, "provider": "acme", "weight": 1},
+        },
+    });
+    for (name, value) in members.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    place.document(&document);
+    (place, other)
+}
+
+#[test]
+fn a_person_is_sent_to_by_an_account_that_they_follow() {
+    let mut people = "line_id,follows\n".to_owned();
+    for number in 0..400 {
+        let follows = ["one", "two", "one two", "three"][number % 4];
+        let _ = writeln!(people, "{},{follows}", id(number));
+    }
+    let (place, other) = two_accounts(&people, &json!({}));
+    let plan = place.plan();
+    assert_eq!(plan["left_out"], json!({"follows_no_account": 100}));
+    let (code, ended) = place.start(&plan);
+    assert_eq!((code, &ended["people"]), (0, &json!({"accepted": 300})));
+    let mut by_account: BTreeMap<String, usize> = BTreeMap::new();
+    for row in place
+        .results()
+        .iter()
+        .filter(|row| row["state"] == "accepted")
+    {
+        *by_account
+            .entry(row["account"].as_str().unwrap().to_owned())
+            .or_default() += 1;
+        let number = row["line"].as_u64().unwrap() - 2;
+        let only = ["one", "two"].get(usize::try_from(number % 4).unwrap());
+        assert!(only.is_none_or(|only| row["account"] == *only), "{row}");
+    }
+    assert!(
+        by_account["one"] > 150 && by_account["two"] > 110,
+        "{by_account:?}"
+    );
+    let reached = |world: &World| {
+        world
+            .sandbox
+            .delivered()
+            .iter()
+            .map(|sent| sent.people)
+            .sum::<u64>()
+    };
+    assert_eq!(reached(&place.world) + reached(&other), 300);
+}
+
+#[test]
+fn an_account_that_is_refused_keeps_its_people_and_the_other_goes_on() {
+    let mut people = "line_id,follows\n".to_owned();
+    for number in 0..200 {
+        let _ = writeln!(people, "{},one two", id(number));
+    }
+    let (place, other) = two_accounts(&people, &json!({}));
+    let plan = place.plan();
+    let of_two = plan["accounts"][1]["people"].clone();
+    other.fault(json!({"path": MULTICAST, "kind": "status", "code": 403, "times": 100}));
+    let (code, ended) = place.start(&plan);
+    assert_eq!((code, &ended["state"]), (1, &json!("paused")));
+    assert!(
+        ended["reason"].as_str().unwrap().starts_with("two: "),
+        "{ended}"
+    );
+    assert_eq!(ended["people"]["held"], of_two);
+    assert_eq!(other.sandbox.delivered().len(), 0);
+
+    // At the next planning it gets nobody.
+    place.write(
+        "other.json",
+        &json!({"url": other.url(), "token": "wrong"}).to_string(),
+    );
+    let members = json!({"occurrence": "next"});
+    let mut document: Value =
+        serde_json::from_str(&fs::read_to_string(place.path("spring.yaml")).unwrap()).unwrap();
+    document["occurrence"] = members["occurrence"].clone();
+    place.document(&document);
+    let plan = place.plan();
+    assert_eq!(plan["accounts"][1]["people"], 0);
+    assert!(plan["accounts"][1]["fault"].is_string());
+    assert_eq!(plan["people"], 200);
+}
+
+#[test]
+fn an_account_waits_for_its_window_and_a_campaign_for_its_time() {
+    let hour = |hours: u64| {
+        let now = SystemClock
+            .now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+            / 3600;
+        format!("{:02}:00", (now + hours) % 24)
+    };
+    let window = json!({"from": hour(2), "to": hour(3), "zone": "UTC"});
+    let members = json!({"accounts": {"one": {"asset": {"file": "asset.json"}, "window": window}}});
+    let place = Place::new(20, &json!(["Hello!"]));
+    place.document(&json!({"messages": ["Hello!"], "accounts": members["accounts"]}));
+    let plan = place.plan();
+    let arguments = place.arguments("start", &["--confirm", plan["digest"].as_str().unwrap()]);
+    let mut child = start(&arguments, &[]);
+    wait_until(|| last(&place.run("status", &[]))["reason"].is_string());
+    let status = last(&place.run("status", &[]));
+    assert_eq!(status["state"], "running");
+    assert!(
+        status["reason"]
+            .as_str()
+            .unwrap()
+            .contains("window opens at"),
+        "{status}"
+    );
+    assert_eq!(place.run("pause", &[]).code, 0);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(place.world.sandbox.delivered().len(), 0);
+
+    let place = Place::new(20, &json!(["Hello!"]));
+    place.document(&json!({"messages": ["Hello!"], "at": "2999-01-01T00:00:00Z"}));
+    let plan = place.plan();
+    let arguments = place.arguments("start", &["--confirm", plan["digest"].as_str().unwrap()]);
+    let mut child = start(&arguments, &[]);
+    wait_until(|| last(&place.run("status", &[]))["state"] == "scheduled");
+    assert_eq!(place.run("cancel", &[]).code, 0);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let status = last(&place.run("status", &[]));
+    assert_eq!(
+        (&status["state"], &status["people"]),
+        (&json!("cancelled"), &json!({"cancelled": 20}))
+    );
+}
+
+#[cfg(feature = "listen")]
+#[test]
+fn whoever_left_is_not_sent_to_even_if_they_left_after_the_plan() {
+    let place = Place::new(4, &json!(["Hello!"]));
+    let queue = place.path("events.db");
+    line_connector_receiver::queue::Queue::open(&queue).unwrap();
+    let leave = |person: &str| {
+        let insert =
+            "INSERT INTO friendship (channel, user, time, is_over) VALUES ('Ubot', ?, 1, 1)";
+        Connection::open(&queue)
+            .unwrap()
+            .execute(insert, [person])
+            .unwrap();
+    };
+    leave(&id(0));
+    place.document(&json!({"messages": ["Hello!"], "suppress": {"queue": "events.db"}}));
+    // With one account whose ID LINE was not asked for, every unfollow counts.
+    let ended = place.run("plan", &["--offline"]);
+    let plan: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(plan["left_out"], json!({"unfollowed": 1}));
+    let bot = call(
+        &connector(),
+        json!({"action": "get_bot_info", "asset": place.world.bearer()}),
+    );
+    let bot = bot.json().unwrap()["userId"].as_str().unwrap().to_owned();
+    let update = "UPDATE friendship SET channel = ?";
+    Connection::open(&queue)
+        .unwrap()
+        .execute(update, [&bot])
+        .unwrap();
+    let insert = "INSERT INTO friendship (channel, user, time, is_over) VALUES (?, ?, 1, 1)";
+    Connection::open(&queue)
+        .unwrap()
+        .execute(insert, [&bot, &id(2)])
+        .unwrap();
+    let (code, ended) = place.start(&plan);
+    assert_eq!(code, 0, "{ended}");
+    assert_eq!(
+        (&ended["people"], &ended["left_out"]),
+        (&json!({"accepted": 2}), &json!({"unfollowed": 2}))
+    );
+    let reached: BTreeSet<String> = place
+        .received()
+        .into_keys()
+        .map(|(person, _)| person)
+        .collect();
+    assert_eq!(reached, BTreeSet::from([id(1), id(3)]));
+}
+
+#[test]
+fn everybody_who_follows_an_account_can_be_the_list() {
+    let world = World::with(Settings {
+        quota: None,
+        friends: 2500,
+        ..Settings::default()
+    });
+    let place = Place::in_world(world, 0, &json!(["Hello!"]));
+    place.document(&json!({"messages": ["Hello!"], "recipients": {"followers": true}}));
+    let plan = place.plan();
+    assert_eq!(plan["people"], 2500);
+    let (code, ended) = place.start(&plan);
+    assert_eq!((code, &ended["people"]), (0, &json!({"accepted": 2500})));
+    place.assert_everybody_once(2500);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_ledger_that_cannot_be_written_is_told_and_nobody_is_sent_to_twice() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new(1000, &greeting());
+    // A file may not grow beyond this, as on a full disk.
+    let limited = |command: &str, kilobytes: u32, more: &[&str]| {
+        let arguments = place.arguments(command, more).join(" ");
+        let program = env!("CARGO_BIN_EXE_line-connector");
+        let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec {program} {arguments}");
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, told) = limited("plan", 100, &[]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("spring.ledger cannot be written"), "{told}");
+    assert!(!place.path("spring.ledger").exists());
+
+    let plan = place.plan();
+    let digest = plan["digest"].as_str().unwrap();
+    let size = fs::metadata(place.path("spring.ledger")).unwrap().len() / 1024;
+    let room = u32::try_from(size).unwrap() / 2 + 200;
+    let (code, told) = limited("start", room, &["--confirm", digest]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("the ledger"), "{told}");
+    let (code, ended) = place.resume(&[]);
+    assert_eq!(
+        (code, &ended["people"]),
+        (0, &json!({"accepted": 1000})),
+        "{ended}"
+    );
+    place.assert_everybody_once(1000);
+
+    let place = Place::new(3, &greeting());
+    let plan = place.plan();
+    let read_only = fs::Permissions::from_mode(0o400);
+    fs::set_permissions(place.path("spring.ledger"), read_only).unwrap();
+    // Root may write whatever it likes.
+    if fs::OpenOptions::new()
+        .write(true)
+        .open(place.path("spring.ledger"))
+        .is_err()
+    {
+        let ended = place.run("start", &["--confirm", plan["digest"].as_str().unwrap()]);
+        assert_eq!(ended.code, 2);
+        assert!(ended.stderr.contains("spring.ledger"), "{}", ended.stderr);
+    }
+    assert_eq!(place.run("status", &[]).code, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_campaign_can_go_on_in_the_background() {
+    let place = Place::new(50, &greeting());
+    place
+        .world
+        .fault(json!({"path": PUSH, "kind": "delay", "ms": 50, "times": 1000}));
+    let plan = place.plan();
+    let ended = place.run(
+        "start",
+        &["--confirm", plan["digest"].as_str().unwrap(), "--detach"],
+    );
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    wait_until(|| last(&place.run("status", &[]))["state"] == "finished");
+    place.assert_everybody_once(50);
 }

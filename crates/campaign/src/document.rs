@@ -263,7 +263,13 @@ impl Campaign {
     ///
     /// Everything that is wrong, with its place.
     pub fn read(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
-        let value: Value = reader::yaml(file, text).map_err(|problem| vec![problem])?;
+        let is_json = text.trim_start().starts_with('{');
+        let value = if is_json {
+            reader::json(file, text)
+        } else {
+            reader::yaml(file, text)
+        };
+        let value: Value = value.map_err(|problem| vec![problem])?;
         let placed = |breaches| reader::placed(file, text, breaches);
         let schema = Schema::new(&Self::schema(), |_| None);
         let violations = schema.check(&value).violations;

@@ -79,30 +79,26 @@ impl Campaigner<'_> {
         let mut draft = Draft::begin(&self.ledger, &names).map_err(|error| ledger_error(&error))?;
         let mut tally = Tally::default();
         let list = self.gather(&rules, &mut draft, history.as_mut(), now, &mut tally)?;
-        let document = self.frozen(list.as_ref());
         let run = self.run_id();
-        let mut nobody = None;
-        let plan = draft.finish(
-            &run,
-            &document,
-            now.as_millisecond(),
-            options.samples,
-            |planned| {
-                self.look(planned, &tally, options, &mut warnings);
-                if planned.shares.iter().all(|share| share.people == 0) {
-                    nobody = Some(planned.left_out.clone());
-                }
-                self.told(&run, planned, &tally, &health, &warnings)
-            },
-        );
-        let plan = plan.map_err(|error| ledger_error(&error))?;
-        match nobody {
-            None => Ok(plan),
-            Some(left_out) => {
-                let _ = std::fs::remove_file(&self.ledger);
-                Err(nobody_is_sent(&left_out, tally.not_selected))
-            }
+        let planned = draft
+            .arrange(&run, options.samples)
+            .map_err(|error| ledger_error(&error))?;
+        if planned.shares.iter().all(|share| share.people == 0) {
+            return Err(nobody_is_sent(&planned.left_out, tally.not_selected));
         }
+        self.look(&planned, &tally, options, &mut warnings);
+        let plan = self.told(&run, &planned, &tally, &health, &warnings);
+        let document = self.frozen(list.as_ref());
+        draft
+            .keep(
+                &run,
+                &planned.digest,
+                &document,
+                &plan,
+                now.as_millisecond(),
+            )
+            .map_err(|error| ledger_error(&error))?;
+        Ok(plan)
     }
 
     /// The templates, compiled.

@@ -131,9 +131,11 @@ impl Campaigner<'_> {
                 "the campaign is {} already; nothing was sent",
                 run.state.name()
             );
-            return Err(
-                Error::new(Kind::Usage, message).with_hint("`campaign resume` goes on with it")
-            );
+            let hint = match run.state {
+                RunState::Running | RunState::Paused => "`campaign resume` goes on with it",
+                _ => "`campaign status` shows how it ended; another `occurrence` is another run",
+            };
+            return Err(Error::new(Kind::Usage, message).with_hint(hint));
         }
         let confirmed = options.confirm.as_deref().unwrap_or_default();
         if confirmed.len() < MIN_CONFIRMATION || !run.digest.starts_with(confirmed) {
@@ -220,7 +222,9 @@ impl Campaigner<'_> {
         let ledger = sender.ledger;
         let _ = ledger.hold(None);
         ended?;
-        summary(&ledger)
+        let summary = summary(&ledger);
+        ledger.close();
+        summary
     }
 }
 
@@ -513,6 +517,7 @@ impl<'a> Sending<'a> {
     ) -> Result<(), Error> {
         let mut asked = None;
         let mut looked = Instant::now();
+        let mut told = BTreeMap::new();
         let mut ends = Vec::new();
         loop {
             let wants = if asked.is_none() {
@@ -532,6 +537,10 @@ impl<'a> Sending<'a> {
                     self.campaigner.stop();
                 }
                 let waiting = self.waiting()?;
+                if waiting != told {
+                    told.clone_from(&waiting);
+                    self.moved(RunState::Running, reason_of(&waiting).as_deref())?;
+                }
                 tell(&self.meter.progress(RunState::Running, waiting));
             }
             if self.lanes.iter().all(|lane| lane.under_way == 0) {
@@ -728,6 +737,15 @@ impl<'a> Sending<'a> {
             reason: verdict.reason,
         })
     }
+}
+
+/// Why accounts wait, for other processes.
+fn reason_of(waiting: &BTreeMap<String, String>) -> Option<String> {
+    let reasons = waiting
+        .iter()
+        .map(|(account, reason)| format!("{account} waits: {reason}"));
+    let reasons: Vec<String> = reasons.collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn doubled(first: i64, times: u32, most: i64) -> i64 {

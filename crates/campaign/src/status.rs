@@ -127,11 +127,13 @@ pub fn ask(path: &Path, wanted: Wanted) -> Result<Value, Error> {
             }
         }
         ledger.ask(None).map_err(broken)?;
+        ledger.close();
     }
     status(path)
 }
 
-/// Writes what became of each person. `states` keeps to those; all without any.
+/// Writes what became of each person. `states` keeps to those; all without any. A reader that has gone
+/// away wants nothing more.
 ///
 /// # Errors
 ///
@@ -143,44 +145,15 @@ pub fn results(
     to: &mut dyn Write,
 ) -> Result<(), Error> {
     let ledger = open(path, Access::Read)?;
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let mut write = |values: [Value; COLUMNS.len()]| -> io::Result<()> {
-        match form {
-            Form::Ndjson => {
-                let named = COLUMNS
-                    .iter()
-                    .zip(values)
-                    .filter(|(_, value)| !value.is_null());
-                let object: Map<String, Value> = named
-                    .map(|(name, value)| ((*name).to_owned(), value))
-                    .collect();
-                writeln!(to, "{}", Value::Object(object))
-            }
-            Form::Csv => {
-                table.write_record(values.iter().map(cell))?;
-                table.flush()?;
-                let bytes = std::mem::replace(&mut table, csv::Writer::from_writer(Vec::new()));
-                to.write_all(
-                    &bytes
-                        .into_inner()
-                        .map_err(|error| io::Error::other(error.to_string()))?,
-                )
-            }
-        }
-    };
-    if form == Form::Csv {
-        write(COLUMNS.map(Value::from)).map_err(|error| Trouble::from(error).error())?;
-    }
+    let mut sheet = Sheet::new(form, to).map_err(|error| Trouble::from(error).error())?;
     let each = |person: &Person, part: Option<&PartRow>| -> Result<(), Trouble> {
         let state = part.map_or("skipped", |part| part.state.as_str());
         if !states.is_empty() && !states.iter().any(|wanted| wanted == state) {
             return Ok(());
         }
-        let reason = person
-            .left_out
-            .as_deref()
-            .or(part.and_then(|part| part.reason.as_deref()));
-        write([
+        let reason = person.left_out.as_deref();
+        let reason = reason.or(part.and_then(|part| part.reason.as_deref()));
+        sheet.row([
             json!(person.line),
             json!(person.id),
             json!(part.map(|part| &part.account)),
@@ -195,7 +168,51 @@ pub fn results(
         ])?;
         Ok(())
     };
-    ledger.people(each).map_err(Trouble::error)
+    let written = ledger
+        .people(each)
+        .and_then(|()| sheet.finish().map_err(Trouble::from));
+    match written {
+        Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Trouble::error),
+    }
+}
+
+/// Rows on their way out.
+enum Sheet<'a> {
+    Csv(Box<csv::Writer<&'a mut dyn Write>>),
+    Ndjson(&'a mut dyn Write),
+}
+
+impl<'a> Sheet<'a> {
+    fn new(form: Form, to: &'a mut dyn Write) -> io::Result<Self> {
+        Ok(match form {
+            Form::Ndjson => Self::Ndjson(to),
+            Form::Csv => {
+                let mut table = csv::Writer::from_writer(to);
+                table.write_record(COLUMNS)?;
+                Self::Csv(Box::new(table))
+            }
+        })
+    }
+
+    fn row(&mut self, values: [Value; COLUMNS.len()]) -> io::Result<()> {
+        match self {
+            Self::Csv(table) => Ok(table.write_record(values.iter().map(cell))?),
+            Self::Ndjson(to) => {
+                let named = COLUMNS.iter().zip(values);
+                let named = named.filter(|(_, value)| !value.is_null());
+                let object = named.map(|(name, value)| ((*name).to_owned(), value));
+                writeln!(to, "{}", Value::Object(object.collect()))
+            }
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Csv(mut table) => table.flush(),
+            Self::Ndjson(to) => to.flush(),
+        }
+    }
 }
 
 fn cell(value: &Value) -> String {

@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use line_connector_client::{Clock as _, SystemClock};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -414,6 +415,13 @@ impl Ledger {
         written.map(drop).map_err(|failure| self.error(&failure))
     }
 
+    /// Makes the ledger one file again, which can be read wherever it is copied to.
+    pub(crate) fn close(self) {
+        let _ = self
+            .connection
+            .pragma_update(None, "journal_mode", "DELETE");
+    }
+
     /// Whether somebody sends at this moment.
     pub(crate) fn is_held(path: &Path) -> bool {
         let file = OpenOptions::new().read(true).open(lock_path(path));
@@ -436,6 +444,11 @@ fn lock_path(ledger: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// How often a lock is tried, and how long it is waited between: whoever looks whether a campaign is
+/// being sent has it for a moment.
+const TRIES: u32 = 8;
+const BETWEEN_TRIES: Duration = Duration::from_millis(25);
+
 fn lock(path: &Path) -> Result<File, LedgerError> {
     let error = |reason: String| LedgerError {
         path: path.to_owned(),
@@ -447,23 +460,25 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
     let file = options
         .open(lock_path(path))
         .map_err(|failure| error(format!("cannot be locked: {failure}")))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::Error(failure)) => Err(error(format!("cannot be locked: {failure}"))),
-        Err(TryLockError::WouldBlock) => {
-            let holder = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-                .and_then(|connection| {
-                    connection
-                        .query_row("SELECT holder FROM run", [], |row| {
-                            row.get::<_, Option<String>>(0)
-                        })
-                        .optional()
-                });
-            let holder = holder.ok().flatten().flatten();
-            let holder = holder.unwrap_or_else(|| "another process".to_owned());
-            Err(error(format!("is in use: {holder} sends this campaign")))
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => SystemClock.sleep(BETWEEN_TRIES),
+            Err(TryLockError::Error(failure)) => {
+                return Err(error(format!("cannot be locked: {failure}")));
+            }
         }
     }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let holder = Connection::open_with_flags(path, flags).and_then(|connection| {
+        let holder = "SELECT holder FROM run";
+        connection
+            .query_row(holder, [], |row| row.get::<_, Option<String>>(0))
+            .optional()
+    });
+    let holder = holder.ok().flatten().flatten();
+    let holder = holder.unwrap_or_else(|| "another process".to_owned());
+    Err(error(format!("is in use: {holder} sends this campaign")))
 }
 
 /// The ledger says who is a customer: its owner alone reads it.

@@ -97,6 +97,10 @@ pub(crate) struct Draft {
     new: PathBuf,
     staging: PathBuf,
     connection: Connection,
+    /// Keeps others from planning the same.
+    _lock: File,
+    /// The plan that this one replaces.
+    before: Option<Ledger>,
     accounts: Vec<String>,
     reasons: HashMap<String, i64>,
     bodies: HashMap<Fingerprint, i64>,
@@ -134,20 +138,24 @@ impl Draft {
             path: path.to_owned(),
             reason,
         };
+        // Nobody starts the plan that this one replaces.
+        let mut before = None;
         if fs::symlink_metadata(path).is_ok() {
-            let before = Ledger::open(path, super::Access::Read)?.run()?;
-            if before.state != RunState::Planned {
-                let state = before.state.name();
+            let ledger = Ledger::open(path, super::Access::Send)?;
+            let state = ledger.run()?.state;
+            if state != RunState::Planned {
+                let state = state.name();
                 return Err(error(format!(
                     "has a run that is {state}: go on with `campaign resume`, or plan another `occurrence`"
                 )));
             }
+            before = Some(ledger);
         }
         let (new, staging) = (beside(path, ".new"), beside(path, ".staging"));
+        let lock = super::lock(&new)?;
         for file in [&new, &staging] {
-            let _ = fs::remove_file(file);
             let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
+            options.write(true).create(true).truncate(true);
             private(&mut options);
             options
                 .open(file)
@@ -161,6 +169,8 @@ impl Draft {
             new,
             staging,
             connection,
+            _lock: lock,
+            before,
             accounts: accounts.to_vec(),
             reasons: HashMap::new(),
             bodies: HashMap::new(),
@@ -272,44 +282,44 @@ impl Draft {
         Ok(number)
     }
 
-    /// Puts everybody into the order of sending, and closes the ledger. `run` is the run's ID;
-    /// `describe` makes the plan as it is told from what was planned.
-    pub(crate) fn finish(
-        mut self,
-        run: &str,
-        document: &Value,
-        at_ms: i64,
-        samples: usize,
-        describe: impl FnOnce(&Planned) -> Value,
-    ) -> Result<Value, LedgerError> {
-        let planned = self
-            .mark_duplicates()
+    /// Puts everybody into the order of sending, and makes the parts. `run` is the run's ID.
+    pub(crate) fn arrange(&mut self, run: &str, samples: usize) -> Result<Planned, LedgerError> {
+        self.mark_duplicates()
             .and_then(|()| self.merge_bodies())
             .and_then(|()| self.distribute(run, samples))
-            .map_err(|failure| self.error(&failure))?;
-        let plan = describe(&planned);
+            .map_err(|failure| self.error(&failure))
+    }
+
+    /// Makes what was arranged the ledger. `document` is what was planned from, `plan` what is told of
+    /// it.
+    pub(crate) fn keep(
+        mut self,
+        run: &str,
+        digest: &str,
+        document: &Value,
+        plan: &Value,
+        at_ms: i64,
+    ) -> Result<(), LedgerError> {
         let insert = "INSERT INTO run (id, digest, document, plan, state, planned_at) VALUES (?, ?, ?, ?, ?, ?)";
         let state = RunState::Planned.name();
-        let values = params![
-            run,
-            planned.digest,
-            document.to_string(),
-            plan.to_string(),
-            state,
-            at_ms
-        ];
+        let (document, plan) = (document.to_string(), plan.to_string());
         self.connection
-            .execute(insert, values)
+            .execute(insert, params![run, digest, document, plan, state, at_ms])
             .and_then(|_| self.connection.execute_batch(INDEXES))
             .and_then(|()| self.connection.execute_batch("COMMIT; DETACH staging"))
             .map_err(|failure| self.error(&failure))?;
-        self.publish()?;
-        Ok(plan)
+        self.publish()
     }
 
-    fn publish(&self) -> Result<(), LedgerError> {
+    fn publish(&mut self) -> Result<(), LedgerError> {
+        let before = self.before.take();
         let publish = || {
             File::open(&self.new)?.sync_all()?;
+            // What is left of a journal belongs to the ledger that is replaced.
+            drop(before);
+            for ending in ["-wal", "-shm"] {
+                let _ = fs::remove_file(beside(&self.path, ending));
+            }
             fs::rename(&self.new, &self.path)?;
             let folder = self
                 .path

@@ -35,6 +35,8 @@ impl Ledger {
     ) -> Result<(), E> {
         let mut take = take;
         let failed = |failure: rusqlite::Error| E::from(self.error(&failure));
+        // What is sent meanwhile does not change what is read.
+        let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
         let mut parts = self
             .connection
             .prepare(
