@@ -72,7 +72,7 @@ fn one_line(detail: &Value) -> String {
 }
 
 /// A text of somebody else's without line ends: it must not look like a line of ours.
-fn in_one_line(text: &str) -> String {
+pub(crate) fn in_one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::{AssetFile, McpArguments, Permissions};
 use crate::host;
-use crate::terminal::print;
+use crate::terminal::{in_one_line, print, say};
 
 /// Serves until the client closes standard input.
 ///
@@ -39,6 +39,7 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
         exclude_tools: list(&arguments.exclude_tools, "LINE_MCP_EXCLUDE_TOOLS"),
         read_only: flag(arguments.read_only, "LINE_MCP_READ_ONLY")?,
         yes: flag(arguments.yes, "LINE_MCP_YES")?,
+        say: Some(|line| say(&in_one_line(line))),
     };
     let server = Server::new(accounts, &settings)?;
     if let Some(address) = arguments.http {

@@ -44,6 +44,8 @@ mod network;
 mod follow;
 // The end of a call's time: no wait of any kind goes beyond it.
 mod deadlines;
+// Calls that whoever made them gives up.
+mod cancelled;
 // Bytes in and out: images, lists, content.
 mod files;
 // No secret is shown on any path.

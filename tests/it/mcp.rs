@@ -4,7 +4,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use line_connector_catalog::definition::Effect;
 use line_connector_client::Catalog;
@@ -762,6 +766,110 @@ fn a_waiting_client_is_told_and_a_cancelled_call_is_not_answered() {
     assert!(client.beside.iter().all(|message| message["id"] != id));
 }
 
+/// A LINE in trouble: it answers each request with 503, and the first only once the test lets it.
+struct Trouble {
+    asset: Value,
+    asked: Receiver<()>,
+    answer: Sender<()>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Trouble {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (tell, asked) = mpsc::channel();
+        let (answer, answers) = mpsc::channel::<()>();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut read = Vec::new();
+                while !read.ends_with(b"]}") {
+                    let mut bytes = [0; 4096];
+                    match stream.read(&mut bytes) {
+                        Ok(0) | Err(_) => break,
+                        Ok(length) => read.extend_from_slice(&bytes[..length]),
+                    }
+                }
+                seen.fetch_add(1, Ordering::SeqCst);
+                let _ = tell.send(());
+                let _ = answers.recv();
+                let refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 20\r\n\
+                    Connection: close\r\nContent-Length: 2\r\n\r\n{}";
+                let _ = stream.write_all(refusal.as_bytes());
+            }
+        });
+        Self {
+            asset: json!({"url": url, "token": "sandbox-token"}),
+            asked,
+            answer,
+            requests,
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_call_goes_no_further_and_the_operator_is_told_how_it_ended() {
+    for era in ERAS {
+        let line = Trouble::new();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.json");
+        fs::write(&file, line.asset.to_string()).unwrap();
+        let mut client = Client::new(era, false, &["--asset", file.to_str().unwrap()], &[]);
+        let arguments = json!({"to": USER, "messages": hello()});
+        let id = client.send(
+            "tools/call",
+            json!({"name": "push_message", "arguments": arguments}),
+        );
+        line.asked.recv().unwrap();
+        client.write(
+            &json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+            "params": {"requestId": id}}),
+        );
+        let _ = client.tools();
+        line.answer.send(()).unwrap();
+        assert!(client.beside.iter().all(|message| message["id"] != id));
+        let (code, told) = client.end();
+        assert_eq!(code, 0, "{told}");
+        assert!(
+            told.contains("the client cancelled send_push_message"),
+            "{era:?}: {told}"
+        );
+        assert_eq!(line.requests.load(Ordering::SeqCst), 1, "{era:?}");
+    }
+}
+
+#[test]
+fn a_call_whose_client_closes_the_connection_goes_no_further() {
+    let line = Trouble::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.json");
+    fs::write(&file, line.asset.to_string()).unwrap();
+    let mut server = Http::of(&["--asset", file.to_str().unwrap()], &[]);
+    let arguments = json!({"to": USER, "messages": hello()});
+    let call = modern(
+        "tools/call",
+        json!({"name": "push_message", "arguments": arguments}),
+    );
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "push_message"),
+    ];
+    let stream = server.send(&headers, &call);
+    line.asked.recv().unwrap();
+    drop(stream);
+    line.answer.send(()).unwrap();
+    let mut told = String::new();
+    let mut lines = BufReader::new(server.process.stderr.take().unwrap());
+    while !told.contains("the client cancelled send_push_message") {
+        assert_ne!(lines.read_line(&mut told).unwrap(), 0, "{told}");
+    }
+    assert_eq!(line.requests.load(Ordering::SeqCst), 1);
+}
+
 #[test]
 fn hostile_input_neither_ends_nor_stalls_it() {
     let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
@@ -844,15 +952,13 @@ struct Http {
 
 impl Http {
     fn new(environment: &[(&str, &str)]) -> Self {
-        let arguments = [
-            "mcp",
-            "--sandbox",
-            "--yes",
-            "--http",
-            "127.0.0.1:0",
-            "--http-host",
-            "agents.example",
-        ];
+        let arguments = ["--sandbox", "--yes", "--http-host", "agents.example"];
+        Self::of(&arguments, environment)
+    }
+
+    fn of(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let own = ["mcp", "--http", "127.0.0.1:0"];
+        let arguments: Vec<&str> = own.iter().chain(arguments).copied().collect();
         let mut process = start(&arguments, environment);
         let mut line = String::new();
         let mut output = BufReader::new(process.stdout.take().unwrap());
@@ -870,9 +976,9 @@ impl Http {
         }
     }
 
-    /// The answer to a request with these headers: its status and its text.
-    fn post(&self, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+    /// A request with these headers, on its way.
+    fn send(&self, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
         let host = headers.iter().find(|(name, _)| *name == "Host");
         let host = host.map_or(self.address.as_str(), |(_, host)| *host);
         let own = headers.iter().filter(|(name, _)| *name != "Host");
@@ -887,6 +993,12 @@ impl Http {
         );
         // A server that refuses a large body need not read it.
         let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
+        stream
+    }
+
+    /// The answer to a request with these headers: its status and its text.
+    fn post(&self, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let mut stream = self.send(headers, body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer).into_owned();

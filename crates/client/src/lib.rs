@@ -28,6 +28,7 @@ pub use line_connector_core::auth::{Hold, Store, TokenIssuer};
 pub use line_connector_core::catalog::Catalog;
 pub use line_connector_core::documents::{Invocation, Options, Output};
 pub use line_connector_core::error::{Error, ExitCode, Kind, Outcome};
+pub use line_connector_core::handle::Handle;
 pub use line_connector_core::host::{Clock, Files, Media, Random};
 pub use line_connector_http::{Failure, Reply, Request, Secret, Transport};
 

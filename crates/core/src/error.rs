@@ -83,6 +83,8 @@ pub enum Kind {
     RateBudget,
     /// The process is ending and takes no further call.
     ShuttingDown,
+    /// The caller gave the call up.
+    Cancelled,
     /// A webhook's signature is missing or is not LINE's for this channel.
     InvalidSignature,
     /// A defect of the connector itself.
@@ -288,7 +290,7 @@ pub enum ExitCode {
 
 impl Kind {
     /// Every kind, in the order of a call.
-    pub const ALL: [Kind; 37] = [
+    pub const ALL: [Kind; 38] = [
         Kind::Usage,
         Kind::InvalidDocument,
         Kind::UnknownAction,
@@ -324,6 +326,7 @@ impl Kind {
         Kind::WorkFailed,
         Kind::RateBudget,
         Kind::ShuttingDown,
+        Kind::Cancelled,
         Kind::InvalidSignature,
         Kind::Internal,
     ];
@@ -364,7 +367,8 @@ impl Kind {
             | Kind::Tls
             | Kind::ResponseTooLarge
             | Kind::RateBudget
-            | Kind::ShuttingDown => ExitCode::NoAnswer,
+            | Kind::ShuttingDown
+            | Kind::Cancelled => ExitCode::NoAnswer,
             Kind::InvalidSignature => ExitCode::Untrusted,
             Kind::Internal => ExitCode::Bug,
         }
@@ -385,6 +389,7 @@ impl Kind {
                 | Kind::Timeout
                 | Kind::RateBudget
                 | Kind::ShuttingDown
+                | Kind::Cancelled
         )
     }
 
@@ -453,6 +458,7 @@ impl Kind {
                 "nothing was sent: make the call again later, or allow it more `options.max_wait_ms`"
             }
             Kind::ShuttingDown => "nothing was sent: make the call again with the next process",
+            Kind::Cancelled => "make the call again if it is wanted after all",
             Kind::InvalidSignature => {
                 "check that `asset.client_secret` is this channel's secret, and that the body comes byte for byte as LINE sent it; if both are so, it did not come from LINE"
             }

@@ -31,6 +31,7 @@ pub mod response;
 pub mod webhook;
 
 pub mod host;
+pub mod handle;
 pub mod call;
 
 pub mod compact;

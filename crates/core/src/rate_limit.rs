@@ -19,6 +19,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::backoff::bound;
+use crate::handle::Handle;
 use crate::host::Clock;
 use line_connector_http::Secret;
 
@@ -32,6 +33,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 const STEPS: u32 = 8;
 /// A window is kept longer by a 500th of it, for clocks that run differently.
 const WINDOW_MARGIN_DIVISOR: u32 = 500;
+/// How long a call waits on after its caller gave it up.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// From how many budgets on those without a call in their window are dropped.
 const MAX_IDLE_BUDGETS: usize = 1024;
 
@@ -58,7 +61,7 @@ impl fmt::Display for Rate {
 /// Why a call gets no turn. Nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The turn did not come within the time that the call may wait.
+    /// The turn did not come within the time that the call may wait, or before its caller gave it up.
     Late(Rate),
     /// The turn cannot come within that time: the call did not wait at all.
     TooLate(Rate),
@@ -99,7 +102,7 @@ impl Budgets {
     }
 
     /// A turn within every one of these budgets, or why there is none. It waits at most `patience`,
-    /// where that is given.
+    /// where that is given, and no longer than the caller wants the call.
     ///
     /// # Errors
     ///
@@ -108,6 +111,7 @@ impl Budgets {
         &self,
         budgets: &'b [Arc<Budget>],
         patience: Option<Duration>,
+        caller: Option<&Handle>,
         clock: &'b dyn Clock,
     ) -> Result<Turn<'b>, Refusal> {
         let mut turn = Turn {
@@ -119,7 +123,7 @@ impl Budgets {
         };
         for budget in budgets {
             let patience = patience.map(|patience| patience.saturating_sub(turn.waited));
-            turn.waited += budget.wait(patience, &self.stopped, clock)?;
+            turn.waited += budget.wait(patience, caller, &self.stopped, clock)?;
             turn.taken += 1;
         }
         if !budgets.is_empty() {
@@ -225,6 +229,7 @@ impl Budget {
     fn wait(
         &self,
         patience: Option<Duration>,
+        caller: Option<&Handle>,
         stopped: &AtomicBool,
         clock: &dyn Clock,
     ) -> Result<Duration, Refusal> {
@@ -253,7 +258,8 @@ impl Budget {
             let refusal = if stopped.load(Ordering::SeqCst) {
                 Some(Refusal::Stopped(self.rate))
             } else {
-                let late = deadline.is_some_and(|deadline| now >= deadline);
+                let late = deadline.is_some_and(|deadline| now >= deadline)
+                    || caller.is_some_and(Handle::is_cancelled);
                 late.then_some(Refusal::Late(self.rate))
             };
             if let Some(refusal) = refusal {
@@ -261,7 +267,8 @@ impl Budget {
                 return Err(refusal);
             }
             let change = first.then(|| state.next_change(self.rate, now));
-            let until = [change, deadline].into_iter().flatten().min();
+            let look = caller.map(|_| now + LOOK_AGAIN);
+            let until = [change, deadline, look].into_iter().flatten().min();
             drop(state);
             clock.park(until.map(|until| until.saturating_sub(now)));
             state = self.state();
@@ -562,12 +569,12 @@ mod tests {
             seconds: 1,
         };
         let held = [budgets.get(Secret::new("push"), rate, &ThreadClock)];
-        budgets.turn(&held, None, &ThreadClock).unwrap().end();
+        budgets.turn(&held, None, None, &ThreadClock).unwrap().end();
         let order = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for number in 0..3 {
                 let (budgets, held, order) = (&budgets, &held, &order);
-                scope.spawn(move || match budgets.turn(held, None, &ThreadClock) {
+                scope.spawn(move || match budgets.turn(held, None, None, &ThreadClock) {
                     Ok(turn) => {
                         assert!(turn.waited > Duration::ZERO);
                         turn.end();
@@ -586,7 +593,7 @@ mod tests {
         let expected = vec![Ok(0), Ok(1), Err(Refusal::Stopped(rate))];
         assert_eq!(order.into_inner().unwrap(), expected);
         let refusal = budgets
-            .turn(&held, Some(Duration::ZERO), &ThreadClock)
+            .turn(&held, Some(Duration::ZERO), None, &ThreadClock)
             .unwrap_err();
         assert_eq!(refusal, Refusal::TooLate(rate));
     }
@@ -596,7 +603,7 @@ mod tests {
         let budgets = Budgets::default();
         let busy = budgets.get(Secret::new("busy"), RATE, &ThreadClock);
         budgets
-            .turn(&[Arc::clone(&busy)], None, &ThreadClock)
+            .turn(&[Arc::clone(&busy)], None, None, &ThreadClock)
             .unwrap()
             .end();
         drop(busy);

@@ -12,6 +12,7 @@ use line_connector_core::catalog::SECTIONS;
 use line_connector_core::catalog::definition::{Action, Effect};
 use line_connector_core::describe;
 use line_connector_core::error::Detail;
+use line_connector_core::handle::Handle;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ClientResult,
     ElicitRequest, ElicitRequestParams, ElicitationAction, ElicitationSchema, ErrorData,
@@ -249,7 +250,7 @@ impl Server {
     }
 
     /// Makes one call on a thread of its own, and tells the client now and then that it goes on. A
-    /// call that is cancelled before its turn is not made; one under way ends unheard.
+    /// call that is cancelled before its turn is not made; one under way is given up.
     async fn call(
         &self,
         account: usize,
@@ -264,10 +265,21 @@ impl Server {
         };
         let turn = turn.map_err(|_| cancelled())?;
         let shared = Arc::clone(&self.0);
+        let given_up = GivenUp::default();
+        let handle = given_up.0.clone();
         let mut work = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let account = shared.accounts.get(account);
-            account.map_or(Value::Null, |account| made(account, document, mode))
+            let output = account.map_or(Value::Null, |account| {
+                made(account, document, mode, handle.clone())
+            });
+            if handle.is_cancelled()
+                && mode == Mode::Call
+                && let Some(say) = shared.say
+            {
+                say(&unheard(&output));
+            }
+            output
         });
         let token = context.meta.get_progress_token();
         let mut passed = 0.0;
@@ -292,6 +304,26 @@ impl Server {
     }
 }
 
+/// Gives a call up once nobody waits for it any more.
+#[derive(Default)]
+struct GivenUp(Handle);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// How a call ended that its client had given up, for people.
+fn unheard(output: &Value) -> String {
+    let action = output.pointer("/meta/action").and_then(Value::as_str);
+    let end = match output.pointer("/error/message").and_then(Value::as_str) {
+        Some(message) => message.to_owned(),
+        None => format!("LINE answered {}", output["status_code"]),
+    };
+    format!("the client cancelled {}: {end}", action.unwrap_or("a call"))
+}
+
 /// LINE's objects for messages as people write them.
 fn compose(mut arguments: Map<String, Value>) -> CallToolResult {
     let written = arguments.remove("messages").unwrap_or_default();
@@ -314,12 +346,13 @@ enum Mode {
     Plan,
 }
 
-fn made(account: &Account, document: Value, mode: Mode) -> Value {
+fn made(account: &Account, document: Value, mode: Mode, handle: Handle) -> Value {
     let mut invocation = match Invocation::from_value(document) {
         Ok(invocation) => invocation,
         Err(refused) => return rendered(&Output::from(refused)),
     };
     invocation.asset = account.asset.clone();
+    invocation.options.handle = Some(handle);
     rendered(&match mode {
         Mode::Call => account.connector.call(invocation),
         Mode::Plan => account.connector.plan(invocation),

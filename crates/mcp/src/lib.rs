@@ -59,6 +59,8 @@ pub struct Settings {
     pub read_only: bool,
     /// Nobody is asked before a call.
     pub yes: bool,
+    /// Told, a line for people each, how calls ended that clients had cancelled.
+    pub say: Option<fn(&str)>,
 }
 
 /// A server for one client after the other, or for several at once.
@@ -70,6 +72,7 @@ struct Shared {
     accounts: Vec<Account>,
     offer: Offer,
     yes: bool,
+    say: Option<fn(&str)>,
     confirmations: Confirmations,
     calls: Arc<Semaphore>,
     bug: AtomicBool,
@@ -99,6 +102,7 @@ impl Server {
             accounts,
             offer,
             yes: settings.yes,
+            say: settings.say,
             confirmations: Confirmations::default(),
             calls: Arc::new(Semaphore::new(CALLS)),
             bug: AtomicBool::new(false),

@@ -20,7 +20,7 @@ use crate::retry::{self, Decision, Policy};
 use line_connector_http::Secret;
 use line_connector_http::{Failure, Reply, Request, Transport};
 
-/// How long a pause goes on after the process was asked to end.
+/// How long a pause goes on after the process was asked to end, or the caller gave the call up.
 const MAX_SLICE: Duration = Duration::from_millis(250);
 
 /// What all attempts of one call share.
@@ -74,7 +74,7 @@ impl Pipeline {
                 .filter(|_| waits)
                 .and_then(|patience| patience.next(now))
             {
-                Some(pause) if self.pause(pause, context.deadline) => last = Some(exchange),
+                Some(pause) if self.pause(pause, &context.deadline) => last = Some(exchange),
                 _ => return Ok(exchange),
             }
         }
@@ -94,7 +94,7 @@ impl Pipeline {
         let mut in_doubt = false;
         let timeout = request.timeout;
         loop {
-            let turn = match (self.turn(&context.permits, context.deadline), last) {
+            let turn = match (self.turn(&context.permits, &context.deadline), last) {
                 (Ok(turn), _) => turn,
                 // Only trying again found no turn in time: how the last attempt ended stands.
                 (Err(_), Some(last)) => return Ok(last),
@@ -103,13 +103,13 @@ impl Pipeline {
             let token = match context.credentials {
                 Some(credentials) => Some(
                     self.token(credentials, context, timeout)
-                        .map_err(|error| error.after(in_doubt))?,
+                        .map_err(|error| context.deadline.reason(error).after(in_doubt))?,
                 ),
                 None => None,
             };
             let left = context.deadline.left(self.host.clock.as_ref());
             if left.is_zero() {
-                return Err(out_of_time().after(in_doubt));
+                return Err(context.deadline.reason(out_of_time()).after(in_doubt));
             }
             request.timeout = timeout.min(left);
             request.download_timeout = Some(left);
@@ -132,7 +132,7 @@ impl Pipeline {
             };
             in_doubt |= maybe_done;
             match decision {
-                Decision::Again(pause) if self.pause(pause, context.deadline) => {
+                Decision::Again(pause) if self.pause(pause, &context.deadline) => {
                     last = Some(exchange);
                 }
                 // Also where there is no time for another one.
@@ -159,16 +159,17 @@ impl Pipeline {
 
     /// Lets time pass while nothing is under way, in slices, and says whether to go on after it. What
     /// would go on beyond the call's time is not begun.
-    pub(super) fn pause(&self, mut pause: Duration, deadline: Deadline) -> bool {
+    pub(super) fn pause(&self, mut pause: Duration, deadline: &Deadline) -> bool {
         if pause >= deadline.left(self.host.clock.as_ref()) {
             return false;
         }
-        while !pause.is_zero() && !self.budgets.is_stopped() {
+        let goes_on = || !self.budgets.is_stopped() && !deadline.is_cancelled();
+        while !pause.is_zero() && goes_on() {
             let slice = pause.min(MAX_SLICE);
             self.host.clock.sleep(slice);
             pause -= slice;
         }
-        !self.budgets.is_stopped()
+        goes_on()
     }
 
     /// A token, asked for again where the endpoint is only out of reach: issuing has no effect that
@@ -194,7 +195,7 @@ impl Pipeline {
             {
                 Err(error) if error.kind.retryable() && attempt < context.policy.attempts => {
                     let pause = context.policy.backoff(attempt, || self.jitter());
-                    if !self.pause(pause, context.deadline) {
+                    if !self.pause(pause, &context.deadline) {
                         return Err(error);
                     }
                     attempt += 1;

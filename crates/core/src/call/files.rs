@@ -11,6 +11,7 @@ use super::action::ResolvedAction;
 use crate::digest::{self, Sha256};
 use crate::documents::{FileReport, Options};
 use crate::error::{Detail, Error, Kind};
+use crate::handle::Handle;
 use crate::host::{Host, NewFile};
 use crate::json_text::JsonText;
 use crate::upload::{self, Part};
@@ -27,6 +28,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Saving<'a> {
     path: &'a str,
     overwrite: bool,
+    caller: Option<&'a Handle>,
     host: &'a Host,
     most: u64,
     file: Box<dyn NewFile>,
@@ -39,7 +41,7 @@ impl<'a> Saving<'a> {
     /// Begins the file that the options name, of at most so many bytes.
     pub(super) fn new(
         path: &'a str,
-        options: &Options,
+        options: &'a Options,
         host: &'a Host,
         most: u64,
     ) -> Result<Self, Error> {
@@ -48,6 +50,7 @@ impl<'a> Saving<'a> {
         Ok(Self {
             path,
             overwrite,
+            caller: options.handle.as_ref(),
             host,
             most,
             file: file.map_err(|error| unwritable(path, &error))?,
@@ -72,8 +75,11 @@ impl<'a> Saving<'a> {
         }))
     }
 
-    /// Whether content that is so long may go on coming.
+    /// Whether content that is so long may go on coming. Breaking it off changes nothing at LINE.
     fn check(&self, length: u64) -> io::Result<()> {
+        if self.caller.is_some_and(Handle::is_cancelled) {
+            return Err(io::Error::other("the caller gave the call up"));
+        }
         if length > self.most {
             let text = format!("it is larger than {} bytes", self.most);
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));

@@ -75,7 +75,7 @@ impl Pipeline {
         let (mut answer, sent_as, code) = match self.planned(&action, &invocation, &usual) {
             Ok(None) => (step(self, invocation), usual, None),
             Ok(Some(plan)) => {
-                let (answer, sent_as) = self.in_order(&action, plan, step, deadline);
+                let (answer, sent_as) = self.in_order(&action, plan, step, &deadline);
                 (answer, sent_as, None)
             }
             Err(Rejection { error, code }) => {
@@ -187,10 +187,11 @@ impl Pipeline {
         let messages = portions.iter().filter_map(Value::as_array).flatten();
         let messages = messages.cloned().collect();
         let clock = &self.host.clock;
-        let left = self.deadline(options).left(clock.as_ref());
-        let end = clock.monotonic() + self.timeout(options).min(left);
+        let deadline = self.deadline(options);
+        let end = clock.monotonic() + self.timeout(options);
         let mut problems = media::problems(&messages, |url| {
             let left = end.saturating_sub(clock.monotonic());
+            let left = left.min(deadline.left(clock.as_ref()));
             if left.is_zero() {
                 return Err("the time of the call was over".to_owned());
             }
@@ -296,10 +297,10 @@ impl Pipeline {
         action: &ResolvedAction,
         mut plan: Plan,
         step: Step,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> (Answer, String) {
         let step = |mut request: Invocation| {
-            request.options.deadline_ms = Some(deadline.left_ms(self.host.clock.as_ref()));
+            deadline.hand_to(&mut request.options, self.host.clock.as_ref());
             step(self, request)
         };
         let mut parts = Vec::new();

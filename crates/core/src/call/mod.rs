@@ -96,7 +96,12 @@ impl Pipeline {
     /// Makes one call, and those that belong to it: further pages, questions after its end.
     #[must_use]
     pub fn call(&self, invocation: Invocation) -> Output {
-        self.with_messages(invocation, Self::whole).redacted()
+        let handle = invocation.options.handle.clone();
+        let mut answer = self.with_messages(invocation, Self::whole);
+        if handle.is_some_and(|handle| handle.is_cancelled()) {
+            answer.output.meta.get_or_insert_default().cancelled = Some(true);
+        }
+        answer.redacted()
     }
 
     fn whole(&self, invocation: Invocation) -> Answer {
@@ -109,12 +114,12 @@ impl Pipeline {
             return self.once(invocation);
         };
         if let (Some(pages), Some(true)) = (&action.meta.pages, invocation.options.all_pages) {
-            return self.all_pages(&action, pages, invocation, deadline);
+            return self.all_pages(&action, pages, invocation, &deadline);
         }
         let answer = self.once(invocation.clone());
         match &action.meta.progress {
             Some(progress) if answer.output.error.is_none() => {
-                self.wait(&action, progress, invocation, answer, deadline)
+                self.wait(&action, progress, invocation, answer, &deadline)
             }
             _ => answer,
         }
@@ -223,7 +228,7 @@ impl Pipeline {
         let deadline = self.deadline(options);
         let action = Arc::clone(&call.action);
         let repeat = repeat(&action, &call.inputs);
-        let channel = self.channel(&call, report, deadline);
+        let channel = self.channel(&call, report, &deadline);
         let request = self.prepare(call, channel.as_deref(), report, |_, _| {})?;
         let credentials = match action.meta.auth {
             Authorization::Bearer => Some(credentials(asset)?),
@@ -268,7 +273,11 @@ impl Pipeline {
         };
         let in_doubt = exchange.in_doubt;
         read(exchange, report, file, saved).map_err(|failed| {
-            let error = with_own_hint(&action, failed.error, failed.read.output.status_code);
+            let error = match failed.error {
+                unsaved if unsaved.kind == Kind::FileUnwritable => context.deadline.reason(unsaved),
+                other => other,
+            };
+            let error = with_own_hint(&action, error, failed.read.output.status_code);
             let error = error.after(in_doubt).of(repeat);
             Failed { error, ..failed }
         })
@@ -280,7 +289,7 @@ impl Pipeline {
         &self,
         call: &Call<'_>,
         report: &mut CallReport,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Option<String> {
         let credentials = call.asset.credentials.as_ref()?;
         let is_needed =
@@ -310,18 +319,19 @@ impl Pipeline {
     }
 
     /// Asks LINE which channel a token belongs to.
-    fn learn(&self, token: &Secret, call: &Call<'_>, deadline: Deadline) -> Option<String> {
+    fn learn(&self, token: &Secret, call: &Call<'_>, deadline: &Deadline) -> Option<String> {
         let question = &self.catalog.manifest().channel_of_token;
         let inputs = [(question.input.clone(), Value::from(token.expose()))];
+        let mut options = Options {
+            timeout_ms: call.options.timeout_ms,
+            ..Options::default()
+        };
+        deadline.hand_to(&mut options, self.host.clock.as_ref());
         let invocation = Invocation {
             action: Some(question.action.clone()),
             asset: call.parameters.clone(),
             inputs: inputs.into_iter().collect(),
-            options: Options {
-                timeout_ms: call.options.timeout_ms,
-                deadline_ms: Some(deadline.left_ms(self.host.clock.as_ref())),
-                ..Options::default()
-            },
+            options,
             ..Invocation::default()
         };
         let body = self.once(invocation).output.json()?;
@@ -538,13 +548,10 @@ impl Pipeline {
         }
     }
 
-    /// When a call that begins now must have ended.
+    /// The end of a call that begins now.
     fn deadline(&self, options: &Options) -> Deadline {
         let default = self.catalog.manifest().defaults.deadline_ms;
-        Deadline::after(
-            self.host.clock.as_ref(),
-            options.deadline_ms.unwrap_or(default),
-        )
+        Deadline::of(options, default, self.host.clock.as_ref())
     }
 
     fn timeout(&self, options: &Options) -> Duration {

@@ -20,7 +20,7 @@ impl Pipeline {
         action: &ResolvedAction,
         pages: &Pages,
         mut invocation: Invocation,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Answer {
         if let Err(error) = in_sections(action, &mut invocation) {
             return self.refused(invocation, error);
@@ -36,7 +36,7 @@ impl Pipeline {
         loop {
             invocation.options.max_wait_ms =
                 patience.map(|all| all.saturating_sub(listing.waited_ms.unwrap_or_default()));
-            invocation.options.deadline_ms = Some(deadline.left_ms(self.host.clock.as_ref()));
+            deadline.hand_to(&mut invocation.options, self.host.clock.as_ref());
             let mut answer = self.once(invocation.clone());
             if answer.output.error.is_some() {
                 listing.report(&mut answer.output);

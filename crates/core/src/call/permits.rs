@@ -121,8 +121,9 @@ impl Pipeline {
     pub(super) fn turn<'t>(
         &'t self,
         permits: &'t Permits,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<Turn<'t>, Error> {
+        deadline.check()?;
         let clock = self.host.clock.as_ref();
         let begun = clock.monotonic();
         let left = deadline.left(clock);
@@ -131,7 +132,8 @@ impl Pipeline {
             .map(|patience| patience.saturating_sub(permits.waited.get()))
             .filter(|own| *own <= left);
         let patience = Some(own.unwrap_or(left));
-        match self.budgets.turn(&permits.budgets, patience, clock) {
+        let handle = deadline.handle();
+        match self.budgets.turn(&permits.budgets, patience, handle, clock) {
             Ok(turn) => {
                 permits.waited.set(permits.waited.get() + turn.waited);
                 Ok(turn)
@@ -141,10 +143,10 @@ impl Pipeline {
                     .waited
                     .set(permits.waited.get() + clock.monotonic().saturating_sub(begun));
                 let error = no_turn(refusal, own.and(permits.patience).unwrap_or(left));
-                Err(match own {
+                Err(deadline.reason(match own {
                     None if error.kind == Kind::RateBudget => error.with_hint(OUT_OF_TIME),
                     _ => error,
-                })
+                }))
             }
         }
     }
@@ -156,7 +158,10 @@ pub(super) const OUT_OF_TIME: &str =
 
 /// Whether an error says that a call got no turn.
 pub(super) fn is_refusal(kind: Kind) -> bool {
-    matches!(kind, Kind::RateBudget | Kind::ShuttingDown)
+    matches!(
+        kind,
+        Kind::RateBudget | Kind::ShuttingDown | Kind::Cancelled
+    )
 }
 
 fn no_turn(refusal: Refusal, patience: Duration) -> Error {

@@ -61,7 +61,7 @@ impl Pipeline {
         progress: &Progress,
         mut invocation: Invocation,
         begun: Answer,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Answer {
         let Some(mut patience) = Patience::new(self.host.clock.now(), invocation.options.wait_ms)
         else {
@@ -78,7 +78,7 @@ impl Pipeline {
                 break;
             }
             let mut question = question.clone();
-            question.options.deadline_ms = Some(deadline.left_ms(self.host.clock.as_ref()));
+            deadline.hand_to(&mut question.options, self.host.clock.as_ref());
             question.options.max_wait_ms = Some(patience.left_ms(self.host.clock.now()));
             let answer = self.once(question);
             unasked = None;

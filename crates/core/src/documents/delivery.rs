@@ -93,7 +93,8 @@ fn code_of(output: &Output, kind: Kind) -> Code {
         | Kind::Tls
         | Kind::TokenUnavailable
         | Kind::ResponseTooLarge
-        | Kind::ShuttingDown => Code::ChannelFailure,
+        | Kind::ShuttingDown
+        | Kind::Cancelled => Code::ChannelFailure,
         Kind::Unauthorized | Kind::TokenRefused | Kind::InvalidAsset => {
             Code::ChannelBadConfiguration
         }

@@ -15,6 +15,7 @@ use super::a_kind_of;
 use super::details::{mistyped, unknown};
 use super::json::{Document, Unreadable};
 use crate::error::{Detail, Error, Kind};
+use crate::handle::Handle;
 use crate::json_text::JsonText;
 
 /// What `options` may hold, in the units of each.
@@ -110,6 +111,9 @@ pub struct Options {
     /// How messages that are not LINE's own objects become such.
     #[serde(flatten)]
     pub compose: compose::Options,
+    /// The caller's hold on the call. It is no part of the document.
+    #[serde(skip)]
+    pub handle: Option<Handle>,
 }
 
 /// What media that LINE cannot show mean for a call.

@@ -167,6 +167,10 @@ pub struct CallReport {
     /// patience ended first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<bool>,
+    /// `true` where the caller gave the call up: the request under way was finished, and nothing was begun
+    /// after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<bool>,
     /// With `all_pages`: how many pages were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<u32>,
