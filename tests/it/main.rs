@@ -44,8 +44,8 @@ mod network;
 mod follow;
 // The end of a call's time: no wait of any kind goes beyond it.
 mod deadlines;
-// Calls that whoever made them gives up.
-mod cancelled;
+// Calls in the hands of whoever made them: given up, and told of while they go on.
+mod handle;
 // Bytes in and out: images, lists, content.
 mod files;
 // No secret is shown on any path.

@@ -750,6 +750,21 @@ fn a_waiting_client_is_told_and_a_cancelled_call_is_not_answered() {
     assert_eq!(answer["result"]["isError"], false, "{answer}");
     assert_eq!(client.beside[0]["method"], "notifications/progress");
     assert_eq!(client.beside[0]["params"]["progressToken"], "p");
+    // What it waits for, in words.
+    client.beside.clear();
+    world.fault(json!({"kind": "status", "code": 503, "path": "/v2/bot/info"}));
+    let _ = client.ask(
+        "tools/call",
+        json!({"name": "get_bot_info", "arguments": {}, "_meta": {"progressToken": 7}}),
+    );
+    let mut before = -1.0;
+    for message in &client.beside {
+        let progress = message["params"]["progress"].as_f64().unwrap();
+        assert!(progress > before, "{message}");
+        before = progress;
+    }
+    let told = json!(client.beside).to_string();
+    assert!(told.contains("LINE answered 503; again in"), "{told}");
     world.fault(json!({"kind": "delay", "ms": 1000, "path": "/v2/bot/info"}));
     let id = client.send(
         "tools/call",

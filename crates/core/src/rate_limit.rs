@@ -243,6 +243,9 @@ impl Budget {
         if deadline.is_some_and(|deadline| certain > deadline) {
             return Err(Refusal::TooLate(self.rate));
         }
+        if let Some(caller) = caller {
+            caller.tell(|| format!("waiting for its turn within {}", self.rate));
+        }
         let ticket = state.enqueue(clock.waker());
         loop {
             let now = clock.monotonic();

@@ -25,6 +25,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 use crate::tools::{ACCOUNT, COMPOSE, CONFIRM, DESCRIBE, FIND, META_TOOLS, READ, RUN, VALIDATION};
 use crate::{Account, Server, pages, tools};
@@ -249,8 +250,8 @@ impl Server {
         Ok(result(written.places(output)).into())
     }
 
-    /// Makes one call on a thread of its own, and tells the client now and then that it goes on. A
-    /// call that is cancelled before its turn is not made; one under way is given up.
+    /// Makes one call on a thread of its own, and tells the client its steps, and now and then that it
+    /// goes on. A call that is cancelled before its turn is not made; one under way is given up.
     async fn call(
         &self,
         account: usize,
@@ -265,7 +266,10 @@ impl Server {
         };
         let turn = turn.map_err(|_| cancelled())?;
         let shared = Arc::clone(&self.0);
-        let given_up = GivenUp::default();
+        let (told, mut steps) = watch::channel(None);
+        let given_up = GivenUp(Handle::listening(move |step| {
+            told.send_replace(Some(step.to_owned()));
+        }));
         let handle = given_up.0.clone();
         let mut work = tokio::task::spawn_blocking(move || {
             let _turn = turn;
@@ -285,7 +289,8 @@ impl Server {
         let mut passed = 0.0;
         loop {
             if let Some(token) = &token {
-                let told = ProgressNotificationParam::new(token.clone(), passed);
+                let mut told = ProgressNotificationParam::new(token.clone(), passed);
+                told.message.clone_from(&steps.borrow_and_update());
                 let _ = context.peer.notify_progress(told).await;
                 passed += 1.0;
             }
@@ -298,6 +303,7 @@ impl Server {
                     }));
                 }
                 () = context.ct.cancelled() => return Err(cancelled()),
+                Ok(()) = steps.changed(), if token.is_some() => {}
                 () = tokio::time::sleep(PROGRESS), if token.is_some() => {}
             }
         }
@@ -305,7 +311,6 @@ impl Server {
 }
 
 /// Gives a call up once nobody waits for it any more.
-#[derive(Default)]
 struct GivenUp(Handle);
 
 impl Drop for GivenUp {

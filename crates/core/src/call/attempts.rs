@@ -23,6 +23,9 @@ use line_connector_http::{Failure, Reply, Request, Transport};
 /// How long a pause goes on after the process was asked to end, or the caller gave the call up.
 const MAX_SLICE: Duration = Duration::from_millis(250);
 
+/// From how many bytes on the caller is told that they are sent.
+const LONG: usize = 256 * 1024;
+
 /// What all attempts of one call share.
 pub(super) struct AttemptContext<'a> {
     pub(super) transport: &'a dyn Transport,
@@ -74,7 +77,13 @@ impl Pipeline {
                 .filter(|_| waits)
                 .and_then(|patience| patience.next(now))
             {
-                Some(pause) if self.pause(pause, &context.deadline) => last = Some(exchange),
+                Some(pause)
+                    if self.pause(pause, &context.deadline, || {
+                        "LINE still prepares it".to_owned()
+                    }) =>
+                {
+                    last = Some(exchange);
+                }
                 _ => return Ok(exchange),
             }
         }
@@ -115,6 +124,10 @@ impl Pipeline {
             request.download_timeout = Some(left);
             request.bearer.clone_from(&token);
             tokens.extend(token.clone().filter(|token| !tokens.contains(token)));
+            if request.body.len() >= LONG {
+                let bytes = request.body.len();
+                context.deadline.tell(|| format!("sending {bytes} bytes"));
+            }
             let result = match saving {
                 Some(saving) => context.transport.download(request, saving),
                 None => context.transport.send(request),
@@ -132,7 +145,9 @@ impl Pipeline {
             };
             in_doubt |= maybe_done;
             match decision {
-                Decision::Again(pause) if self.pause(pause, &context.deadline) => {
+                Decision::Again(pause)
+                    if self.pause(pause, &context.deadline, || why_again(&exchange.result)) =>
+                {
                     last = Some(exchange);
                 }
                 // Also where there is no time for another one.
@@ -158,11 +173,17 @@ impl Pipeline {
     }
 
     /// Lets time pass while nothing is under way, in slices, and says whether to go on after it. What
-    /// would go on beyond the call's time is not begun.
-    pub(super) fn pause(&self, mut pause: Duration, deadline: &Deadline) -> bool {
+    /// would go on beyond the call's time is not begun. The caller is told `why`.
+    pub(super) fn pause(
+        &self,
+        mut pause: Duration,
+        deadline: &Deadline,
+        why: impl FnOnce() -> String,
+    ) -> bool {
         if pause >= deadline.left(self.host.clock.as_ref()) {
             return false;
         }
+        deadline.tell(|| format!("{}; again in {:.1} s", why(), pause.as_secs_f64()));
         let goes_on = || !self.budgets.is_stopped() && !deadline.is_cancelled();
         while !pause.is_zero() && goes_on() {
             let slice = pause.min(MAX_SLICE);
@@ -195,7 +216,8 @@ impl Pipeline {
             {
                 Err(error) if error.kind.retryable() && attempt < context.policy.attempts => {
                     let pause = context.policy.backoff(attempt, || self.jitter());
-                    if !self.pause(pause, &context.deadline) {
+                    let why = || "no token yet".to_owned();
+                    if !self.pause(pause, &context.deadline, why) {
                         return Err(error);
                     }
                     attempt += 1;
@@ -219,6 +241,14 @@ fn out_of_time() -> Error {
         "the time of this call was up before it could be sent",
     )
     .with_hint(OUT_OF_TIME)
+}
+
+/// Why another attempt follows, for people.
+fn why_again(result: &Result<Reply, Failure>) -> String {
+    match result {
+        Ok(reply) => format!("LINE answered {}", reply.status),
+        Err(_) => "LINE did not answer".to_owned(),
+    }
 }
 
 /// Ends the turn of a request by how it went.

@@ -1,5 +1,5 @@
 //! The end of a call: its time is up, or the caller has given it up. No wait of any kind goes beyond
-//! it, and nothing is begun after it.
+//! it, and nothing is begun after it. Until then the caller hears what is waited for.
 
 use std::time::Duration;
 
@@ -43,6 +43,13 @@ impl Deadline {
     /// The caller's hold on the call.
     pub(super) fn handle(&self) -> Option<&Handle> {
         self.handle.as_ref()
+    }
+
+    /// Tells the caller the next step, if it listens.
+    pub(super) fn tell(&self, step: impl FnOnce() -> String) {
+        if let Some(handle) = &self.handle {
+            handle.tell(step);
+        }
     }
 
     /// Whether the caller has given the call up.

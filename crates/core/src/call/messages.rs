@@ -311,6 +311,9 @@ impl Pipeline {
             if let Some(instead) = plan.instead.as_ref().filter(|_| number > 0) {
                 route = instead;
             }
+            if plan.portions.len() > 1 {
+                deadline.tell(|| format!("request {} of {}", number + 1, plan.portions.len()));
+            }
             let mut answer = step(plan.request(route, number, key.as_deref()));
             if let Some(instead) = plan.instead.as_ref().filter(|_| number == 0)
                 && is_taken_no_more(&answer.output)

@@ -43,7 +43,16 @@ impl Pipeline {
                 return answer;
             }
             match listing.take(pages, answer, parameter(&invocation, pages)) {
-                Ok(Some(next)) => set_parameter(&mut invocation, pages, next),
+                Ok(Some(next)) => {
+                    deadline.tell(|| {
+                        format!(
+                            "after page {}: {} items",
+                            listing.pages,
+                            listing.items.len()
+                        )
+                    });
+                    set_parameter(&mut invocation, pages, next);
+                }
                 Ok(None) => return listing.finish(pages),
                 Err(error) => return listing.finish(pages).with_error(&error),
             }

@@ -73,8 +73,9 @@ impl Pipeline {
         };
         let mut last = begun.clone();
         let mut unasked = None;
+        let mut known = "LINE has accepted it".to_owned();
         while let Some(pause) = patience.next(self.host.clock.now()) {
-            if !self.pause(pause, deadline) {
+            if !self.pause(pause, deadline, || known.clone()) {
                 break;
             }
             let mut question = question.clone();
@@ -99,14 +100,23 @@ impl Pipeline {
             }
             let phase = phase(progress, &answer.output);
             last = told(&begun, answer);
-            if let Phase::Ended(phase) = phase {
-                return match phase.filter(|phase| progress.failed.contains(phase)) {
-                    Some(phase) => {
-                        let failure = failure(&phase, &last.output);
-                        last.with_error(&failure)
-                    }
-                    None => last,
-                };
+            match phase {
+                Phase::GoesOn(phase) => {
+                    known = match phase {
+                        Some(phase) => format!("LINE goes on with it: `{phase}`"),
+                        None => "LINE does not know of it yet".to_owned(),
+                    };
+                    last.redactor.text(&mut known);
+                }
+                Phase::Ended(phase) => {
+                    return match phase.filter(|phase| progress.failed.contains(phase)) {
+                        Some(phase) => {
+                            let failure = failure(&phase, &last.output);
+                            last.with_error(&failure)
+                        }
+                        None => last,
+                    };
+                }
             }
         }
         let mut meta = last.output.meta.take().unwrap_or_default();
@@ -174,7 +184,8 @@ fn question(
 
 /// How far the work has come.
 enum Phase {
-    GoesOn,
+    /// In this phase, if the answer tells one.
+    GoesOn(Option<String>),
     /// By this phase, if the answer tells one.
     Ended(Option<String>),
 }
@@ -186,7 +197,7 @@ fn phase(progress: &Progress, answer: &Output) -> Phase {
     let Some(among) = &progress.among else {
         let phase = phase(&body);
         return match &phase {
-            Some(known) if !has_ended(known) => Phase::GoesOn,
+            Some(known) if !has_ended(known) => Phase::GoesOn(phase),
             _ => Phase::Ended(phase),
         };
     };
@@ -202,7 +213,7 @@ fn phase(progress: &Progress, answer: &Output) -> Phase {
         .all(|work| phase(work).is_some_and(|phase| has_ended(&phase)));
     match newest {
         Some(newest) if all_ended => Phase::Ended(phase(newest)),
-        _ => Phase::GoesOn,
+        newest => Phase::GoesOn(newest.and_then(phase)),
     }
 }
 

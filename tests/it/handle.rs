@@ -1,10 +1,11 @@
-//! Calls that whoever made them gives up: the request on its way is finished, nothing is begun after it,
-//! no wait goes on, and the output says so. Every wait here would take a minute or more without it.
+//! Calls in the hands of whoever made them. Where they are given up, the request on its way is finished,
+//! nothing is begun after it, no wait goes on, and the output says so: every wait here would take a minute
+//! or more without that. Whoever listens hears the steps of those that go on.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use line_connector_client::transport::{Http, Settings};
@@ -12,6 +13,7 @@ use line_connector_client::{
     Connector, Failure, Handle, Invocation, Reply, Request, SystemFiles, Transport,
 };
 use line_connector_core::documents::Output;
+use line_connector_core::encoding::base64;
 use line_connector_core::error::{Kind, Outcome};
 use serde_json::{Value, json};
 
@@ -261,4 +263,55 @@ fn content_that_still_comes_is_broken_off() {
     assert_eq!(error.kind, Kind::Cancelled, "{}", output.render());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     server.join().unwrap();
+}
+
+#[test]
+fn whoever_listens_hears_what_takes_time() {
+    let world = World::new();
+    let narrowcast = json!({
+        "action": "narrowcast_message", "inputs": {"messages": [{"type": "text", "text": "hi"}]},
+        "options": {"wait_ms": 600_000},
+    });
+    let followers = json!({
+        "action": "list_follower_ids", "inputs": {"limit": 50}, "options": {"all_pages": true},
+    });
+    let many = json!({"action": "push_message", "inputs": {"to": USER, "messages": texts(7)}});
+    let ids = format!("{USER}\n").repeat(10_000);
+    let upload = json!({
+        "action": "create_audience_from_file",
+        "inputs": {"description": "ids", "file": {"base64": base64(ids.as_bytes()), "content_type": "text/plain"}},
+    });
+    world.fault(json!({"kind": "status", "code": 500, "path": "/v2/bot/info"}));
+    let info = json!({"action": "get_bot_info"});
+    for (mut document, expected) in [
+        (
+            narrowcast,
+            &[
+                "LINE has accepted it; again in 0.5 s",
+                "LINE goes on with it: `",
+            ][..],
+        ),
+        (
+            followers,
+            &["after page 1: 50 items", "after page 2: 100 items"],
+        ),
+        (many, &["request 1 of 2", "request 2 of 2"]),
+        (upload, &["sending 34"]),
+        (info, &["LINE answered 500; again in"]),
+    ] {
+        document["asset"] = world.bearer();
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&steps);
+        let handle = Handle::listening(move |step| hears.lock().unwrap().push(step.to_owned()));
+        let output = held(&builder().build(), document, handle);
+        assert!(output.error.is_none(), "{}", output.render());
+        let steps = steps.lock().unwrap();
+        let mut told = steps.iter();
+        for start in expected {
+            assert!(
+                told.any(|step| step.starts_with(start)),
+                "{start}: {steps:?}"
+            );
+        }
+    }
 }
