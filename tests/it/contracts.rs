@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use line_connector_client::Catalog;
-use line_connector_core::{compact, describe};
+use line_connector_core::{compact, describe, packages};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -77,9 +77,16 @@ fn the_short_form_is_small_and_what_is_committed() {
 }
 
 #[test]
-fn the_bundles_manifest_is_the_catalog() {
-    let manifest = describe::bundle_manifest(&Catalog::embedded());
+fn what_packages_say_is_the_catalog() {
+    let catalog = Catalog::embedded();
+    let manifest = packages::bundle_manifest(&catalog);
     compare("packaging/mcpb/manifest.json", &describe::pretty(&manifest));
+    let entry = packages::registry_entry(&catalog);
+    compare("packaging/server.json", &describe::pretty(&entry));
+    assert!(entry["description"].as_str().unwrap().chars().count() <= 100);
+    // By this mark the registry knows that the crate is the entry's.
+    let mark = format!("`mcp-name: {}`", entry["name"].as_str().unwrap());
+    assert!(include_str!("../../README.md").contains(&mark), "{mark}");
 }
 
 /// The changelog's newest version is the package's.

@@ -36,5 +36,6 @@ pub mod call;
 
 pub mod compact;
 pub mod describe;
+pub mod packages;
 
 pub use line_connector_compose as compose;

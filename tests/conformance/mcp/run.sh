@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Talks to `line-connector mcp` by the protocol's own tools: the MCP Inspector and the official Python
-# client; and packs its bundle. Needs Node, Python 3.10 or later, npm's registry and PyPI; LINE is the embedded sandbox.
+# client; packs its bundle, and checks its entry in MCP's registry. Needs Node, Python 3.10 or later, npm's registry and PyPI; LINE is the embedded sandbox.
 #
 #   LINE_CONNECTOR_BIN   the binary to test; without it, a debug build is made
 #   PYTHON               the Python to use, default python3
@@ -37,5 +37,10 @@ cp "$binary" "$work/bundle/server/line-connector"
 "$node" "$mcpb" validate "$work/bundle/manifest.json"
 "$node" "$mcpb" pack "$work/bundle" "$work/line-connector.mcpb" >/dev/null
 test -s "$work/line-connector.mcpb"
+
+# The registry's entry obeys the schema that it names, and the registry's own rules.
+mkdir "$work/registry"
+cp packaging/server.json "$work/registry/"
+"$work/venv/bin/skillsaw" lint --strict --quiet --type mcp-registry "$work/registry"
 
 "$work/venv/bin/python" tests/conformance/mcp/converse.py "$binary" "$node" "$inspector"
