@@ -1,5 +1,6 @@
 //! The command line as clap sees it, and nothing else: what the arguments are, not what they do.
 
+mod action_name;
 #[cfg(feature = "campaign")]
 mod campaign;
 mod deferred;
@@ -10,14 +11,16 @@ mod mcp;
 mod messages;
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Arg, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use action_name::ActionName;
 #[cfg(feature = "campaign")]
 pub(crate) use campaign::{About, CampaignCommand, Going, ResultsForm, Sent};
 pub(crate) use deferred::Deferred;
@@ -31,11 +34,14 @@ pub(crate) use mcp::McpArguments;
 
 use line_connector_sandbox::RateLimit;
 
+/// What the program is called.
+const PROGRAM: &str = "line-connector";
+
 /// The whole LINE Messaging API for automation platforms: one JSON document in, one JSON document
 /// out, each message exactly once.
 #[derive(Debug, Parser)]
 #[command(
-    name = "line-connector",
+    name = PROGRAM,
     version,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 LINE accepted it · 1 LINE refused it · 2 the command line or the \
@@ -80,6 +86,7 @@ pub(crate) enum Command {
         #[arg(long)]
         compact: bool,
         /// The action's name (full, short, or LINE's `operationId`), or a trigger's.
+        #[arg(value_parser = ActionName, hide_possible_values = true)]
         action: Option<String>,
     },
     /// Tries the asset: can a token be had, and does LINE take it?
@@ -141,6 +148,7 @@ pub(crate) struct Calling {
 pub(crate) struct CallArguments {
     /// The action's name: the full one, the short one, or LINE's `operationId`. Without it the
     /// document's `action`.
+    #[arg(value_parser = ActionName, hide_possible_values = true)]
     pub(crate) action: Option<String>,
     #[command(flatten)]
     pub(crate) calling: Calling,
@@ -150,6 +158,7 @@ pub(crate) struct CallArguments {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArguments {
     /// The action of documents that name none.
+    #[arg(value_parser = ActionName, hide_possible_values = true)]
     pub(crate) action: Option<String>,
     /// How many calls are made at once.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -257,6 +266,32 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Arguments, Instead> {
 pub(crate) fn complete(shell: Shell, to: &mut dyn Write) {
     let mut command = Arguments::command();
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "line-connector", &mut script);
-    let _ = to.write_all(&script);
+    clap_complete::generate(shell, &mut command, PROGRAM, &mut script);
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        // clap_complete looks for a program with a hyphen under one name and stores it under another, so
+        // that nothing is completed after a command (https://github.com/clap-rs/clap/issues/6421).
+        Shell::Bash => {
+            let stored = PROGRAM.replace('-', "__subcmd__");
+            script = script.replace(&stored, &PROGRAM.replace('-', "__"));
+        }
+        // What stands without an option clap_complete leaves to fish, which offers files.
+        Shell::Fish => {
+            for command in command.get_subcommands() {
+                let arguments = command.get_positionals();
+                let values = arguments.flat_map(Arg::get_possible_values);
+                let values: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+                if !values.is_empty() {
+                    let (name, values) = (command.get_name(), values.join(" "));
+                    let seen = format!("__fish_seen_subcommand_from {name}");
+                    let _ = writeln!(
+                        script,
+                        "complete -c {PROGRAM} -n \"{seen}\" -f -a \"{values}\""
+                    );
+                }
+            }
+        }
+        _ => {}
+    }
+    let _ = to.write_all(script.as_bytes());
 }

@@ -246,6 +246,57 @@ fn the_first_line_of_help_and_every_shells_completions_are_there() {
         let script = run(&["completions", shell], b"", &[]);
         assert_eq!(script.code, 0);
         assert!(script.stdout.contains("line-connector"), "{shell}");
+        // These complete what stands without an option.
+        if ["bash", "zsh", "fish"].contains(&shell) {
+            for name in ["push_message", "send_push_message"] {
+                let times = script.stdout.matches(name).count();
+                assert!(times >= 3, "{shell}: {name} {times} times");
+            }
+        }
+    }
+    // They are not for people to read.
+    let help = run(&["run", "--help"], b"", &[]);
+    assert!(
+        !help.stdout.contains("send_push_message"),
+        "{}",
+        help.stdout
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn bash_completes_commands_options_and_actions() {
+    let script = run(&["completions", "bash"], b"", &[]).stdout;
+    for (typed, expected) in [
+        ("li", "list"),
+        ("run push_mess", "push_message"),
+        ("describe send_push", "send_push_message"),
+        ("serve --conc", "--concurrency"),
+    ] {
+        let words: Vec<&str> = ["line-connector"]
+            .into_iter()
+            .chain(typed.split(' '))
+            .collect();
+        let [.., before, last] = words[..] else {
+            unreachable!()
+        };
+        let asked = format!(
+            "{script}\nCOMP_WORDS=({}); COMP_CWORD={}\n_line__connector line-connector {last} {before}\n\
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words.join(" "),
+            words.len() - 1,
+        );
+        let Ok(bash) = std::process::Command::new("bash")
+            .args(["-c", &asked])
+            .output()
+        else {
+            return;
+        };
+        let completed = String::from_utf8_lossy(&bash.stdout);
+        assert!(
+            completed.lines().any(|line| line == expected),
+            "{typed}: {completed}"
+        );
     }
 }
 
