@@ -11,6 +11,7 @@ use line_connector_core::call;
 use line_connector_core::catalog::SECTIONS;
 use line_connector_core::catalog::definition::{Action, Effect};
 use line_connector_core::describe;
+use line_connector_core::documents::shortened;
 use line_connector_core::error::Detail;
 use line_connector_core::handle::Handle;
 use rmcp::model::{
@@ -91,7 +92,7 @@ impl Server {
         place.ok_or_else(|| {
             wrong(Detail {
                 expected: Some(self.names().join(", ")),
-                found: Some(named.to_string()),
+                found: Some(shortened(&named.to_string()).to_owned()),
                 ..Detail::new(format!("/{ACCOUNT}"), "names no account")
             })
         })
@@ -155,7 +156,7 @@ impl Server {
             )));
         };
         let Some(action) = catalog.action(name) else {
-            let text = format!("there is no action `{name}`");
+            let text = format!("there is no action `{}`", shortened(name));
             return Err(
                 Error::new(Kind::UnknownAction, text).with_hint("`find_actions` finds them")
             );
@@ -661,7 +662,10 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.take().unwrap_or_default();
         let name = request.name.to_string();
-        let unknown = || ErrorData::invalid_params(format!("there is no tool `{name}`"), None);
+        let unknown = || {
+            let text = format!("there is no tool `{}`", shortened(&name));
+            ErrorData::invalid_params(text, None)
+        };
         let catalog = self.catalog().ok_or_else(unknown)?;
         let meta = META_TOOLS.contains(&name.as_str());
         if meta && !self.0.offer.has_tool(&name) {
@@ -728,7 +732,7 @@ impl ServerHandler for Server {
             .catalog()
             .and_then(|catalog| pages::read(catalog, &request.uri));
         let Some(read) = read else {
-            let text = format!("there is no resource {}", request.uri);
+            let text = format!("there is no resource {}", shortened(&request.uri));
             return Err(ErrorData::resource_not_found(text, None));
         };
         let contents = ResourceContents::text(read.to_string(), request.uri);

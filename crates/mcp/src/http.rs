@@ -8,32 +8,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use line_connector_client::Secret;
 
 use crate::Server;
+use crate::bounded::{BYTES, MEBIBYTE};
 
 /// The largest body of a request, bytes.
-const BODY: usize = 16 * 1024 * 1024;
+const BODY: usize = 16 * MEBIBYTE;
 /// The most connections; the others wait to be taken.
 const CONNECTIONS: usize = 256;
 /// The most sessions of clients of the older generation.
 const SESSIONS: usize = 64;
 /// How long a client may take for a request's head.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long a client may take for a request's body.
+const BODY_TIME: Duration = Duration::from_mins(1);
 /// The header of a session that is there already.
 const SESSION: &str = "mcp-session-id";
 
@@ -56,6 +59,8 @@ struct Gate {
     service: Service,
     sessions: Arc<LocalSessionManager>,
     secret: Option<[u8; 32]>,
+    /// Room for the bytes of requests under way.
+    room: Arc<Semaphore>,
 }
 
 impl Server {
@@ -122,6 +127,7 @@ impl Server {
             ),
             sessions,
             secret: door.secret.map(|secret| digest(secret.expose())),
+            room: Arc::new(Semaphore::new(BYTES)),
         }
     }
 }
@@ -144,7 +150,37 @@ impl Gate {
                 "too many sessions are open",
             ));
         }
-        Ok(self.service.handle(request).await)
+        let Some(held) = self.hold(&request) else {
+            let text = "the requests under way are too large: wait for their answers";
+            return Ok(refusal(StatusCode::SERVICE_UNAVAILABLE, text));
+        };
+        let request = match whole(request).await {
+            Ok(request) => request,
+            Err(refusal) => return Ok(refusal),
+        };
+        let answer = self.service.handle(request).await;
+        // The request lives as long as its answer is on its way.
+        Ok(answer.map(|body| {
+            let body = body.map_frame(move |frame| {
+                let _ = &held;
+                frame
+            });
+            body.boxed()
+        }))
+    }
+
+    /// Room for a request's body, if there is any.
+    fn hold(&self, request: &Request<Incoming>) -> Option<OwnedSemaphorePermit> {
+        let length = request.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let most = if request.method() == Method::POST {
+            BODY
+        } else {
+            0
+        };
+        let bytes = length.unwrap_or(most).min(BODY);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).try_acquire_many_owned(bytes).ok()
     }
 
     /// Whether the client has shown the secret. Digests are compared, so that the time tells nothing.
@@ -158,6 +194,24 @@ impl Gate {
         shown.is_some_and(|(scheme, token)| {
             scheme.eq_ignore_ascii_case("bearer") && digest(token.trim()) == *secret
         })
+    }
+}
+
+/// The request with its whole body, which takes no longer than it may.
+async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Answer> {
+    let (head, body) = request.into_parts();
+    let body = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY).collect());
+    match body.await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Full::new(body.to_bytes()))),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is too large",
+        )),
+        Ok(Err(_)) => Err(refusal(StatusCode::BAD_REQUEST, "the body cannot be read")),
+        Err(_) => Err(refusal(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body takes too long",
+        )),
     }
 }
 

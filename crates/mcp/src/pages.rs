@@ -3,6 +3,7 @@
 
 use line_connector_client::Catalog;
 use line_connector_core::describe;
+use line_connector_core::documents::shortened;
 use rmcp::model::{
     GetPromptResult, Prompt, PromptArgument, PromptMessage, Resource, ResourceTemplate, Role,
 };
@@ -176,7 +177,7 @@ pub(crate) fn prompts() -> Vec<Prompt> {
 /// A prompt's text, or what is wrong with the question.
 pub(crate) fn prompt(name: &str, given: &Map<String, Value>) -> Result<GetPromptResult, String> {
     let draft = PROMPTS.iter().find(|draft| draft.name == name);
-    let draft = draft.ok_or_else(|| format!("there is no prompt `{name}`"))?;
+    let draft = draft.ok_or_else(|| format!("there is no prompt `{}`", shortened(name)))?;
     let mut text = draft.text.to_owned();
     for (argument, _, required) in draft.arguments {
         let value = given.get(*argument).and_then(Value::as_str);

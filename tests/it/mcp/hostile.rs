@@ -1,0 +1,275 @@
+//! `mcp` among hostile clients, on both transports: whatever they send, it neither ends nor hangs, its memory
+//! is bounded, and nothing but protocol lines reaches standard output.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use super::{Client, Era, Http, Trouble, hello, modern};
+use crate::world::{USER, run};
+
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// The most memory that a process has had, bytes; nothing where the system does not tell.
+fn peak(process: u32) -> Option<usize> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: usize = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+fn assert_small(process: u32, most: usize) {
+    if let Some(peak) = peak(process) {
+        assert!(peak <= most, "{} MiB", peak / MEBIBYTE);
+    }
+}
+
+/// A call whose arguments are so deep.
+fn deep(levels: usize) -> String {
+    let inside = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let params = format!("{{\"name\":\"push_message\",\"arguments\":{{\"to\":{inside}}}}}");
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":1000,\"method\":\"tools/call\",\"params\":{params}}}")
+}
+
+#[test]
+fn hostile_input_neither_ends_nor_stalls_it() {
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
+    let open = "[".repeat(10_000);
+    let deep = deep(10_000);
+    let long = "x".repeat(20 * MEBIBYTE);
+    let input = client.input.as_mut().unwrap();
+    for line in [
+        "garbage",
+        "{",
+        "\u{0}\u{1}",
+        "[]",
+        "{}",
+        "null",
+        "{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":1}",
+        open.as_str(),
+        deep.as_str(),
+        long.as_str(),
+        "\u{feff}",
+        "",
+    ] {
+        writeln!(input, "{line}").unwrap();
+    }
+    input.write_all(b"\xff\xfe\n").unwrap();
+    let answer = client.ask("ping", json!({}));
+    assert!(answer.get("result").is_some(), "{answer}");
+    let nested = (0..100).fold(json!(1), |inside, _| json!([inside]));
+    let result = client.call("push_message", json!({"to": nested, "messages": hello()}));
+    assert_eq!(result["isError"], true);
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn a_flood_is_answered_whole() {
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
+    let mut input = client.input.take().unwrap();
+    let writer = std::thread::spawn(move || {
+        for id in 10..3010 {
+            let request = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
+                "params": {"name": "get_bot_info", "arguments": {}}});
+            writeln!(input, "{request}").unwrap();
+        }
+        input
+    });
+    let mut answered = BTreeSet::new();
+    let mut refused = 0;
+    while answered.len() < 3000 {
+        let answer = client.read();
+        refused += u32::from(answer["error"]["code"] == -32000);
+        assert!(
+            answered.insert(answer["id"].as_u64().unwrap()),
+            "answered twice: {answer}"
+        );
+    }
+    assert!(refused < 3000);
+    client.input = Some(writer.join().unwrap());
+    let answer = client.ask("ping", json!({}));
+    assert!(answer.get("result").is_some());
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn a_client_that_leaves_early_ends_it() {
+    for input in [
+        "",
+        "{\"jsonrpc\":\"2.0\"",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}\n",
+    ] {
+        let ended = run(&["mcp", "--sandbox"], input.as_bytes(), &[]);
+        assert_eq!(ended.code, 0, "{input}: {}", ended.stderr);
+        for line in ended.stdout.lines() {
+            let _: Value = serde_json::from_str(line).expect("protocol lines alone");
+        }
+    }
+}
+
+#[test]
+fn a_line_of_100_megabytes_is_dropped_and_memory_stays_small() {
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
+    let input = client.input.as_mut().unwrap();
+    // One line that would be a call, were it shorter.
+    let start = "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"";
+    input.write_all(start.as_bytes()).unwrap();
+    for _ in 0..100 {
+        input.write_all(&vec![b'x'; MEBIBYTE]).unwrap();
+    }
+    input.write_all(b"\"}}\n").unwrap();
+    let answer = client.ask("ping", json!({}));
+    assert!(answer.get("result").is_some(), "{answer}");
+    assert!(client.beside.iter().all(|message| message["id"] != 7));
+    assert_small(client.process.id(), 96 * MEBIBYTE);
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn large_calls_under_way_are_bounded() {
+    let line = Trouble::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.json");
+    std::fs::write(&file, line.asset.to_string()).unwrap();
+    let mut client = Client::new(
+        Era::Legacy,
+        false,
+        &["--asset", file.to_str().unwrap()],
+        &[],
+    );
+    let inputs =
+        json!({"to": USER, "messages": [{"type": "text", "text": "x".repeat(12 * MEBIBYTE)}]});
+    let arguments = json!({"action": "push_message", "inputs": inputs, "validation": "off"});
+    let call = json!({"name": "run_action", "arguments": arguments});
+    for _ in 0..2 {
+        client.send("tools/call", call.clone());
+    }
+    line.asked.recv().unwrap();
+    let refused = client.ask("tools/call", call);
+    assert_eq!(refused["error"]["code"], -32000, "{refused}");
+    let small = client.call("describe_action", json!({"action": "push_message"}));
+    assert_eq!(small["isError"], false, "{small}");
+    assert_small(client.process.id(), 256 * MEBIBYTE);
+    drop(line.answer);
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn a_client_that_leaves_during_a_call_ends_it() {
+    let line = Trouble::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.json");
+    std::fs::write(&file, line.asset.to_string()).unwrap();
+    let mut client = Client::new(
+        Era::Legacy,
+        false,
+        &["--asset", file.to_str().unwrap()],
+        &[],
+    );
+    let arguments = json!({"to": USER, "messages": hello()});
+    client.send(
+        "tools/call",
+        json!({"name": "push_message", "arguments": arguments}),
+    );
+    line.asked.recv().unwrap();
+    drop(client.input.take());
+    line.answer.send(()).unwrap();
+    // LINE asks for a pause that is longer than the client's going lets a call go on.
+    assert_eq!(client.end().0, 0);
+    assert_eq!(line.requests(), 1);
+}
+
+#[test]
+fn over_http_too_nothing_ends_or_stalls_it() {
+    let server = Http::new(&[]);
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+    ];
+    let list = modern("tools/list", json!({}));
+    let alive = || {
+        let (status, answer) = server.post(&headers, &list);
+        assert!(status == 200 && answer.contains("push_message"), "{answer}");
+    };
+    alive();
+    // No HTTP at all, half a head, half a body, and none of a body that was announced.
+    let half = format!("POST /mcp HTTP/1.1\r\nHost: {}\r\n", server.address);
+    let body = "Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{";
+    for bytes in [
+        "garbage\r\n\r\n",
+        "\u{16}\u{3}\u{1}",
+        &half,
+        &format!("{half}{body}"),
+        &format!("{half}Transfer-Encoding: chunked\r\n\r\nzzzz\r\n"),
+    ] {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(bytes.as_bytes()).unwrap();
+    }
+    alive();
+    // 100 MB, announced and not.
+    let mebibyte = vec![b'x'; MEBIBYTE];
+    for framing in ["Content-Length: 104857600", "Transfer-Encoding: chunked"] {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let own = headers.map(|(name, value)| format!("{name}: {value}\r\n"));
+        let head = format!(
+            "{half}{}Accept: application/json, text/event-stream\r\n\
+             Content-Type: application/json\r\n{framing}\r\n\r\n",
+            own.concat()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        for _ in 0..100 {
+            let size = format!("{:x}\r\n", mebibyte.len());
+            let chunk: [&[u8]; 3] = if framing.starts_with('C') {
+                [b"", &mebibyte, b""]
+            } else {
+                [size.as_bytes(), &mebibyte, b"\r\n"]
+            };
+            // A server that refuses need not read on.
+            if stream.write_all(&chunk.concat()).is_err() {
+                break;
+            }
+        }
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains(" 200 "), "{framing}: {answer}");
+        alive();
+    }
+    let (status, answer) = server.post(&headers, &deep(10_000));
+    assert!((400..500).contains(&status), "{answer}");
+    alive();
+    assert_small(server.process.id(), 128 * MEBIBYTE);
+}
+
+#[test]
+fn a_flood_over_http_is_answered_and_its_memory_is_bounded() {
+    let server = Http::new(&[]);
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "describe_action"),
+    ];
+    let call = |name: &str| {
+        let arguments = json!({"action": name});
+        modern(
+            "tools/call",
+            json!({"name": "describe_action", "arguments": arguments}),
+        )
+    };
+    let large = call(&"x".repeat(12 * MEBIBYTE));
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                let (status, answer) = server.post(&headers, &large);
+                let whole = status == 200 && answer.contains("there is no action");
+                assert!(whole || status == 503, "{status}: {answer}");
+            });
+        }
+    });
+    assert_small(server.process.id(), 256 * MEBIBYTE);
+    assert_eq!(server.post(&headers, &call("push_message")).0, 200);
+}
