@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use line_connector_catalog::definition::Effect;
+use line_connector_catalog::definition::{Action, Effect};
 use line_connector_client::Catalog;
 use serde_json::{Value, json};
 
@@ -464,41 +464,174 @@ fn unattended_hosts_say_yes_once_and_for_all() {
     assert_eq!(world.sandbox.delivered().len(), 1);
 }
 
+/// A folder with actions of the operator's own: a push by another name, and a read action that now
+/// deletes.
+fn own_actions() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/actions/");
+        fs::read_to_string(format!("{path}{name}.yaml")).unwrap()
+    };
+    let push = read("message/send_push_message")
+        .replace("send_push_message", "send_in_secret")
+        .replace("short: push_message", "short: send_secretly")
+        .replace("operation_id: pushMessage", "operation_id: sendSecretly");
+    fs::write(folder.path().join("send_in_secret.yaml"), push).unwrap();
+    let info = read("profile/get_bot_info").replace("effect: read", "effect: destructive");
+    fs::write(folder.path().join("get_bot_info.yaml"), info).unwrap();
+    folder
+}
+
+/// Whether a request of this method and path is one of an action's.
+fn is_of(action: &Action, method: &str, path: &str) -> bool {
+    let endpoint: Vec<&str> = action.meta.endpoint.split('/').collect();
+    let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let fits = |(own, asked): (&&str, &&str)| own.starts_with("{{") || own == asked;
+    action.meta.method.as_str() == method
+        && endpoint.len() == path.len()
+        && endpoint.iter().zip(&path).all(fits)
+}
+
+/// What somebody may try who knows of no write.
+fn try_by_guile(client: &mut Client) {
+    for (tool, arguments) in [
+        (
+            "run_action",
+            json!({"action": " push_message", "inputs": {}}),
+        ),
+        (
+            "run_action",
+            json!({"action": "PUSH_MESSAGE", "inputs": {}}),
+        ),
+        (
+            "run_action",
+            json!({"action": ["push_message"], "inputs": {}}),
+        ),
+        ("read_action", json!({"action": "getBotInfo"})),
+        (
+            "read_action",
+            json!({"action": "get_profile", "tool": "run_action"}),
+        ),
+        (
+            "compose_message",
+            json!({"messages": "hi", "to": USER, "send": true}),
+        ),
+        ("get_profile", json!({"userId": "../message/broadcast"})),
+        (
+            "get_profile",
+            json!({"userId": USER, "options": {"fallback": "push"}}),
+        ),
+        (
+            "get_profile",
+            json!({"userId": USER, "asset": {"url": "http://127.0.0.1:1"}}),
+        ),
+    ] {
+        let result = client.call(tool, arguments.clone());
+        assert_eq!(result["isError"], true, "{tool} {arguments}: {result}");
+    }
+    let composed = client.call("compose_message", json!({"messages": "hi"}));
+    assert_eq!(composed["isError"], false, "{composed}");
+    for (method, params) in [
+        (
+            "resources/read",
+            json!({"uri": "line://actions/push_message"}),
+        ),
+        (
+            "prompts/get",
+            json!({"name": "draft_message", "arguments": {"about": "a sale"}}),
+        ),
+        ("prompts/get", json!({"name": "push_message"})),
+        ("push_message", json!({"to": USER, "messages": hello()})),
+    ] {
+        let _ = client.ask(method, params);
+    }
+}
+
 #[test]
 fn read_only_cannot_write_by_any_route() {
+    let world = World::new();
+    let mut catalog = Catalog::embedded();
+    let folder = own_actions();
+    for name in ["send_in_secret", "get_bot_info"] {
+        let file = folder.path().join(format!("{name}.yaml"));
+        let text = fs::read_to_string(&file).unwrap();
+        catalog.add(file.to_str().unwrap(), &text).unwrap();
+    }
+    let own = folder.path().to_str().unwrap();
+    let everything = [
+        "--toolsets",
+        "all",
+        "--read-only",
+        "--yes",
+        "--actions",
+        own,
+    ];
+    for era in ERAS {
+        let (mut client, _folder) = Client::of(&world, era, true, &everything);
+        let tools = client.tools();
+        for tool in &tools {
+            assert_eq!(tool["annotations"]["readOnlyHint"], true, "{tool}");
+        }
+        let writes = catalog.entries().into_iter().filter_map(|entry| {
+            let action = catalog.action(&entry.name)?;
+            (action.meta.effect != Effect::Read).then_some((entry, action))
+        });
+        for (entry, action) in writes {
+            let inputs = json!(catalog.examples(&entry.name).remove(0).inputs);
+            let known = [
+                Some(entry.name),
+                Some(entry.short),
+                action.meta.operation_id,
+            ];
+            for name in known.into_iter().flatten() {
+                let confirmed = json!({"name": name, "arguments": inputs,
+                    "requestState": "00", "inputResponses": {}});
+                let direct = client.ask("tools/call", confirmed);
+                assert_eq!(direct["error"]["code"], -32602, "{name}: {direct}");
+                for tool in ["run_action", "read_action", "describe_action"] {
+                    let arguments = json!({"action": name, "inputs": inputs, "confirm": "00"});
+                    let result = client.call(tool, arguments);
+                    assert_eq!(result["isError"], true, "{tool} {name}: {result}");
+                }
+            }
+        }
+        try_by_guile(&mut client);
+        assert!(world.sandbox.requests().is_empty());
+        let found = client.call("find_actions", json!({"limit": 200}));
+        let found = found["structuredContent"]["actions"].as_array().unwrap();
+        assert!(found.iter().all(|action| action["effect"] == "read"));
+    }
+}
+
+#[test]
+fn what_is_left_under_read_only_only_reads() {
     let world = World::new();
     let catalog = Catalog::embedded();
     let everything = ["--toolsets", "all", "--read-only", "--yes"];
     let (mut client, _folder) = Client::of(&world, Era::Legacy, false, &everything);
-    for tool in client.tools() {
-        assert_eq!(tool["annotations"]["readOnlyHint"], true, "{tool}");
-    }
-    for entry in catalog.entries() {
-        let effect = catalog.action(&entry.name).unwrap().meta.effect;
-        if effect == Effect::Read {
-            continue;
-        }
-        let example = catalog.examples(&entry.name).remove(0);
-        let inputs = json!(example.inputs);
-        for name in [&entry.name, &entry.short] {
-            let direct = client.ask("tools/call", json!({"name": name, "arguments": inputs}));
-            assert_eq!(direct["error"]["code"], -32602, "{name}: {direct}");
-            for tool in ["run_action", "read_action", "describe_action"] {
-                let arguments = json!({"action": name, "inputs": inputs});
-                let result = client.call(tool, arguments);
-                assert_eq!(result["isError"], true, "{tool} {name}: {result}");
-            }
+    let reads: Vec<Action> = catalog
+        .entries()
+        .iter()
+        .filter_map(|entry| catalog.action(&entry.name))
+        .filter(|action| action.meta.effect == Effect::Read)
+        .collect();
+    for action in &reads {
+        let inputs = json!(catalog.examples(&action.name).remove(0).inputs);
+        let _ = client.call(action.short(), inputs.clone());
+        for tool in ["read_action", "run_action"] {
+            let _ = client.call(tool, json!({"action": action.name, "inputs": inputs}));
         }
     }
-    assert!(world.sandbox.requests().is_empty());
-    let found = client.call("find_actions", json!({"limit": 200}));
-    let found = found["structuredContent"]["actions"]
-        .as_array()
-        .unwrap()
-        .clone();
-    assert!(found.iter().all(|action| action["effect"] == "read"));
-    let read = client.call("read_action", json!({"action": "getBotInfo"}));
-    assert_eq!(read["isError"], false, "{read}");
+    let requests = world.sandbox.requests();
+    assert!(requests.len() > reads.len(), "only {}", requests.len());
+    for request in requests {
+        let (method, path) = (&request.method, &request.path);
+        assert!(
+            reads.iter().any(|action| is_of(action, method, path)),
+            "{method} {path}"
+        );
+    }
+    assert!(world.sandbox.delivered().is_empty());
 }
 
 #[test]
@@ -519,6 +652,7 @@ fn filters_bind_every_tool() {
     for (tool, action) in [
         ("run_action", "push_message"),
         ("run_action", "send_push_message"),
+        ("run_action", "pushMessage"),
         ("run_action", "delete_rich_menu"),
         ("describe_action", "pushMessage"),
         ("read_action", "list_coupons"),
@@ -529,6 +663,11 @@ fn filters_bind_every_tool() {
         );
         assert_eq!(result["isError"], true, "{tool} {action}: {result}");
     }
+    // Not as the other way of an action that is offered, either.
+    let reply = json!({"replyToken": "0f3779fba3b349968c5d07db31eab56f", "messages": hello()});
+    let instead = json!({"action": "reply_message", "inputs": reply, "fallback": "push"});
+    let result = client.call("run_action", instead);
+    assert_eq!(result["isError"], true, "{result}");
     let excluded = client.ask(
         "tools/call",
         json!({"name": "find_actions", "arguments": {}}),
