@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use line_connector_fuzz::CHECKS;
+use line_connector_fuzz::{CHECKS, Check};
 
 /// How many mutations each check gets, unless `MUTATIONS` says another number.
 const MUTATIONS: usize = 20_000;
@@ -104,18 +104,26 @@ fn mutated(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a switch of the test itself")]
 fn every_check_holds_for_the_cases_and_their_mutations() {
     let mutations = std::env::var("MUTATIONS").map_or(MUTATIONS, |count| count.parse().unwrap());
-    for (name, check) in CHECKS {
-        let mut numbers = Numbers(7);
-        let corpus = corpus(name);
-        for case in &corpus {
-            check(case);
+    // Each on a thread of its own: they take minutes, one after another.
+    std::thread::scope(|scope| {
+        for (name, check) in CHECKS {
+            scope.spawn(move || hold(name, check, mutations));
         }
-        for _ in 0..mutations {
-            let input = mutated(&corpus[numbers.next(corpus.len())], &mut numbers);
-            let held = std::panic::catch_unwind(|| check(&input));
-            assert!(held.is_ok(), "{name}: {}", String::from_utf8_lossy(&input));
-        }
+    });
+}
+
+fn hold(name: &str, check: Check, mutations: usize) {
+    let mut numbers = Numbers(7);
+    let corpus = corpus(name);
+    for case in &corpus {
+        check(case);
+    }
+    for _ in 0..mutations {
+        let input = mutated(&corpus[numbers.next(corpus.len())], &mut numbers);
+        let held = std::panic::catch_unwind(|| check(&input));
+        assert!(held.is_ok(), "{name}: {}", String::from_utf8_lossy(&input));
     }
 }
