@@ -21,6 +21,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "benches"))
 
+import campaign_kills
 import clocks
 import full_disk
 import hostile_clients
@@ -34,6 +35,7 @@ from support.errors import Unavailable
 TESTS = {
     "serve_kills": serve_kills,
     "listen_kills": listen_kills,
+    "campaign_kills": campaign_kills,
     "hostile_clients": hostile_clients,
     "full_disk": full_disk,
     "slow_disk": slow_disk,
