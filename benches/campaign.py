@@ -92,7 +92,8 @@ def main():
     try:
         with reachable_folder("campaign-") as folder, NeutralServer(folder) as server:
             stage = Stage(folder, server, builds.connector(), options)
-            measured = Report(conditions=f"{report.conditions(options.rounds)}; load {load:.1f} before it began")
+            conditions = f"{report.conditions(options.rounds)}; load {load:.1f} before it began"
+            measured = Report(conditions=conditions)
             measure(measured, stage)
     except Unavailable as reason:
         raise SystemExit(f"cannot measure: {reason}") from reason
@@ -109,7 +110,7 @@ def arguments():
     parser.add_argument("--messages", type=count, default=100_000, help="personalised messages sent (100000)")
     parser.add_argument("--sdk-messages", type=count, default=10_000, help="those that an SDK sends (10000)")
     parser.add_argument("--no-sdks", action="store_true", help="leave LINE's SDKs out")
-    parser.add_argument("--ten-million", action="store_true", help="also plan for 10,000,000, which takes 8 GB")
+    parser.add_argument("--ten-million", action="store_true", help="also plan for 10,000,000 people")
     parser.add_argument("--folder", help="where ledgers stand (the system's temporary folder)")
     report.add_options(parser)
     return parser.parse_args()
