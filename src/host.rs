@@ -35,11 +35,7 @@ pub(crate) fn connector(
             .files(files(permissions))
             .build());
     }
-    let file = asset.asset.as_deref().map(read_asset).transpose()?;
-    let operator = Operator {
-        file: file.unwrap_or_default(),
-        environment: environment(&catalog),
-    };
+    let operator = operator(&catalog, asset)?;
     let mut builder = Connector::builder()
         .operator(operator)
         .catalog(catalog)
@@ -53,6 +49,15 @@ pub(crate) fn connector(
 /// Where tokens are kept for other processes, if so.
 pub(crate) fn token_store(asset: &AssetFile) -> Option<TokenFiles> {
     token_cache(asset).map(TokenFiles::new)
+}
+
+/// The operator's asset parameters: of the file, and of the environment.
+pub(crate) fn operator(catalog: &Catalog, asset: &AssetFile) -> Result<Operator, Error> {
+    let file = asset.asset.as_deref().map(read_asset).transpose()?;
+    Ok(Operator {
+        file: file.unwrap_or_default(),
+        environment: environment(catalog),
+    })
 }
 
 /// Refuses the asset of a document where the operator allows none.

@@ -3,6 +3,8 @@
 mod args;
 mod commands;
 mod host;
+#[cfg(feature = "listen")]
+mod notices;
 mod panics;
 mod private;
 #[cfg(feature = "listen")]

@@ -1,7 +1,7 @@
 //! The signals that `serve` and `listen` obey: SIGTERM and SIGINT ask for their end, SIGUSR1 for their
-//! figures. SIGXFSZ is ignored, so that a full file is a write error like any other.
+//! figures, SIGHUP to read files again. SIGXFSZ is ignored, so that a full file is a write error like any other.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub(crate) enum Signal {
     Stop,
     /// Tell the figures.
     Report,
+    /// Read again what was read at the start.
+    Reread,
 }
 
 /// Hands every signal to `obey`, on a thread of its own. A second request for the end is not
@@ -20,11 +22,12 @@ pub(crate) enum Signal {
 /// Where the system takes no handler, or gives no thread.
 #[cfg(unix)]
 pub(crate) fn watch(obey: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGXFSZ])?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ])?;
+    let at_a_terminal = io::stderr().is_terminal();
     let thread = std::thread::Builder::new().name("signals".to_owned());
     thread.spawn(move || {
         let mut stopping = false;
@@ -33,6 +36,9 @@ pub(crate) fn watch(obey: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
                 // A file that may not grow is an error of whoever writes it, and no end.
             } else if signal == SIGUSR1 {
                 obey(Signal::Report);
+            } else if signal == SIGHUP && (!at_a_terminal || io::stderr().is_terminal()) {
+                // Where the terminal has gone, that is what it says: the end.
+                obey(Signal::Reread);
             } else if stopping {
                 let _ends_here = emulate_default_handler(signal);
             } else {

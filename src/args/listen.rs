@@ -14,6 +14,7 @@ pub(crate) struct ListenArguments {
     pub(crate) queue: PathBuf,
     /// A JSON file with a channel's asset, or with an array of them; may be given several times. An
     /// asset may hold its `destination`, the bot's user ID, too. Without it: the environment's asset.
+    /// SIGHUP reads the files again.
     #[arg(long = "asset", value_name = "FILE")]
     pub(crate) assets: Vec<PathBuf>,
     /// The address to listen on; port 0 takes a free one.
@@ -73,6 +74,21 @@ pub(crate) struct ListenArguments {
     /// How long a connection may be idle, or take for a request's head, seconds.
     #[arg(long, value_name = "N", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) idle_seconds: u64,
+    /// How standard error tells of failed deliveries, events that are given up and requests that are
+    /// refused. Without it: `text` on a terminal, `json` elsewhere.
+    #[arg(long, value_name = "FORM", value_enum)]
+    pub(crate) log: Option<LogForm>,
+}
+
+/// How standard error tells what happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// A sentence a line, for people.
+    Text,
+    /// A JSON document a line.
+    Json,
+    /// Not at all, beside the first line.
+    Off,
 }
 
 /// What to do with events in the queue.

@@ -25,7 +25,7 @@ use action_name::ActionName;
 pub(crate) use campaign::{About, CampaignCommand, Going, ResultsForm, Sent};
 pub(crate) use deferred::Deferred;
 #[cfg(feature = "listen")]
-pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, QueueFile, Standing};
+pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, LogForm, QueueFile, Standing};
 
 pub(crate) use messages::{ComposeArguments, Content, SendArguments};
 

@@ -3,8 +3,8 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -18,18 +18,20 @@ use line_connector_client::{
 };
 use line_connector_core::asset::{Asset, Operator};
 use line_connector_core::backoff::bound;
-use line_connector_core::documents::AssetParameters;
 use line_connector_core::documents::json;
+use line_connector_core::documents::{AssetParameters, ErrorReport};
 use line_connector_core::error::Detail;
 use line_connector_core::webhook::cause;
 use line_connector_receiver::queue::Queue;
 use line_connector_receiver::{
-    Acknowledgements, Channel, DeliverySettings, Host, Intake, QueueSettings, Receiver,
-    RetryLimits, ServerSettings, Settings, ShutdownReason, Signer, Sink, StartError, Target,
+    Acknowledgements, Channel, DeliverySettings, Host, Intake, Level, Notice, QueueSettings,
+    Receiver, RetryLimits, ServerSettings, Settings, ShutdownReason, Signer, Sink, StartError,
+    Target,
 };
 
 use crate::args::ListenArguments;
 use crate::host::{self, variable};
+use crate::notices;
 use crate::panics::contain;
 use crate::queue_file::{self, queue_error};
 use crate::signals::{self, Signal};
@@ -57,7 +59,8 @@ struct Configured {
 /// Receives until a signal, or until nobody takes the events any more.
 pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
     let environment = host::environment(catalog);
-    let configured = channels(catalog, arguments, &environment)?;
+    let configured = channels(catalog, &arguments.assets, &environment)?;
+    let tell = notices::teller(arguments.log, io::stderr().is_terminal());
     let unusable = |reason: &dyn Display| queue_error(&arguments.queue, reason);
     // Held until the process ends: two receivers would deliver the same events.
     let _lock = queue_file::reserve(&arguments.queue)?;
@@ -67,43 +70,39 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
     let host = Host {
         clock: Arc::new(|| SystemClock.now()),
         random: || SystemRandom.bits(),
-        tell: say,
+        tell,
     };
-    let mut unknown = Vec::new();
-    let mut known = Vec::new();
     let mut warnings = Vec::new();
     if queue_file::is_replaceable(&arguments.queue) {
-        warnings.push("others may change the queue's folder, and so put another file in its place");
+        warnings.push(Notice::new(
+            Level::Warning,
+            "queue_replaceable",
+            "others may change the queue's folder, and so put another file in its place",
+        ));
     }
-    if configured
-        .iter()
-        .any(|one| !cause::is_usual_secret(one.channel.secret.expose()))
-    {
-        warnings.push(
-            "a channel secret is not 32 hexadecimal digits, as LINE's are: its webhooks are refused \
-             if it is another text than LINE's",
-        );
-    }
-    let several = configured.len() > 1;
-    for (index, one) in configured.into_iter().enumerate() {
-        if several && one.channel.destination.is_none() {
-            let connector = Connector::builder().catalog(catalog.clone());
-            unknown.push((index, connector.operator(one.operator).build()));
-        }
-        known.push(one.channel);
-    }
+    warnings.extend(unusual_secret(&configured));
+    let (known, unknown) = sorted(catalog, configured);
     let content = catalog.triggers().content;
     let intake = Arc::new(Intake::new(known, content, Arc::clone(&host.clock)));
     let (shutdown_tx, shutdown) = mpsc::channel();
     let signal_tx = shutdown_tx.clone();
-    let watched = signals::watch(move |signal| {
-        if signal == Signal::Stop {
+    let rereading = Rereading {
+        catalog: catalog.clone(),
+        assets: arguments.assets.clone(),
+        environment,
+        intake: Arc::clone(&intake),
+        tell,
+    };
+    let watched = signals::watch(move |signal| match signal {
+        Signal::Stop => {
             let _ = signal_tx.send(ShutdownReason::Requested);
         }
+        Signal::Reread => rereading.reread(),
+        Signal::Report => {}
     });
     watched
         .map_err(|error| Error::new(Kind::Usage, format!("signals cannot be watched: {error}")))?;
-    let (settings, sink) = (settings(arguments), sink(arguments)?);
+    let (settings, sink) = (settings(arguments), sink(arguments, &mut warnings)?);
     let receiver = Receiver::start(
         settings,
         queue,
@@ -123,19 +122,18 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
         members.insert("admin".to_owned(), format!("http://{address}/").into());
     }
     say(&line.to_string());
-    warnings.into_iter().for_each(say);
-    if !unknown.is_empty() {
-        std::thread::spawn(move || learn(&intake, unknown));
-    }
+    warnings.iter().for_each(tell);
+    start_learning(intake, unknown, tell);
     let reason = shutdown.recv().unwrap_or(ShutdownReason::Requested);
+    let failed = |message: &str| tell(&Notice::new(Level::Error, "ends", message));
     match reason {
         ShutdownReason::OutputClosed => {
-            say("nobody reads standard output any more; the events wait in the queue");
+            failed("nobody reads standard output any more; the events wait in the queue");
         }
-        ShutdownReason::OutputFailed(kind) => say(&format!(
+        ShutdownReason::OutputFailed(kind) => failed(&format!(
             "standard output cannot be written: {kind}; the events wait in the queue"
         )),
-        ShutdownReason::Panicked => say("a bug ends the receiver; the events wait in the queue"),
+        ShutdownReason::Panicked => failed("a bug ends the receiver; the events wait in the queue"),
         ShutdownReason::Requested | ShutdownReason::InputEnded => {}
     }
     let panics = receiver.stop(grace(reason, arguments));
@@ -199,7 +197,7 @@ fn timeout(arguments: &ListenArguments) -> Duration {
     Duration::from_millis(arguments.timeout_ms)
 }
 
-fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
+fn sink(arguments: &ListenArguments, warnings: &mut Vec<Notice>) -> Result<Sink, Error> {
     if arguments.hold {
         return Ok(Sink::Hold);
     }
@@ -209,7 +207,6 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
             acknowledgements: arguments.ack.then(|| Acknowledgements {
                 input: Box::new(io::BufReader::new(io::stdin())),
                 timeout: timeout(arguments),
-                complain: say,
             }),
         });
     };
@@ -237,7 +234,7 @@ fn sink(arguments: &ListenArguments) -> Result<Sink, Error> {
     );
     Ok(Sink::Forward(Target {
         url: url.clone(),
-        signer: signer(arguments)?,
+        signer: signer(arguments, warnings)?,
         timeout: timeout(arguments),
         transport,
     }))
@@ -280,13 +277,20 @@ impl Write for WholeLines {
 }
 
 /// What signs the POSTs: the file's secret, or the environment's.
-fn signer(arguments: &ListenArguments) -> Result<Option<Signer>, Error> {
+fn signer(
+    arguments: &ListenArguments,
+    warnings: &mut Vec<Notice>,
+) -> Result<Option<Signer>, Error> {
     let secret = match &arguments.forward_secret_file {
         Some(path) => Some(String::from_utf8_lossy(&read_file(path)?).trim().to_owned()),
         None => variable("LINE_FORWARD_SECRET"),
     };
     let Some(secret) = secret else {
-        say("the events are posted unsigned: give --forward-secret-file or LINE_FORWARD_SECRET");
+        warnings.push(Notice::new(
+            Level::Warning,
+            "unsigned_forwards",
+            "the events are posted unsigned: give --forward-secret-file or LINE_FORWARD_SECRET",
+        ));
         return Ok(None);
     };
     let signer = Signer::new(&Secret::new(secret)).ok_or_else(|| {
@@ -310,11 +314,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 /// The channels that the files name, or the one of the environment.
 fn channels(
     catalog: &Catalog,
-    arguments: &ListenArguments,
+    assets: &[PathBuf],
     environment: &Map<String, Value>,
 ) -> Result<Vec<Configured>, Error> {
     let mut found = Vec::new();
-    for path in &arguments.assets {
+    for path in assets {
         let text = read_file(path)?;
         let source = path.display().to_string();
         let assets = match json::read(&text) {
@@ -408,9 +412,90 @@ fn channel(
     })
 }
 
-/// Asks LINE for the bot's user ID of each channel that did not name it, until all are known. Until
-/// then webhooks of unknown destinations are answered 503, so that LINE may send them again.
-fn learn(intake: &Intake, mut unknown: Vec<(usize, Connector)>) {
+/// Channels by their place, with what asks LINE for the bot's user ID of each.
+type Unknown = Vec<(usize, Connector)>;
+
+/// The channels for the receiver, and those whose destination is to be learnt. One alone needs none.
+fn sorted(catalog: &Catalog, configured: Vec<Configured>) -> (Vec<Channel>, Unknown) {
+    let several = configured.len() > 1;
+    let mut unknown = Vec::new();
+    let mut known = Vec::new();
+    for (index, one) in configured.into_iter().enumerate() {
+        if several && one.channel.destination.is_none() {
+            let connector = Connector::builder().catalog(catalog.clone());
+            unknown.push((index, connector.operator(one.operator).build()));
+        }
+        known.push(one.channel);
+    }
+    (known, unknown)
+}
+
+/// A warning where a secret does not look like LINE's.
+fn unusual_secret(configured: &[Configured]) -> Option<Notice> {
+    let unusual = |one: &Configured| !cause::is_usual_secret(one.channel.secret.expose());
+    configured.iter().any(unusual).then(|| {
+        Notice::new(
+            Level::Warning,
+            "unusual_secret",
+            "a channel secret is not 32 hexadecimal digits, as LINE's are: its webhooks are refused \
+             if it is another text than LINE's",
+        )
+    })
+}
+
+/// What it takes to read the assets again.
+struct Rereading {
+    catalog: Catalog,
+    assets: Vec<PathBuf>,
+    environment: Map<String, Value>,
+    intake: Arc<Intake>,
+    tell: fn(&Notice),
+}
+
+impl Rereading {
+    /// Reads the asset files again. Where one is wrong, the channels stay as they are.
+    fn reread(&self) {
+        let tell = |level, kind, message: String| (self.tell)(&Notice::new(level, kind, message));
+        if self.assets.is_empty() {
+            let message = "there is no --asset file to read again; the environment is read at the start alone";
+            return tell(Level::Warning, "assets_kept", message.to_owned());
+        }
+        match channels(&self.catalog, &self.assets, &self.environment) {
+            Ok(configured) => {
+                let warning = unusual_secret(&configured);
+                let count = configured.len();
+                let (known, unknown) = sorted(&self.catalog, configured);
+                self.intake.replace(known);
+                let message = format!("the assets were read again; channels: {count}");
+                tell(Level::Info, "assets_reread", message);
+                warning.iter().for_each(self.tell);
+                start_learning(Arc::clone(&self.intake), unknown, self.tell);
+            }
+            Err(error) => {
+                let error = ErrorReport::from(&error);
+                let details = error.details.iter();
+                let details: String = details
+                    .map(|detail| format!("; {} {}", detail.path, detail.message))
+                    .collect();
+                let message = format!("the assets stay as they were: {}{details}", error.message);
+                tell(Level::Error, "assets_kept", message);
+            }
+        }
+    }
+}
+
+/// Learns what is not known, beside everything else.
+fn start_learning(intake: Arc<Intake>, unknown: Unknown, tell: fn(&Notice)) {
+    if !unknown.is_empty() {
+        std::thread::spawn(move || learn(&intake, unknown, tell));
+    }
+}
+
+/// Asks LINE for the bot's user ID of each channel that did not name it, until all are known or others
+/// have taken their place. Until then webhooks of unknown destinations are answered 503, so that LINE
+/// may send them again.
+fn learn(intake: &Intake, mut unknown: Unknown, tell: fn(&Notice)) {
+    let generation = intake.generation();
     for failures in 1.. {
         unknown.retain(|(index, connector)| {
             let invocation = Invocation {
@@ -419,27 +504,29 @@ fn learn(intake: &Intake, mut unknown: Vec<(usize, Connector)>) {
             };
             let output =
                 contain(|| connector.call(invocation)).unwrap_or_else(|bug| Output::from(&bug));
+            if intake.generation() != generation {
+                return false;
+            }
             let body = output.json();
             let id = body.as_ref().and_then(|body| body.get("userId"));
             let learnt = id
                 .and_then(Value::as_str)
-                .map(|id| intake.learn(*index, id));
-            match (learnt, &output.error) {
+                .map(|id| intake.learn(generation, *index, id));
+            let channel = index + 1;
+            let message = match (learnt, &output.error) {
                 (Some(true), None) => return false,
-                (Some(false), None) => say(&format!(
-                    "channel {}: another one has its destination",
-                    index + 1
-                )),
+                (Some(false), None) => {
+                    format!("channel {channel}: another one has its destination")
+                }
                 (_, error) => {
                     let message = error
                         .as_ref()
                         .map_or("no user ID came", |error| &error.message);
-                    say(&format!(
-                        "channel {}: its destination is not known yet: {message}",
-                        index + 1
-                    ));
+                    format!("channel {channel}: its destination is not known yet: {message}")
                 }
-            }
+            };
+            let notice = Notice::new(Level::Warning, "destination_unknown", message);
+            tell(&notice.with("channel", channel));
             true
         });
         if unknown.is_empty() {

@@ -78,6 +78,9 @@ mod listen;
 // `listen` and `events` among hostile clients, full disks, other users' files and wrong clocks.
 #[cfg(feature = "listen")]
 mod listen_hostile;
+// What operators are told while `listen` and `serve` work, and what they may ask of them.
+#[cfg(all(unix, feature = "listen"))]
+mod operating;
 // The receiver as a library, where parts of it panic: what that costs, and what goes on.
 #[cfg(feature = "listen")]
 mod receiver_panics;

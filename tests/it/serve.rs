@@ -19,14 +19,14 @@ const PUSH: &str = "/v2/bot/message/push";
 const LONG: Duration = Duration::from_mins(1);
 
 /// A running `serve`.
-struct Serving {
-    child: Child,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
     input: Option<ChildStdin>,
     output: Option<BufReader<ChildStdout>>,
 }
 
 impl Serving {
-    fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = world::start(&[&["serve"], arguments].concat(), environment);
         let (input, output) = (child.stdin.take(), child.stdout.take());
         Self {
@@ -37,7 +37,7 @@ impl Serving {
     }
 
     /// One that talks to a world with its long-lived token.
-    fn of(world: &World, arguments: &[&str]) -> Self {
+    pub(crate) fn of(world: &World, arguments: &[&str]) -> Self {
         let (url, token) = (world.url(), "sandbox-token");
         let environment = [
             ("LINE_API_URL", url.as_str()),
@@ -47,7 +47,7 @@ impl Serving {
         Self::start(arguments, &environment)
     }
 
-    fn write(&mut self, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&mut self, text: impl AsRef<[u8]>) {
         self.input
             .as_mut()
             .unwrap()
@@ -60,14 +60,14 @@ impl Serving {
     }
 
     /// The next answer.
-    fn answer(&mut self) -> Option<Value> {
+    pub(crate) fn answer(&mut self) -> Option<Value> {
         let mut line = String::new();
         let read = self.output.as_mut().unwrap().read_line(&mut line).unwrap();
         (read > 0).then(|| serde_json::from_str(&line).unwrap())
     }
 
     /// All answers from here on, the exit code and standard error.
-    fn finish(mut self) -> (Vec<Value>, i32, String) {
+    pub(crate) fn finish(mut self) -> (Vec<Value>, i32, String) {
         self.close_input();
         let mut answers = Vec::new();
         while let Some(answer) = self.answer() {
@@ -85,7 +85,7 @@ impl Serving {
         (answers, code, errors)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([name, &id]).status().unwrap();
         assert!(sent.success());
@@ -101,7 +101,7 @@ impl Drop for Serving {
 }
 
 /// A push of one text that tells which it is, as a line.
-fn push(number: usize) -> String {
+pub(crate) fn push(number: usize) -> String {
     let document = json!({
         "id": number,
         "action": "send_push_message",

@@ -7,6 +7,7 @@ use line_connector_core::auth::{Store, TokenIssuer};
 use line_connector_core::call::Pipeline;
 use line_connector_core::catalog::Catalog;
 use line_connector_core::documents::{Invocation, Output};
+use line_connector_core::error::Error;
 use line_connector_core::host::{Clock, Connect, Files, Host, Media, Random};
 use line_connector_http::Transport;
 
@@ -82,6 +83,15 @@ impl Connector {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         self.pipeline.catalog()
+    }
+
+    /// From the next call on these are the asset parameters that hold where a document has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidAsset`](crate::Kind::InvalidAsset) where they are wrong; those before them stay.
+    pub fn set_operator(&self, parameters: Operator) -> Result<(), Error> {
+        self.pipeline.set_operator(parameters)
     }
 
     /// From now on no call waits. A call that would have to ends with

@@ -31,7 +31,7 @@ pub struct Host {
     pub issuer: Box<dyn TokenIssuer>,
     /// Keeps tokens for other processes; `None` keeps them to this one.
     pub token_store: Option<Box<dyn Store>>,
-    /// The operator's asset parameters.
+    /// The operator's asset parameters at the start.
     pub operator: Operator,
 }
 

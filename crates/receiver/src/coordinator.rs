@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::host::{Host, SteadyClock, whole_millis};
 use super::metrics::{DeliveryOutcome, Metrics};
+use super::notice::{Level, Log, Notice};
 use super::policy::{self, Decision, DeliveryResult, History, Outage};
 use super::queue::{Changes, NewEvent, Queue, QueueError, QueuedEvent};
 use super::settings::{DeliverySettings, QueueSettings};
@@ -137,6 +138,8 @@ pub(crate) enum Stored {
 
 /// An event that has been handed out and is not settled.
 struct InFlight {
+    id: String,
+    attempt: i64,
     history: History,
     since: Instant,
     acknowledgement_deadline: Option<Instant>,
@@ -162,6 +165,7 @@ pub(crate) struct Coordinator {
     /// Where events are handed out; none where they are only held.
     outlet: Option<Outlet>,
     metrics: Arc<Metrics>,
+    log: Arc<Log>,
     host: Host,
     clock: SteadyClock,
     disk: Disk,
@@ -191,16 +195,18 @@ impl Coordinator {
         (queue_settings, delivery_settings): (QueueSettings, DeliverySettings),
         inbox: Receiver<Message>,
         outlet: Option<Outlet>,
-        metrics: Arc<Metrics>,
+        (metrics, log): (Arc<Metrics>, Arc<Log>),
         host: Host,
     ) -> Result<Self, QueueError> {
         queue.requeue_in_flight()?;
         // A disk that is full has no room for the note either, and is told of with the first event.
         if queue.begin().unwrap_or(false) {
-            (host.tell)(
+            log.tell(&Notice::new(
+                Level::Error,
+                "journal_gone",
                 "the queue's journal (its file with -wal) is gone: events that came shortly before \
                  the last receiver ended may be lost",
-            );
+            ));
         }
         let clock = SteadyClock::new(&host.clock);
         let newest = queue.newest_id()?.unwrap_or(clock.start());
@@ -213,6 +219,7 @@ impl Coordinator {
             inbox,
             outlet,
             metrics,
+            log,
             host,
             clock,
             disk: Disk::default(),
@@ -243,6 +250,7 @@ impl Coordinator {
                 .stop_deadline
                 .is_some_and(|deadline| settled || Instant::now() >= deadline);
             if over || !connected {
+                self.log.summarise(true);
                 return;
             }
         }
@@ -370,12 +378,21 @@ impl Coordinator {
             let age = u64::try_from(now - event.history.accepted).unwrap_or(0);
             self.metrics.observe_delay(Duration::from_millis(age));
         }
+        let notice = notice(sequence, event, result, &decision, now);
         let there = self.outage.failures == 0;
         self.outage.observe(result, now, random);
         if there && self.outage.failures > 0 {
             self.call_back();
         }
         self.decisions.push((sequence, decision));
+        if let Some(notice) = notice {
+            self.log.tell(&notice);
+        }
+        if !there && self.outage.failures == 0 {
+            let back = "the platform answers again";
+            self.log
+                .tell(&Notice::new(Level::Info, "platform_back", back));
+        }
     }
 
     /// Gives up waiting for acknowledgements that should have come.
@@ -453,7 +470,9 @@ impl Coordinator {
         }
         if self.disk.failing.is_some_and(|needed| bytes >= needed) {
             self.disk.failing = None;
-            (self.host.tell)("the queue can be written again");
+            let message = "the queue can be written again";
+            self.log
+                .tell(&Notice::new(Level::Info, "queue_writable", message));
         }
     }
 
@@ -463,9 +482,9 @@ impl Coordinator {
         let needed = bytes.min(MAX_TRIAL_BYTES) + TRIAL_BYTES;
         let before = self.disk.failing.replace(needed);
         if before.is_none() {
-            (self.host.tell)(&format!(
-                "the queue cannot be written, and LINE is answered 503: {error}"
-            ));
+            let message = format!("the queue cannot be written, and LINE is answered 503: {error}");
+            self.log
+                .tell(&Notice::new(Level::Error, "queue_unwritable", message));
         }
     }
 
@@ -497,6 +516,8 @@ impl Coordinator {
         let remember = whole_millis(self.queue_settings.remember);
         for event in committed.handed_out {
             let in_flight = InFlight {
+                id: event.id.clone(),
+                attempt: event.attempt,
                 history: History {
                     failures: event.failures,
                     accepted: event.accepted.max(oldest),
@@ -526,6 +547,7 @@ impl Coordinator {
             return;
         }
         self.maintained = Instant::now();
+        self.log.summarise(false);
         let remember = whole_millis(self.queue_settings.remember);
         let _ = self
             .queue
@@ -565,6 +587,47 @@ impl Coordinator {
         self.metrics.dead.store(counts.dead, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// What operators are told of a delivery that did not end well.
+fn notice(
+    sequence: i64,
+    event: &InFlight,
+    result: &DeliveryResult,
+    decision: &Decision,
+    now: i64,
+) -> Option<Notice> {
+    let attempt = event.attempt;
+    let about = |level, kind, message: String, reason: &str| {
+        Notice::new(level, kind, message)
+            .with("sequence", sequence)
+            .with("id", event.id.as_str())
+            .with("attempt", attempt)
+            .with("reason", reason)
+    };
+    Some(match decision {
+        Decision::Acknowledge | Decision::GiveBack => return None,
+        Decision::DeadLetter { failures, reason } => about(
+            Level::Error,
+            "event_given_up",
+            format!("event {sequence} was given up in attempt {attempt}: {reason}"),
+            reason,
+        )
+        .with("failures", *failures),
+        Decision::Retry { due, reason, .. } => {
+            let pause = (due - now).max(0);
+            let (kind, what) = match result {
+                DeliveryResult::Unreachable { .. } => {
+                    ("platform_away", "the platform takes nothing at the moment")
+                }
+                _ => ("delivery_failed", "the delivery failed"),
+            };
+            let message = format!(
+                "event {sequence}, attempt {attempt}: {what}: {reason}; the next attempt is due in {pause} ms"
+            );
+            about(Level::Warning, kind, message, reason).with("due_in_ms", pause)
+        }
+    })
 }
 
 /// Writes what was decided about events that were in flight.
@@ -672,6 +735,7 @@ mod tests {
             random: || 0,
             tell: |_| {},
         };
+        let log = Arc::new(Log::new(host.tell));
         let outlet = Outlet {
             deliveries,
             window: 4,
@@ -679,7 +743,7 @@ mod tests {
         };
         let counted = Arc::clone(&metrics);
         let coordinator =
-            Coordinator::new(queue, SETTINGS, inbox, Some(outlet), counted, host).unwrap();
+            Coordinator::new(queue, SETTINGS, inbox, Some(outlet), (counted, log), host).unwrap();
         let coordinator = std::thread::spawn(move || coordinator.run());
         let nothing = events.recv_timeout(Duration::from_millis(400));
         assert!(

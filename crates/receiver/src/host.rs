@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::notice::Notice;
+
 /// The calendar's time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
@@ -14,8 +16,8 @@ pub struct Host {
     pub clock: Clock,
     /// 128 random bits, different each time: they spread retries.
     pub random: fn() -> u128,
-    /// Tells operators, in one line, what they should know. Nothing of an event is in it.
-    pub tell: fn(&str),
+    /// Tells operators, in one line, what they should know.
+    pub tell: fn(&Notice),
 }
 
 impl std::fmt::Debug for Host {

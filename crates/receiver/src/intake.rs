@@ -3,7 +3,7 @@
 //! that only to choose the secret.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -30,11 +30,47 @@ pub struct Channel {
     pub secret: Secret,
 }
 
+/// The channels that webhooks are for at this moment.
+#[derive(Default)]
+struct Channels {
+    /// How many sets there were before this one.
+    generation: u64,
+    /// A channel's secret, and what verifies by it.
+    verifiers: Vec<(Secret, Verifier)>,
+    /// By destination, the index of its channel. What is not in it yet is being learnt.
+    destinations: HashMap<String, usize>,
+}
+
+impl Channels {
+    /// These channels. What was learnt of their secrets before is known.
+    fn new(channels: Vec<Channel>, before: &Self) -> Self {
+        let mut destinations = HashMap::new();
+        let mut verifiers = Vec::with_capacity(channels.len());
+        for (index, channel) in channels.into_iter().enumerate() {
+            let learnt = || {
+                let mut known = before.destinations.iter();
+                let same = |&(_, index): &(&String, &usize)| {
+                    let secret = before.verifiers.get(*index).map(|(secret, _)| secret);
+                    secret == Some(&channel.secret)
+                };
+                known.find(same).map(|(destination, _)| destination.clone())
+            };
+            let destination = channel.destination.clone().or_else(learnt);
+            destinations.extend(destination.map(|destination| (destination, index)));
+            let verifier = Verifier::new(&channel.secret);
+            verifiers.push((channel.secret, verifier));
+        }
+        Self {
+            generation: before.generation + 1,
+            verifiers,
+            destinations,
+        }
+    }
+}
+
 /// The channels behind one address.
 pub struct Intake {
-    verifiers: Vec<Verifier>,
-    /// By destination, the index of its channel. What is not in it yet is being learnt.
-    destinations: RwLock<HashMap<String, usize>>,
+    channels: RwLock<Channels>,
     content: ContentActions,
     clock: Clock,
 }
@@ -50,30 +86,48 @@ impl Intake {
     /// open, and takes any that is signed with its secret.
     #[must_use]
     pub fn new(channels: Vec<Channel>, content: ContentActions, clock: Clock) -> Self {
-        let verifiers = channels
-            .iter()
-            .map(|channel| Verifier::new(&channel.secret))
-            .collect();
-        let destinations = channels.into_iter().map(|channel| channel.destination);
-        let known = destinations
-            .zip(0..)
-            .filter_map(|(known, index)| Some((known?, index)));
         Self {
-            verifiers,
-            destinations: RwLock::new(known.collect()),
+            channels: RwLock::new(Channels::new(channels, &Channels::default())),
             content,
             clock,
         }
     }
 
-    /// The destination of a channel, by its place in the list given to [`Intake::new`], has become
-    /// known. `false` where another channel has it.
-    pub fn learn(&self, channel: usize, destination: &str) -> bool {
+    /// From the next webhook on these channels take the others' place. A destination that was learnt
+    /// stays known where the channel's secret is the same.
+    pub fn replace(&self, channels: Vec<Channel>) {
         let mut known = self
-            .destinations
+            .channels
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *known.entry(destination.to_owned()).or_insert(channel) == channel
+        *known = Channels::new(channels, &known);
+    }
+
+    /// Which set of channels this is: another number after each [`Intake::replace`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.read().generation
+    }
+
+    /// The destination of a channel, by its place in that set of channels, has become known. `false`
+    /// where another channel has it, or others have taken the set's place.
+    pub fn learn(&self, generation: u64, channel: usize, destination: &str) -> bool {
+        let mut known = self
+            .channels
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if known.generation != generation {
+            return false;
+        }
+        let destinations = &mut known.destinations;
+        *destinations
+            .entry(destination.to_owned())
+            .or_insert(channel)
+            == channel
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Channels> {
+        self.channels.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Verifies and reads a webhook: its destination and its events.
@@ -93,13 +147,15 @@ impl Intake {
                 WebhookOutcome::Unsigned
             });
         }
-        let verifier = self.verifier(body, signature)?;
-        verifier
+        let channels = self.read();
+        channels
+            .verifier(body, signature)?
             .verify(body, signature)
             .map_err(|refusal| match refusal {
                 Refusal::Missing => WebhookOutcome::Unsigned,
                 Refusal::Malformed | Refusal::Mismatch => WebhookOutcome::BadSignature,
             })?;
+        drop(channels);
         let terms = Terms::new(&self.content, (self.clock)());
         let delivery = webhook::read(body, &terms).map_err(|_| WebhookOutcome::Malformed)?;
         let mut events = Vec::with_capacity(delivery.events.len());
@@ -123,27 +179,26 @@ impl Intake {
         }
         Ok((delivery.destination.into_owned(), events))
     }
+}
 
+impl Channels {
     /// The secret that the body must be signed with. Where no channel has its destination, that is
     /// told neither by the answer nor by the time that it takes.
     fn verifier(&self, body: &[u8], signature: Option<&str>) -> Result<&Verifier, WebhookOutcome> {
-        let known = self
-            .destinations
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let ([only], true) = (self.verifiers.as_slice(), known.is_empty()) {
+        let known = &self.destinations;
+        if let ([(_, only)], true) = (self.verifiers.as_slice(), known.is_empty()) {
             return Ok(only);
         }
         let destination = webhook::destination(body);
         let index = destination.and_then(|destination| known.get(&*destination).copied());
-        if let Some(verifier) = index.and_then(|index| self.verifiers.get(index)) {
+        if let Some((_, verifier)) = index.and_then(|index| self.verifiers.get(index)) {
             return Ok(verifier);
         }
         // Perhaps it is for a channel whose destination is still being learnt: LINE may come again.
         let learning = known.len() < self.verifiers.len();
         let looked_at = if learning { self.verifiers.len() } else { 1 };
         let mut signed = false;
-        for (index, verifier) in self.verifiers.iter().enumerate().take(looked_at) {
+        for (index, (_, verifier)) in self.verifiers.iter().enumerate().take(looked_at) {
             let is_learnt = known.values().any(|known| *known == index);
             signed |= verifier.verify(body, signature).is_ok() && !is_learnt;
         }

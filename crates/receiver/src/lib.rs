@@ -31,6 +31,7 @@ mod forward;
 mod host;
 mod intake;
 mod metrics;
+mod notice;
 mod policy;
 pub mod queue;
 mod server;
@@ -49,6 +50,7 @@ use std::time::Duration;
 
 use coordinator::{Coordinator, Message, Outlet, Recall, Turn};
 use metrics::Metrics;
+use notice::Log;
 use queue::{Queue, QueueError};
 use server::Server;
 use supervisor::Supervisor;
@@ -56,6 +58,7 @@ use supervisor::Supervisor;
 pub use forward::{Signer, Target};
 pub use host::{Clock, Host, millis};
 pub use intake::{Channel, Intake};
+pub use notice::{Level, Notice};
 pub use settings::{DeliverySettings, QueueSettings, RetryLimits, ServerSettings, Settings};
 pub use stdio::Acknowledgements;
 pub use supervisor::ShutdownReason;
@@ -152,6 +155,7 @@ impl Receiver {
             delivery,
         } = settings;
         let metrics = Arc::new(Metrics::default());
+        let log = Arc::new(Log::new(host.tell));
         let supervisor = Supervisor::new(shutdown_tx, Arc::clone(&metrics));
         let (coordinator_tx, inbox) = sync_channel(MAX_WAITING_MESSAGES);
         let window = window(&sink, delivery.max_in_flight);
@@ -167,7 +171,7 @@ impl Receiver {
             (queue_settings, delivery),
             inbox,
             (!matches!(sink, Sink::Hold)).then_some(outlet),
-            Arc::clone(&metrics),
+            (Arc::clone(&metrics), Arc::clone(&log)),
             host.clone(),
         )
         .map_err(StartError::Queue)?;
@@ -175,13 +179,14 @@ impl Receiver {
             server,
             intake,
             coordinator_tx.clone(),
-            Arc::clone(&metrics),
+            (Arc::clone(&metrics), Arc::clone(&log)),
             &supervisor,
         )
         .map_err(|(address, error)| StartError::Address(address, error))?;
         let threads = delivery.max_in_flight;
         let turns = (turns, recall);
-        start_sink(sink, threads, turns, &coordinator_tx, host, &supervisor)
+        let shared = (Arc::clone(&host.clock), log);
+        start_sink(sink, threads, turns, &coordinator_tx, shared, &supervisor)
             .map_err(StartError::Thread)?;
         let coordinator = supervisor
             .spawn("coordinator", None, move || coordinator.run())
@@ -238,7 +243,7 @@ fn start_sink(
     threads: usize,
     (turns, recall): (Inbox<Turn>, Recall),
     coordinator_tx: &SyncSender<Message>,
-    host: &Host,
+    (clock, log): (Clock, Arc<Log>),
     supervisor: &Supervisor,
 ) -> io::Result<()> {
     match sink {
@@ -247,14 +252,21 @@ fn start_sink(
         Sink::Stdio {
             output,
             acknowledgements,
-        } => stdio::start(output, acknowledgements, turns, coordinator_tx, supervisor),
+        } => stdio::start(
+            output,
+            acknowledgements,
+            turns,
+            coordinator_tx,
+            log,
+            supervisor,
+        ),
         Sink::Forward(target) => forward::start(
             target,
             threads,
             turns,
             &recall,
             coordinator_tx,
-            &host.clock,
+            &clock,
             supervisor,
         ),
     }

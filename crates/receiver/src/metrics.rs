@@ -49,6 +49,15 @@ const WEBHOOK_LABELS: [(WebhookOutcome, &str); 12] = [
     (WebhookOutcome::Panicked, "internal"),
 ];
 
+impl WebhookOutcome {
+    /// The label of its counter.
+    pub(crate) fn label(self) -> &'static str {
+        WEBHOOK_LABELS
+            .get(self as usize)
+            .map_or("unknown", |(_, label)| label)
+    }
+}
+
 /// How one delivery attempt ended, as the label of its counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeliveryOutcome {

@@ -32,6 +32,7 @@ use super::admission::{Connections, Phase, Refused};
 use super::coordinator::{Arrival, Message, Stored};
 use super::intake::{Intake, MAX_PROBE_BYTES};
 use super::metrics::{Metrics, WebhookOutcome};
+use super::notice::{Level, Log, Notice};
 use super::queue::NewEvent;
 use super::settings::ServerSettings;
 use super::supervisor::Supervisor;
@@ -48,6 +49,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most connections to the administrator's address.
 const MAX_ADMIN_CONNECTIONS: usize = 64;
+/// How much of a path is told, characters.
+const MAX_SHOWN_PATH: usize = 200;
 /// The most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
@@ -79,7 +82,7 @@ impl Server {
         settings: ServerSettings,
         intake: Arc<Intake>,
         coordinator_tx: SyncSender<Message>,
-        metrics: Arc<Metrics>,
+        (metrics, log): (Arc<Metrics>, Arc<Log>),
         supervisor: &Supervisor,
     ) -> Result<Self, (SocketAddr, String)> {
         let (address, admin_address) = (settings.address, settings.admin_address);
@@ -116,6 +119,7 @@ impl Server {
                 intake,
                 coordinator_tx,
                 metrics,
+                log,
                 supervisor: watched,
                 connections: RefCell::new(Connections::new(room)),
                 admin_connections: RefCell::new(Connections::new(MAX_ADMIN_CONNECTIONS)),
@@ -159,6 +163,7 @@ struct Shared {
     intake: Arc<Intake>,
     coordinator_tx: SyncSender<Message>,
     metrics: Arc<Metrics>,
+    log: Arc<Log>,
     supervisor: Supervisor,
     /// Those to the address of webhooks.
     connections: RefCell<Connections>,
@@ -314,6 +319,7 @@ async fn answer(shared: &Rc<Shared>, peer: Peer, request: Request<Incoming>) -> 
         let outcome = shared.supervisor.contain_async(receiving).await;
         let outcome = outcome.unwrap_or(WebhookOutcome::Panicked);
         shared.metrics.count_webhook(outcome, started.elapsed());
+        shared.tell_refused(peer, outcome);
         return reply_to_webhook(outcome);
     }
     let administrates = match shared.settings.admin_address {
@@ -328,6 +334,7 @@ async fn answer(shared: &Rc<Shared>, peer: Peer, request: Request<Incoming>) -> 
                 shared
                     .metrics
                     .count_webhook(WebhookOutcome::NotFound, Duration::ZERO);
+                shared.tell_not_found(peer, &request);
             }
             if !public || path != shared.settings.path {
                 return reply(StatusCode::NOT_FOUND, "there is nothing here\n");
@@ -544,6 +551,60 @@ impl Shared {
     fn gauge_connections(&self) {
         let open = i64::try_from(self.connections.borrow().count()).unwrap_or(i64::MAX);
         self.metrics.connections.store(open, Ordering::Relaxed);
+    }
+
+    /// Tells operators of a webhook that was not taken.
+    fn tell_refused(&self, peer: Peer, outcome: WebhookOutcome) {
+        let reason = match outcome {
+            WebhookOutcome::Accepted | WebhookOutcome::Probe => return,
+            WebhookOutcome::Unsigned => "it has no signature, so that LINE did not send it",
+            WebhookOutcome::BadSignature => {
+                "its signature is not that of the channel secret: compare the secret with the LINE Developers Console, and see that nothing in between changes the body"
+            }
+            WebhookOutcome::UnknownDestination => {
+                "it is for a channel that is not among the assets"
+            }
+            WebhookOutcome::Malformed => "it is signed, and its body is not a webhook of LINE's",
+            WebhookOutcome::TooLarge => "its body is larger than --max-body-bytes",
+            WebhookOutcome::TooSlow => "its body broke off, or took too long",
+            WebhookOutcome::Overloaded => {
+                "too much is waiting already: raise --max-waiting, or see why the platform takes nothing"
+            }
+            WebhookOutcome::NotStored => {
+                "its events could not be made safe in time, or its channel is still being learnt"
+            }
+            WebhookOutcome::NotFound => "there is nothing at its path",
+            WebhookOutcome::Panicked => "a bug of the connector",
+        };
+        let level = match outcome {
+            WebhookOutcome::Overloaded | WebhookOutcome::NotStored | WebhookOutcome::Panicked => {
+                Level::Error
+            }
+            _ => Level::Warning,
+        };
+        let from = peer.address.ip().to_canonical().to_string();
+        let message = format!("a webhook from {from} was refused: {reason}");
+        let notice = Notice::new(level, "webhook_refused", message)
+            .with("result", outcome.label())
+            .with("from", from);
+        self.log.tell(&notice);
+    }
+
+    /// Tells operators of a request that is no webhook: most often the URL in LINE's console, or a
+    /// proxy's rule, has another path.
+    fn tell_not_found(&self, peer: Peer, request: &Request<Incoming>) {
+        let from = peer.address.ip().to_canonical().to_string();
+        let method = request.method().as_str();
+        let path: String = request.uri().path().chars().take(MAX_SHOWN_PATH).collect();
+        let message = format!(
+            "{method} {path} from {from} is not a webhook: they are taken by POST at {}",
+            self.settings.path
+        );
+        let notice = Notice::new(Level::Warning, "not_found", message)
+            .with("from", from)
+            .with("method", method)
+            .with("path", path);
+        self.log.tell(&notice);
     }
 
     /// Hands events to the coordinator and waits for its word; `None` where it did not come in time.

@@ -3,6 +3,7 @@
 //! from and go to.
 
 use std::io::{self, BufRead, Read as _, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use serde::Deserialize;
 
 use super::coordinator::{Message, Turn};
 use super::document::document;
+use super::notice::{Level, Log, Notice};
 use super::policy::DeliveryResult;
 use super::supervisor::{ShutdownReason, Supervisor};
 
@@ -24,8 +26,6 @@ pub struct Acknowledgements {
     pub input: Box<dyn BufRead + Send>,
     /// How long one may take before silence is a failure.
     pub timeout: Duration,
-    /// Tells people about lines that make no sense. No value of theirs is in it.
-    pub complain: fn(&str),
 }
 
 impl std::fmt::Debug for Acknowledgements {
@@ -43,13 +43,14 @@ pub(crate) fn start(
     acknowledgements: Option<Acknowledgements>,
     turns: Receiver<Turn>,
     coordinator_tx: &SyncSender<Message>,
+    log: Arc<Log>,
     supervisor: &Supervisor,
 ) -> io::Result<()> {
     let timeout = acknowledgements.as_ref().map(|expected| expected.timeout);
     if let Some(acknowledgements) = acknowledgements {
         let (tx, watched) = (coordinator_tx.clone(), supervisor.clone());
         supervisor.spawn("acknowledgements", None, move || {
-            read_acknowledgements(acknowledgements, &tx, &watched);
+            read_acknowledgements(acknowledgements, &tx, &log, &watched);
         })?;
     }
     let (tx, watched) = (coordinator_tx.clone(), supervisor.clone());
@@ -185,13 +186,10 @@ fn write_events(
 fn read_acknowledgements(
     acknowledgements: Acknowledgements,
     coordinator_tx: &SyncSender<Message>,
+    log: &Log,
     supervisor: &Supervisor,
 ) {
-    let Acknowledgements {
-        mut input,
-        complain,
-        ..
-    } = acknowledgements;
+    let Acknowledgements { mut input, .. } = acknowledgements;
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
@@ -218,18 +216,20 @@ fn read_acknowledgements(
                     let _ = coordinator_tx.send(Message::Settled { sequence, result });
                 }
             }
-            Err(reason) => complain(&format!(
-                "line {number} of the answers is ignored: {reason}"
-            )),
+            Err(reason) => {
+                let message = format!("line {number} of the answers is ignored: {reason}");
+                let notice = Notice::new(Level::Warning, "answer_ignored", message);
+                log.tell(&notice.with("line", number));
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::Ordering;
     use std::sync::mpsc::{channel, sync_channel};
-    use std::sync::{Arc, Mutex};
 
     use super::super::metrics::Metrics;
     use super::super::queue::QueuedEvent;

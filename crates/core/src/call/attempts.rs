@@ -229,8 +229,7 @@ impl Pipeline {
 
     /// The asset that these parameters describe.
     pub(super) fn asset(&self, parameters: &AssetParameters) -> Result<Arc<Asset>, Error> {
-        let manifest = self.catalog.manifest();
-        self.caches.asset(manifest, parameters, &self.host.operator)
+        self.caches.asset(self.catalog.manifest(), parameters)
     }
 }
 

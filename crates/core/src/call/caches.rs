@@ -20,7 +20,7 @@ const MAX_ASSETS: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Caches {
-    assets: RwLock<Vec<(AssetParameters, Arc<Asset>)>>,
+    assets: RwLock<Assets>,
     actions: Mutex<HashMap<String, Arc<ResolvedAction>>>,
     schemas: Mutex<HashMap<String, Arc<Schema>>>,
     /// The channels of tokens that came alone.
@@ -29,25 +29,53 @@ pub(super) struct Caches {
     redactors: RwLock<HashMap<Secret, Redactor>>,
 }
 
+/// The operator's parameters, and the assets that became of them.
+#[derive(Default)]
+struct Assets {
+    operator: Arc<Operator>,
+    sorted_out: Vec<(AssetParameters, Arc<Asset>)>,
+}
+
 impl Caches {
+    /// Nothing yet, beside the operator's parameters.
+    pub(super) fn new(operator: Operator) -> Self {
+        let caches = Self::default();
+        caches.set_operator(operator);
+        caches
+    }
+
+    /// From the next call on these are the operator's parameters.
+    pub(super) fn set_operator(&self, operator: Operator) {
+        let mut assets = self.assets.write().unwrap_or_else(PoisonError::into_inner);
+        *assets = Assets {
+            operator: Arc::new(operator),
+            sorted_out: Vec::new(),
+        };
+    }
+
     /// The asset that these parameters describe.
     pub(super) fn asset(
         &self,
         manifest: &Manifest,
         parameters: &AssetParameters,
-        operator: &Operator,
     ) -> Result<Arc<Asset>, Error> {
         let assets = self.assets.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, asset)) = assets.iter().find(|(known, _)| known == parameters) {
+        let mut known = assets.sorted_out.iter();
+        if let Some((_, asset)) = known.find(|(known, _)| known == parameters) {
             return Ok(Arc::clone(asset));
         }
+        let operator = Arc::clone(&assets.operator);
         drop(assets);
-        let asset = Arc::new(Asset::resolve(manifest, parameters, operator)?);
+        let asset = Arc::new(Asset::resolve(manifest, parameters, &operator)?);
         let mut assets = self.assets.write().unwrap_or_else(PoisonError::into_inner);
-        if assets.len() >= MAX_ASSETS {
-            assets.clear();
+        // The operator's parameters may have changed meanwhile.
+        if Arc::ptr_eq(&assets.operator, &operator) {
+            if assets.sorted_out.len() >= MAX_ASSETS {
+                assets.sorted_out.clear();
+            }
+            let sorted_out = (parameters.clone(), Arc::clone(&asset));
+            assets.sorted_out.push(sorted_out);
         }
-        assets.push((parameters.clone(), Arc::clone(&asset)));
         Ok(asset)
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::asset::{Asset, Credentials};
+use crate::asset::{Asset, Credentials, Operator};
 use crate::auth::{self, Tokens};
 use crate::catalog::Catalog;
 use crate::documents::{
@@ -78,13 +78,26 @@ impl Pipeline {
     #[must_use]
     pub fn new(catalog: Catalog, mut host: Host) -> Self {
         let tokens = Tokens::shared(host.token_store.take());
+        let caches = Caches::new(std::mem::take(&mut host.operator));
         Self {
             catalog,
             host,
             tokens,
             budgets: Budgets::default(),
-            caches: Caches::default(),
+            caches,
         }
+    }
+
+    /// From the next call on these are the operator's asset parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::InvalidAsset`] where they are wrong; those before them stay.
+    pub fn set_operator(&self, operator: Operator) -> Result<(), Error> {
+        let manifest = self.catalog.manifest();
+        Asset::resolve(manifest, &AssetParameters::default(), &operator)?;
+        self.caches.set_operator(operator);
+        Ok(())
     }
 
     /// What is declared.

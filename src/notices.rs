@@ -1,0 +1,36 @@
+//! What `listen` tells operators on standard error: a line for each notice, for people or for machines.
+
+use line_connector_client::{Clock as _, SystemClock};
+use line_connector_core::webhook::moment::Moment;
+use line_connector_receiver::{Notice, millis};
+use serde_json::{Map, Value};
+
+use crate::args::LogForm;
+use crate::terminal::{in_one_line, say};
+
+/// What writes notices in this form; without one as whoever reads standard error likes it.
+pub(crate) fn teller(form: Option<LogForm>, at_a_terminal: bool) -> fn(&Notice) {
+    match form {
+        Some(LogForm::Off) => |_| {},
+        Some(LogForm::Text) => text,
+        Some(LogForm::Json) => json,
+        None if at_a_terminal => text,
+        None => json,
+    }
+}
+
+fn text(notice: &Notice) {
+    let message = in_one_line(&notice.message);
+    say(&format!("{}: {message}", notice.level.as_str()));
+}
+
+fn json(notice: &Notice) {
+    let mut line = Map::new();
+    let now = Moment::from_millis(millis(SystemClock.now()));
+    line.insert("time".to_owned(), serde_json::json!(now));
+    line.insert("level".to_owned(), Value::from(notice.level.as_str()));
+    line.insert("kind".to_owned(), Value::from(notice.kind));
+    line.insert("message".to_owned(), Value::from(notice.message.as_str()));
+    line.extend(notice.members.clone());
+    say(&Value::Object(line).to_string());
+}
