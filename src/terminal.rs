@@ -111,7 +111,7 @@ pub(crate) fn say(line: &str) {
 }
 
 /// A text in which control characters, and those that turn the direction of writing, are escaped.
-fn shown(text: &str) -> Cow<'_, str> {
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     let commands = |character: char| {
         (character.is_control() && character != '\n')
             || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -46,7 +46,8 @@ const PROGRAM: &str = "line-connector";
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 LINE accepted it · 1 LINE refused it · 2 the command line or the \
 document is wrong · 3 the inputs break the schema · 4 no token could be had · 5 no answer · \
-6 a webhook that is not provably LINE's · 70 a bug · 74 the answer could not be written"
+6 a webhook that is not provably LINE's · 7 the month's messages are used up, or nearly \
+(`check`) · 8 a call of `serve` failed (`--fail-on-error`) · 70 a bug · 74 the answer could not be written"
 )]
 pub(crate) struct Arguments {
     /// Adds the action files of this folder, or replaces actions of the same name.
@@ -89,14 +90,9 @@ pub(crate) enum Command {
         #[arg(value_parser = ActionName, hide_possible_values = true)]
         action: Option<String>,
     },
-    /// Tries the asset: can a token be had, and does LINE take it?
-    Check {
-        #[command(flatten)]
-        asset: AssetFile,
-        /// Asks the embedded sandbox instead of LINE.
-        #[arg(long)]
-        sandbox: bool,
-    },
+    /// Tries the asset: can a token be had, does LINE take it, and how many messages are left this
+    /// month?
+    Check(CheckArguments),
     /// Starts a LINE that lives in memory behind a loopback address, and writes the asset to use
     Sandbox(Deferred<SandboxArguments>),
     /// Receives LINE's webhooks over HTTP, keeps their events safe and hands each to the platform, in
@@ -154,6 +150,26 @@ pub(crate) struct CallArguments {
     pub(crate) calling: Calling,
 }
 
+/// What `check` tells, and when it warns.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) asset: AssetFile,
+    /// Asks the embedded sandbox instead of LINE.
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    /// Writes JSON also on a terminal; elsewhere it is JSON in any case.
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) json: bool,
+    /// Writes nothing but what is wrong, to standard error: the exit code tells.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Fewer messages left this month than this are few: exit code 7. Without it: a tenth of the
+    /// month's.
+    #[arg(long, value_name = "N")]
+    pub(crate) min_left: Option<u64>,
+}
+
 /// Many calls.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArguments {
@@ -169,6 +185,13 @@ pub(crate) struct ServeArguments {
     /// Writes a JSON summary to standard error at the end; on SIGUSR1 it comes in any case.
     #[arg(long)]
     pub(crate) stats: bool,
+    /// Ends with exit code 8 where a call failed.
+    #[arg(long)]
+    pub(crate) fail_on_error: bool,
+    /// Starts nothing more once LINE says that the month's messages are used up, and ends with exit
+    /// code 7.
+    #[arg(long)]
+    pub(crate) stop_at_quota: bool,
     /// The longest line that is taken, bytes; all lines under way together take no more.
     #[arg(long, value_name = "N", default_value_t = 32 * 1024 * 1024)]
     pub(crate) max_line_bytes: usize,

@@ -39,7 +39,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Describe { compact, action } => {
             describe::describe(&catalog()?, action.as_deref(), compact)
         }
-        Command::Check { asset, sandbox } => check::check(catalog()?, &asset, sandbox),
+        Command::Check(arguments) => check::check(catalog()?, &arguments),
         Command::Sandbox(Deferred(arguments)) => sandbox::sandbox(arguments),
         #[cfg(feature = "listen")]
         Command::Listen(arguments) => listen::listen(&catalog()?, &arguments.0),

@@ -298,3 +298,36 @@ fn wrong_rates_are_told_with_their_place() {
         None
     );
 }
+
+#[test]
+fn a_gateways_lower_rate_is_waited_for_within_the_attempts() {
+    let refused = json!({"kind": "rate_limit", "times": 2});
+    let tried = |action: &str, limits: &Value, attempts: u64| {
+        let world = world("1000/s");
+        world.fault(refused.clone());
+        let mut document = limited(&world, limits, &json!({"attempts": attempts}));
+        document["action"] = json!(action);
+        if action != "send_push_message" {
+            document["inputs"] = json!({"messages": [{"type": "text", "text": "hi"}], "replyToken": "nHuyWiB7yP5Zw52FIkcQobQuGDXCTA"});
+        }
+        let output = call(&connector(), document);
+        let attempts = output.meta.as_ref().unwrap().attempts;
+        (kind(&output), attempts)
+    };
+    let declared = json!({"send_push_message": "500/s", "send_reply_message": "500/s"});
+    assert_eq!(tried("send_push_message", &declared, 3), (None, 3));
+    assert_eq!(
+        tried("send_push_message", &declared, 2),
+        (Some(Kind::RateLimit), 2)
+    );
+    // One that is LINE's own, as far as anybody knows, and what may not be repeated.
+    let nothing = json!({});
+    assert_eq!(
+        tried("send_push_message", &nothing, 3),
+        (Some(Kind::RateLimit), 1)
+    );
+    assert_eq!(
+        tried("send_reply_message", &declared, 3),
+        (Some(Kind::RateLimit), 1)
+    );
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
 use crate::listen::{
@@ -12,7 +13,7 @@ use crate::listen::{
     send, sign, text, webhook,
 };
 use crate::serve::{Serving, push};
-use crate::world::{USER, World};
+use crate::world::{self, USER, World, call, connector, run};
 
 /// The notices on standard error: every line behind the first is one.
 fn notices(errors: &str) -> Vec<Value> {
@@ -252,4 +253,179 @@ fn serve_reads_its_asset_again_on_sighup() {
             .iter()
             .all(|sent| format!("{sent:?}").contains(USER))
     );
+}
+
+/// The units, in a root of their own with the program and the targets that they name.
+fn scratch_root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let units = root.path().join("usr/lib/systemd/system");
+    for folder in [
+        &units,
+        &root.path().join("usr/bin"),
+        &root.path().join("bin"),
+    ] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    for entry in std::fs::read_dir(unit_folder()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, units.join(path.file_name().unwrap())).unwrap();
+    }
+    for target in [
+        "sysinit",
+        "basic",
+        "shutdown",
+        "network-online",
+        "sockets",
+        "multi-user",
+    ] {
+        let unit = units.join(format!("{target}.target"));
+        std::fs::write(unit, "[Unit]\nDescription=stands in\n").unwrap();
+    }
+    for program in ["usr/bin/line-connector", "bin/kill"] {
+        // Whether it can be executed is all that is looked at.
+        std::fs::copy("/bin/true", root.path().join(program)).unwrap();
+    }
+    root
+}
+
+fn unit_folder() -> &'static str {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/systemd")
+}
+
+const UNITS: [&str; 3] = [
+    "line-connector-listen.service",
+    "line-connector-serve.socket",
+    "line-connector-serve@1.service",
+];
+
+#[test]
+fn systemd_takes_the_units_and_finds_them_hardened() {
+    let analyze = |arguments: &[&str]| Command::new("systemd-analyze").args(arguments).output();
+    if analyze(&["--version"]).is_err() {
+        eprintln!("left out: there is no systemd-analyze here (it is in the package systemd)");
+        return;
+    }
+    let root = scratch_root();
+    let at = format!("--root={}", root.path().display());
+    let verified = analyze(&[&["verify", &at], UNITS.as_slice()].concat()).unwrap();
+    let complaints = String::from_utf8_lossy(&verified.stderr);
+    assert!(
+        verified.status.success() && complaints.is_empty(),
+        "{complaints}"
+    );
+    for unit in UNITS.iter().filter(|unit| unit.ends_with(".service")) {
+        // In tenths: up to 2.0 counts as `OK`, the best there is beside `SAFE`.
+        let judged = analyze(&["security", "--offline=true", &at, "--threshold=20", unit]).unwrap();
+        assert!(
+            judged.status.success(),
+            "{}",
+            String::from_utf8_lossy(&judged.stdout)
+        );
+    }
+}
+
+#[test]
+fn the_command_lines_of_the_units_are_the_programs() {
+    for unit in [
+        "line-connector-listen.service",
+        "line-connector-serve@.service",
+    ] {
+        let text = std::fs::read_to_string(format!("{}/{unit}", unit_folder())).unwrap();
+        let text = text.replace("\\\n", "");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("ExecStart="))
+            .unwrap();
+        let line = line.replace("${LISTEN_ADDRESS}", "127.0.0.1:0");
+        let line = line.replace("${FORWARD_URL}", "http://127.0.0.1:9/");
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words.remove(0), "/usr/bin/line-connector");
+        words.push("--help");
+        let ended = run(&words, b"", &[]);
+        assert_eq!(ended.code, 0, "{unit}: {}", ended.stderr);
+    }
+}
+
+/// A world whose month has so many messages, and an asset file for it.
+fn month_of(quota: u64) -> (World, tempfile::TempDir, String) {
+    let world = World::with(Settings {
+        quota: Some(quota),
+        ..Settings::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("asset.json");
+    channels(&file, &world.bearer());
+    let path = file.to_str().unwrap().to_owned();
+    (world, folder, path)
+}
+
+#[test]
+fn check_has_an_exit_code_for_a_month_that_is_nearly_used_up() {
+    let (world, _folder, asset) = month_of(3);
+    let check = |more: &[&str]| run(&[&["check", "--asset", &asset], more].concat(), b"", &[]);
+    let sends = |count: usize| {
+        for _ in 0..count {
+            let output = call(&connector(), world::push(&world.bearer()));
+            assert!(output.error.is_none());
+        }
+    };
+    let ended = check(&[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let expected = json!({"limit": 3, "used": 0, "left": 3, "state": "ok"});
+    assert_eq!(ended.document()["quota"], expected);
+    sends(1);
+    let ended = check(&["--min-left", "3"]);
+    assert_eq!(ended.code, 7);
+    assert_eq!(ended.document()["quota"]["state"], "low");
+    assert_eq!(ended.document()["ok"], true, "the asset works");
+    assert!(
+        ended
+            .stderr
+            .contains("1 of 3 messages used this month, 2 left")
+    );
+    sends(2);
+    let ended = check(&["--quiet"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (7, ""));
+    assert!(ended.stderr.contains("0 left"), "{}", ended.stderr);
+    // What does not work comes before what is used up.
+    let ended = run(&["check", "--quiet"], b"", &[]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));
+    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+    let ended = run(&["check", "--quiet", "--sandbox"], b"", &[]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (0, "", "")
+    );
+}
+
+#[test]
+fn serve_ends_as_it_is_asked_to_where_calls_fail_and_the_month_is_used_up() {
+    for (arguments, code) in [
+        (&[][..], 0),
+        (&["--fail-on-error"], 8),
+        (&["--stop-at-quota"], 7),
+        (&["--stop-at-quota", "--fail-on-error"], 7),
+    ] {
+        let (world, _folder, asset) = month_of(2);
+        let usual = ["--concurrency", "1", "--ordered", "--asset", &asset];
+        let mut serving = Serving::start(&[&usual, arguments].concat(), &[]);
+        serving.write((0..6).map(push).collect::<String>());
+        let (answers, ended, errors) = serving.finish();
+        assert_eq!(ended, code, "{arguments:?}: {errors}");
+        assert_eq!(answers.len(), 6);
+        let kinds: Vec<&Value> = answers
+            .iter()
+            .map(|answer| &answer["error"]["kind"])
+            .collect();
+        assert_eq!(kinds[..2], [&Value::Null, &Value::Null]);
+        assert!(
+            kinds[2..].iter().all(|kind| *kind == "monthly_limit"),
+            "{answers:?}"
+        );
+        let asked = world.count("/v2/bot/message/push");
+        assert_eq!(asked, if code == 7 { 3 } else { 6 });
+    }
+    let mut serving = Serving::start(&["--fail-on-error", "--sandbox"], &[]);
+    serving.write(push(1));
+    assert_eq!(serving.finish().1, 0);
 }

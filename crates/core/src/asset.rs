@@ -30,6 +30,8 @@ pub struct Asset {
     /// Rates below LINE's own: calls and the seconds in which they are allowed, by action name, or
     /// by [`EVERY_ACTION`]; `None` where even LINE's own is left to a gateway.
     pub rate_limits: BTreeMap<String, Option<(u32, u32)>>,
+    /// Whether calls go to a gateway or a sandbox instead of LINE itself.
+    pub is_elsewhere: bool,
     /// What is unwise about it, for every call's warnings.
     pub warnings: Vec<Detail>,
     /// Finds every secret that the asset holds, for the last look over an output.
@@ -156,7 +158,8 @@ impl Asset {
                 }
             }),
         };
-        let rate_limits = reader.rate_limits(api.is_none());
+        let is_elsewhere = api.is_some();
+        let rate_limits = reader.rate_limits(!is_elsewhere);
         let bot_header = reader.bot_header();
         let api = api.as_ref().map(|api| api.given.as_str());
         let (credentials, missing) = reader.credentials(manifest, api);
@@ -177,6 +180,7 @@ impl Asset {
             network,
             bot_header,
             rate_limits,
+            is_elsewhere,
         })
     }
 

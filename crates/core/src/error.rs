@@ -282,6 +282,11 @@ pub enum ExitCode {
     NoAnswer = 5,
     /// A webhook that is not provably LINE's.
     Untrusted = 6,
+    /// The month's messages are used up, or nearly: told by `check`, and by `serve` where it was asked
+    /// to end for it.
+    Quota = 7,
+    /// A call of `serve` failed, and it was asked to tell.
+    SomeFailed = 8,
     /// A bug.
     Bug = 70,
     /// The answer could not be written: standard output is full or broken.

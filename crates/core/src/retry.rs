@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::{Builder, Uuid};
 
 use crate::backoff;
+use crate::response;
 use line_connector_catalog::definition::Repeat;
 use line_connector_http::{Failure, FailureKind, Reply};
 
@@ -37,6 +38,8 @@ pub struct Policy {
     pub max_backoff: Duration,
     /// Whether a new token can be had.
     pub renewable: bool,
+    /// Whether a 429 for the rate is met by waiting: a gateway's, not LINE's, which asks not to repeat.
+    pub slows_down: bool,
 }
 
 /// What follows the `attempt`th attempt (from 1). `random` gives what is uniform over its type
@@ -54,7 +57,10 @@ pub fn decide(
         Ok(reply) if reply.status == 401 && policy.renewable && !renewed => {
             return Decision::RenewToken;
         }
-        Ok(reply) => reply.status >= 500 && policy.repeat != Repeat::Never,
+        Ok(reply) => {
+            let slow = policy.slows_down && response::is_rate_limit(reply);
+            (reply.status >= 500 || slow) && policy.repeat != Repeat::Never
+        }
         Err(failure) => match failure.kind {
             FailureKind::Invalid
             | FailureKind::Tls
@@ -135,6 +141,7 @@ mod tests {
             backoff: Duration::from_millis(500),
             max_backoff: Duration::from_secs(8),
             renewable: true,
+            slows_down: false,
         }
     }
 

@@ -82,6 +82,10 @@ struct Server<O> {
     stopped: Mutex<Option<Instant>>,
     /// Whether a call met a bug.
     bug: AtomicBool,
+    /// Whether a call failed.
+    failed: AtomicBool,
+    /// Whether LINE said that the month's messages are used up, and that is to end it.
+    used_up: AtomicBool,
     /// Whether the input broke off.
     unreadable: AtomicBool,
     /// Whether answers could not be written, though somebody may want them.
@@ -148,6 +152,8 @@ where
                 .collect(),
             stopped: Mutex::default(),
             bug: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            used_up: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
             unwritten: AtomicBool::new(false),
             arguments,
@@ -208,6 +214,10 @@ where
             ExitCode::Unwritten
         } else if self.unreadable.load(Ordering::SeqCst) {
             ExitCode::Usage
+        } else if self.used_up.load(Ordering::SeqCst) {
+            ExitCode::Quota
+        } else if self.arguments.fail_on_error && self.failed.load(Ordering::SeqCst) {
+            ExitCode::SomeFailed
         } else {
             ExitCode::Accepted
         }
@@ -360,10 +370,17 @@ where
     /// Answers a line that was read and will not be started.
     fn refuse(&self, job: &Job) {
         let id = document(job).map_or_else(|refused| refused.id, |invocation| invocation.id);
-        let error = Error::new(
-            Kind::ShuttingDown,
-            "the process is ending; this call was not started",
-        );
+        let error = if self.used_up.load(Ordering::SeqCst) {
+            Error::new(
+                Kind::MonthlyLimit,
+                "LINE said before that the month's messages are used up; this call was not started",
+            )
+        } else {
+            Error::new(
+                Kind::ShuttingDown,
+                "the process is ending; this call was not started",
+            )
+        };
         let output = Output {
             id,
             ..Output::from(&at_line(job, error))
@@ -373,6 +390,14 @@ where
 
     /// Counts an answer and writes it.
     fn give(&self, sequence: u64, output: &Output, took: Option<Duration>) {
+        if let Some(error) = &output.error {
+            self.failed.store(true, Ordering::SeqCst);
+            let used_up = self.arguments.stop_at_quota && error.kind == Kind::MonthlyLimit;
+            if used_up && !self.used_up.swap(true, Ordering::SeqCst) {
+                say("the month's messages are used up: nothing more is started (--stop-at-quota)");
+                self.stop();
+            }
+        }
         let mut line = output.render();
         line.push('\n');
         self.stats

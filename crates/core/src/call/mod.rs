@@ -253,7 +253,11 @@ impl Pipeline {
             .host
             .network
             .transport(&asset.network, defaults, files)?;
-        let policy = self.policy(repeat, credentials, options);
+        let permits = self.permits(&action, asset, options)?;
+        let policy = Policy {
+            slows_down: permits.are_a_gateways(),
+            ..self.policy(repeat, credentials, options)
+        };
         let file = gives_file(&action);
         let path = options.save_to.as_deref().filter(|_| file);
         let most = defaults.max_file_bytes;
@@ -264,7 +268,7 @@ impl Pipeline {
             transport: transport.as_ref(),
             credentials,
             policy: &policy,
-            permits: self.permits(&action, asset, options)?,
+            permits,
             deadline,
         };
         let pending = &action.meta.pending;
@@ -558,6 +562,7 @@ impl Pipeline {
             backoff: Duration::from_millis(defaults.backoff_ms),
             max_backoff: Duration::from_millis(defaults.max_backoff_ms),
             renewable: credentials.is_some_and(auth::renewable),
+            slows_down: false,
         }
     }
 

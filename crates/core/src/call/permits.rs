@@ -19,11 +19,18 @@ use line_connector_http::Secret;
 pub(super) struct Permits {
     /// The asset's own first, LINE's last.
     budgets: Vec<Arc<Budget>>,
+    /// Whether a gateway has a limit of its own, which is no reason to give up.
+    is_gateways: bool,
     patience: Option<Duration>,
     waited: Cell<Duration>,
 }
 
 impl Permits {
+    /// Whether a gateway limits these calls, below LINE's own rate.
+    pub(super) fn are_a_gateways(&self) -> bool {
+        self.is_gateways
+    }
+
     /// How long the call has waited, where it has.
     pub(super) fn waited_ms(&self) -> Option<u64> {
         let waited = u64::try_from(self.waited.get().as_millis()).unwrap_or(u64::MAX);
@@ -81,6 +88,7 @@ impl Pipeline {
         let budgets = rates.map(|rate| self.budget(action, asset, rate)).collect();
         Ok(Permits {
             budgets,
+            is_gateways: own.is_some() && asset.is_elsewhere,
             patience: options.max_wait_ms.map(Duration::from_millis),
             waited: Cell::default(),
         })
