@@ -7,15 +7,48 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use line_connector_client::{Catalog, Connector, Error, Invocation, Kind, SystemFiles};
-use line_connector_core::asset::{Operator, environment_variable};
+use line_connector_client::{
+    Builder, Catalog, Connector, Error, Invocation, Kind, Secret, Sent, SystemFiles,
+};
+use line_connector_core::asset::{Operator, SystemProxy, environment_variable};
 use line_connector_core::documents::json;
 use line_connector_core::error::Detail;
 use line_connector_sandbox::{Sandbox, Settings};
 use serde_json::{Map, Value};
 
-use crate::args::{AssetFile, Permissions};
+use crate::args::{AssetFile, Calling, Permissions};
+use crate::terminal::{in_one_line, say};
 use crate::token_store::TokenFiles;
+
+/// A connector as the command line has it.
+pub(crate) fn calling(
+    catalog: Catalog,
+    calling: &Calling,
+    invocation: &mut Invocation,
+) -> Result<Connector, Error> {
+    let Calling {
+        asset, permissions, ..
+    } = calling;
+    let builder = builder(catalog, asset, permissions, calling.sandbox, invocation)?;
+    Ok(if calling.verbose {
+        builder.watch(tell_sent).build()
+    } else {
+        builder.build()
+    })
+}
+
+/// Tells people of a request.
+fn tell_sent(sent: &Sent<'_>) {
+    let how = match sent.result {
+        Ok(reply) => {
+            let took = sent.took.as_millis();
+            format!("{} {} ({took} ms)", reply.status, reply.reason)
+        }
+        Err(failure) => failure.message.clone(),
+    };
+    let line = format!("{} {}: {how}", sent.method.as_str(), sent.url);
+    say(&in_one_line(&line));
+}
 
 /// A connector over the network, or over a sandbox with the sandbox's own asset.
 pub(crate) fn connector(
@@ -25,6 +58,16 @@ pub(crate) fn connector(
     sandbox: bool,
     invocation: &mut Invocation,
 ) -> Result<Connector, Error> {
+    Ok(builder(catalog, asset, permissions, sandbox, invocation)?.build())
+}
+
+fn builder(
+    catalog: Catalog,
+    asset: &AssetFile,
+    permissions: &Permissions,
+    sandbox: bool,
+    invocation: &mut Invocation,
+) -> Result<Builder, Error> {
     if sandbox {
         let channel = Arc::new(Sandbox::new(Settings::default()));
         let own = channel.asset("http://sandbox.invalid");
@@ -32,8 +75,7 @@ pub(crate) fn connector(
         return Ok(Connector::builder()
             .catalog(catalog)
             .transport(channel)
-            .files(files(permissions))
-            .build());
+            .files(files(permissions)));
     }
     let operator = operator(&catalog, asset)?;
     let mut builder = Connector::builder()
@@ -43,7 +85,7 @@ pub(crate) fn connector(
     if let Some(store) = token_store(asset) {
         builder = builder.token_store(store);
     }
-    Ok(builder.build())
+    Ok(builder)
 }
 
 /// Where tokens are kept for other processes, if so.
@@ -57,6 +99,25 @@ pub(crate) fn operator(catalog: &Catalog, asset: &AssetFile) -> Result<Operator,
     Ok(Operator {
         file: file.unwrap_or_default(),
         environment: environment(catalog),
+        system_proxy: system_proxy(),
+    })
+}
+
+/// The proxy that the environment names for every program.
+pub(crate) fn system_proxy() -> Option<SystemProxy> {
+    let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let (name, url) = names.iter().find_map(|name| Some((*name, given(name)?)))?;
+    let except = given("NO_PROXY").or_else(|| given("no_proxy"));
+    let except = except.unwrap_or_default();
+    let except = except.split(',').map(str::trim);
+    Some(SystemProxy {
+        variable: name,
+        url: Secret::new(url.trim()),
+        except: except
+            .filter(|host| !host.is_empty())
+            .map(str::to_owned)
+            .collect(),
     })
 }
 
@@ -131,7 +192,6 @@ pub(crate) fn environment(catalog: &Catalog) -> Map<String, Value> {
 }
 
 /// A variable of the environment that is no asset's parameter.
-#[cfg(any(feature = "campaign", feature = "listen", feature = "mcp"))]
 #[expect(
     clippy::disallowed_methods,
     reason = "the environment is read in this file alone"

@@ -137,6 +137,9 @@ pub(crate) struct Calling {
     pub(crate) asset: AssetFile,
     #[command(flatten)]
     pub(crate) permissions: Permissions,
+    /// Shows each request that is sent, and how it went, on standard error.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
 }
 
 /// One call.

@@ -223,6 +223,7 @@ fn sink(arguments: &ListenArguments, warnings: &mut Vec<Notice>) -> Result<Sink,
     let transport = Http::new(transport::Settings {
         verify_tls: true,
         proxy: None,
+        no_proxy: Vec::new(),
         authorities,
         connect_timeout: CONNECT_TIMEOUT,
         usual_timeout: timeout(arguments),
@@ -383,6 +384,7 @@ fn channel(
     let operator = Operator {
         file: asset.clone(),
         environment: environment.clone(),
+        system_proxy: host::system_proxy(),
     };
     let resolved = Asset::resolve(catalog.manifest(), &AssetParameters::default(), &operator);
     resolved.map_err(|error| Error {

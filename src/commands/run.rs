@@ -29,13 +29,7 @@ fn answer(
 ) -> Result<Output, Error> {
     name_action(&catalog, invocation, call.action)?;
     host::allow_asset(&call.calling.permissions, invocation)?;
-    let connector = host::connector(
-        catalog,
-        &call.calling.asset,
-        &call.calling.permissions,
-        call.calling.sandbox,
-        invocation,
-    )?;
+    let connector = host::calling(catalog, &call.calling, invocation)?;
     // The process ends with this call, and its memory with it.
     let connector = ManuallyDrop::new(connector);
     let invocation = std::mem::take(invocation);

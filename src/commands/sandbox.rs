@@ -41,6 +41,7 @@ fn outward(arguments: &SandboxArguments) -> Result<Arc<dyn Transport>, Error> {
     let settings = transport::Settings {
         verify_tls: true,
         proxy: None,
+        no_proxy: Vec::new(),
         authorities: None,
         connect_timeout: Duration::from_secs(2),
         usual_timeout: Duration::from_secs(2),

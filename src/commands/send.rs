@@ -16,13 +16,7 @@ pub(crate) fn send(catalog: Catalog, arguments: &SendArguments) -> Result<ExitCo
     let written = written(arguments)?;
     let invocation = invocation(&catalog, arguments, written)?;
     let mut invocation = Invocation::from_value(invocation)?;
-    let connector = host::connector(
-        catalog,
-        &arguments.calling.asset,
-        &arguments.calling.permissions,
-        arguments.calling.sandbox,
-        &mut invocation,
-    )?;
+    let connector = host::calling(catalog, &arguments.calling, &mut invocation)?;
     let output = if arguments.calling.dry_run {
         connector.plan(invocation)
     } else {

@@ -10,7 +10,7 @@ use line_connector_core::documents::Output;
 use line_connector_core::error::{Kind, Outcome};
 use serde_json::{Value, json};
 
-use crate::world::{call, connector};
+use crate::world::{call, connector, run};
 
 const ATTEMPTS: u32 = 2;
 
@@ -266,5 +266,243 @@ fn a_proxy_of_another_kind_is_the_assets_fault() {
             );
             assert!(!output.render().contains("pa55word"));
         }
+    }
+}
+
+/// The text of the error of a reply, which must say what was going on.
+fn doing(output: &Output, what: &str) {
+    let message = &output.error.as_ref().unwrap().message;
+    let (_, place) = message.rsplit_once(" (").expect("a place");
+    let (place, after) = place.split_once(", after ").expect("a time");
+    assert_eq!(place, what, "{message}");
+    assert!(
+        after.ends_with(" ms)") || after.ends_with(" s)"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_error_says_with_whom_what_was_going_on_and_after_how_long() {
+    let silent = |stream: TcpStream| {
+        let mut stream = stream;
+        let _ = stream.read_to_end(&mut Vec::new());
+    };
+    let port = server(silent);
+    let cases = [
+        (
+            "http://api.line.invalid".to_owned(),
+            "looking up api.line.invalid".to_owned(),
+        ),
+        (
+            "http://127.0.0.1:9".to_owned(),
+            "connecting to 127.0.0.1:9".to_owned(),
+        ),
+        (
+            format!("https://localhost:{port}"),
+            format!("TLS handshake with localhost:{port}"),
+        ),
+        (
+            format!("http://127.0.0.1:{port}"),
+            format!("waiting for the answer of 127.0.0.1:{port}"),
+        ),
+    ];
+    for (url, what) in cases {
+        doing(&reply(&url, None), &what);
+    }
+    let half = server(|mut stream| {
+        hear(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let output = reply(&format!("http://127.0.0.1:{half}"), None);
+    doing(&output, &format!("reading the answer of 127.0.0.1:{half}"));
+}
+
+#[test]
+fn an_error_says_whether_it_was_the_proxy() {
+    let user = "http://user:pa55word@";
+    let lost = reply(
+        "https://localhost:9",
+        Some(&format!("{user}proxy.line.invalid:3128")),
+    );
+    doing(&lost, "looking up the proxy proxy.line.invalid:3128");
+    let closed = reply("https://localhost:9", Some(&format!("{user}127.0.0.1:9")));
+    doing(&closed, "connecting to the proxy 127.0.0.1:9");
+    let refuses = server(|stream| say(stream, b"HTTP/1.1 403 Forbidden\r\n\r\n"));
+    let refused = reply(
+        "https://localhost:9",
+        Some(&format!("{user}127.0.0.1:{refuses}")),
+    );
+    doing(
+        &refused,
+        &format!("asking the proxy 127.0.0.1:{refuses} for localhost:9"),
+    );
+    let tunnels = server(|mut stream| {
+        established(&mut stream);
+        hear(&mut stream);
+    });
+    let output = reply(
+        "https://localhost:9",
+        Some(&format!("{user}127.0.0.1:{tunnels}")),
+    );
+    doing(
+        &output,
+        &format!("TLS handshake with localhost:9 through the proxy 127.0.0.1:{tunnels}"),
+    );
+    for output in [lost, closed, refused, output] {
+        assert!(!output.render().contains("pa55word"));
+    }
+}
+
+/// A proxy that notes which hosts it is asked for, and refuses them all.
+fn noting_proxy() -> (u16, std::sync::mpsc::Receiver<String>) {
+    let (asked, hosts) = std::sync::mpsc::channel();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 1024];
+            let length = stream.read(&mut head).unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..length]).into_owned();
+            let _ = asked.send(head.split(' ').nth(1).unwrap_or_default().to_owned());
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    (port, hosts)
+}
+
+#[test]
+fn the_environments_proxy_is_used_for_https_alone_and_not_for_what_it_excepts() {
+    let (port, hosts) = noting_proxy();
+    let proxy = format!("http://127.0.0.1:{port}");
+    let asked = |url: &str, environment: &[(&str, &str)]| {
+        let document = json!({
+            "action": "get_bot_info", "asset": {"url": url, "token": "t"}, "options": {"attempts": 1},
+        });
+        let ended = run(&["run"], document.to_string().as_bytes(), environment);
+        assert_eq!(ended.code, 5, "{}", ended.stdout);
+        (hosts.try_iter().collect::<Vec<_>>(), ended.stdout)
+    };
+    let secure = "https://api.line.invalid";
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let (hosts, _) = asked(secure, &[(name, &proxy)]);
+        assert_eq!(hosts, ["api.line.invalid:443"], "{name}");
+    }
+    let nobody: [String; 0] = [];
+    assert_eq!(
+        asked("http://127.0.0.1:9", &[("HTTPS_PROXY", &proxy)]).0,
+        nobody
+    );
+    for except in [
+        "api.line.invalid",
+        "localhost, line.invalid",
+        ".line.invalid",
+        "*",
+    ] {
+        let environment = [("HTTPS_PROXY", proxy.as_str()), ("NO_PROXY", except)];
+        assert_eq!(asked(secure, &environment).0, nobody, "{except}");
+    }
+    let other = [
+        ("HTTPS_PROXY", proxy.as_str()),
+        ("no_proxy", "e.invalid,api.line"),
+    ];
+    assert_eq!(asked(secure, &other).0.len(), 1);
+    // Who gives a proxy of the connector's own means that one.
+    let own = [
+        ("HTTPS_PROXY", proxy.as_str()),
+        ("LINE_HTTP_PROXY", "http://127.0.0.1:9"),
+    ];
+    assert_eq!(asked(secure, &own).0, nobody);
+    let (hosts, output) = asked(
+        secure,
+        &[("ALL_PROXY", "socks5://user:pa55word@127.0.0.1:1")],
+    );
+    assert_eq!(hosts, nobody);
+    assert!(output.contains("ALL_PROXY is not used"), "{output}");
+    assert!(!output.contains("pa55word"));
+}
+
+#[test]
+fn a_proxy_that_is_reached_over_tls_reads_no_request() {
+    let (heard, bytes) = std::sync::mpsc::channel();
+    let proxy = crate::network::tls_with(1, move |stream| {
+        let mut chunk = [0; 4096];
+        let _ = stream.read(&mut chunk);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        let length = stream.read(&mut chunk).unwrap_or(0);
+        let _ = heard.send(chunk[..length].to_vec());
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, &proxy.authority).unwrap();
+    let document = json!({
+        "action": "get_bot_info",
+        "asset": {
+            "url": "https://localhost:9", "token": "t", "ca_file": file,
+            "http_proxy": format!("https://localhost:{}", proxy.port),
+        },
+        "options": {"attempts": 1},
+    });
+    let output = call(&connector(), document);
+    let message = &output.error.as_ref().unwrap().message;
+    assert!(message.contains("closed while it was set up"), "{message}");
+    let first = bytes.recv().unwrap();
+    assert_eq!(first[..2], [0x16, 3], "a TLS handshake of its own");
+    proxy.handle.join().unwrap();
+}
+
+#[test]
+fn verbose_shows_each_request_without_secrets() {
+    let world = crate::world::World::new();
+    world.fault(json!({"kind": "status", "code": 500, "path": "/v2/bot/message/push"}));
+    let secret = world.asset()["client_secret"].as_str().unwrap().to_owned();
+    let document = json!({
+        "action": "send_push_message", "asset": world.asset(),
+        "inputs": {"to": crate::world::USER, "messages": [{"type": "text", "text": "a private word"}]},
+    });
+    let ended = run(&["run", "--verbose"], document.to_string().as_bytes(), &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", ended.stderr);
+    assert!(lines[0].starts_with(&format!("POST {}/oauth2/", world.url())));
+    assert!(lines[0].contains(": 200 OK ("), "{}", lines[0]);
+    let push = format!("POST {}/v2/bot/message/push: ", world.url());
+    assert!(lines[1].starts_with(&format!("{push}500 Internal Server Error (")));
+    assert!(lines[2].starts_with(&format!("{push}200 OK (")));
+    for hidden in [&secret, "a private word", crate::world::USER] {
+        assert!(!ended.stderr.contains(hidden), "{hidden}: {}", ended.stderr);
+    }
+    let unreachable = json!({"asset": {"url": "http://127.0.0.1:9/?key=gateways-secret", "token": "t"}, "options": {"attempts": 2}});
+    let ended = run(
+        &["run", "get_bot_info", "-v"],
+        unreachable.to_string().as_bytes(),
+        &[],
+    );
+    let shown: Vec<&str> = ended
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("GET "))
+        .collect();
+    assert_eq!(shown.len(), 2, "{}", ended.stderr);
+    assert!(
+        shown[0].contains("(connecting to 127.0.0.1:9, after "),
+        "{}",
+        shown[0]
+    );
+    assert!(
+        !ended.stderr.contains("gateways-secret"),
+        "{}",
+        ended.stderr
+    );
+    for command in [
+        &["serve", "-v", "--sandbox", "get_bot_info"][..],
+        &["send", "-v", "--sandbox", crate::world::USER, "hi"],
+    ] {
+        let ended = run(command, b"{}", &[]);
+        let requests = ended
+            .stderr
+            .lines()
+            .filter(|line| line.contains(": 200 OK ("));
+        assert_eq!(requests.count(), 2, "{}", ended.stderr);
     }
 }

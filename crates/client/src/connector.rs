@@ -17,6 +17,7 @@ use crate::media::WebMedia;
 use crate::network::Internet;
 use crate::random::SystemRandom;
 use crate::tokens::LineTokens;
+use crate::watch::{Sent, Watched, Watcher};
 
 /// Makes calls to LINE. Tokens, connections and rate limits are shared by all calls of one
 /// connector, from any thread.
@@ -121,6 +122,7 @@ pub struct Builder {
     issuer: Option<Box<dyn TokenIssuer>>,
     token_store: Option<Box<dyn Store>>,
     operator: Operator,
+    watcher: Option<Arc<Watcher>>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -194,11 +196,21 @@ impl Builder {
         self
     }
 
+    /// Tells of every request when it has ended: the attempts of calls, and those for tokens.
+    pub fn watch(mut self, tell: impl Fn(&Sent<'_>) + Send + Sync + 'static) -> Self {
+        self.watcher = Some(Arc::new(tell));
+        self
+    }
+
     /// The connector. Nothing is connected yet.
     #[must_use]
     pub fn build(self) -> Connector {
+        let network: Box<dyn Connect> = self.network.unwrap_or_else(|| Box::<Internet>::default());
         let host = Host {
-            network: self.network.unwrap_or_else(|| Box::<Internet>::default()),
+            network: match self.watcher {
+                Some(watcher) => Box::new(Watched { network, watcher }),
+                None => network,
+            },
             clock: self.clock.unwrap_or_else(|| Box::new(SystemClock)),
             random: self.random.unwrap_or_else(|| Box::new(SystemRandom)),
             files: self

@@ -14,6 +14,7 @@ mod network;
 mod random;
 mod tokens;
 pub mod transport;
+mod watch;
 
 pub use clock::SystemClock;
 pub use connector::{Builder, Connector};
@@ -23,6 +24,7 @@ pub use media::WebMedia;
 pub use network::Internet;
 pub use random::SystemRandom;
 pub use tokens::LineTokens;
+pub use watch::Sent;
 
 pub use line_connector_core::auth::{Hold, Store, TokenIssuer};
 pub use line_connector_core::catalog::Catalog;

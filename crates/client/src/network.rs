@@ -65,6 +65,7 @@ fn client(network: &Network, defaults: &Defaults, files: &dyn Files) -> Result<H
     Http::new(Settings {
         verify_tls: network.verify_tls,
         proxy: network.proxy.clone(),
+        no_proxy: network.no_proxy.clone(),
         authorities,
         connect_timeout: Duration::from_millis(defaults.connect_timeout_ms),
         usual_timeout: Duration::from_millis(defaults.timeout_ms),

@@ -45,6 +45,29 @@ pub struct Operator {
     pub file: Map<String, Value>,
     /// Those of the environment.
     pub environment: Map<String, Value>,
+    /// The proxy of every program. It is used where nobody gives `http_proxy`, and only for an asset
+    /// whose URLs all begin with `https://`: through it, a proxy sees names and no token.
+    pub system_proxy: Option<SystemProxy>,
+}
+
+/// A proxy that the environment names for every program.
+#[derive(Debug, Clone)]
+pub struct SystemProxy {
+    /// The variable that names it.
+    pub variable: &'static str,
+    /// Its URL; it may hold a password.
+    pub url: Secret,
+    /// The hosts that are reached without it.
+    pub except: Vec<String>,
+}
+
+impl SystemProxy {
+    /// Whether it is a proxy for HTTP, as far as its URL tells.
+    fn is_usable(&self) -> bool {
+        let scheme = self.url.expose().split_once("://");
+        let scheme = scheme.map(|(scheme, _)| scheme.to_ascii_lowercase());
+        scheme.is_none_or(|scheme| ["http", "https"].contains(&scheme.as_str()))
+    }
 }
 
 /// Parameters that decide where credentials go, who may read them on the way, and for which bot they
@@ -104,6 +127,8 @@ pub struct Network {
     pub verify_tls: bool,
     /// A proxy's URL; it may hold a password.
     pub proxy: Option<Secret>,
+    /// The hosts that are reached without it.
+    pub no_proxy: Vec<String>,
     /// Certificate authorities that are trusted instead of the bundled ones.
     pub authorities: Option<Authorities>,
 }
@@ -147,9 +172,10 @@ impl Asset {
             .url("url")
             .filter(|api| Some(&api.given) != manifest.hosts.get(&Host::Api));
         let hosts = reader.hosts(manifest, api.as_ref());
-        let network = Network {
+        let mut network = Network {
             verify_tls: reader.boolean("verify_ssl").unwrap_or(true),
             proxy: reader.text("http_proxy").map(Secret::new),
+            no_proxy: Vec::new(),
             authorities: reader.text("ca_file").map(|path| {
                 if reader.document.contains_key("ca_file") {
                     Authorities::Documents(path)
@@ -167,13 +193,17 @@ impl Asset {
             let wrong = Error::new(Kind::InvalidAsset, "the asset is wrong");
             return Err(wrong.with_details(reader.details));
         }
-        let mut secrets = secrets(network.proxy.as_ref(), credentials.as_ref());
         let token_url = credentials.as_ref().and_then(Credentials::token_url);
         let urls = hosts.values().map(String::as_str).chain(token_url);
+        let unused = operator.system_proxy.as_ref().and_then(|proxy| {
+            let all_secure = urls.clone().all(|url| url.starts_with("https://"));
+            network.take(proxy, all_secure)
+        });
+        let mut secrets = secrets(network.proxy.as_ref(), credentials.as_ref());
         secrets.extend(urls.clone().flat_map(secrets_of_query));
         Ok(Self {
             redactor: Redactor::new(&secrets),
-            warnings: warnings(&network, urls),
+            warnings: warnings(&network, urls).into_iter().chain(unused).collect(),
             credentials,
             missing,
             hosts,
@@ -191,6 +221,28 @@ impl Asset {
             Some((_, bot)) => format!("{channel}\n{bot}"),
             None => channel.to_owned(),
         }
+    }
+}
+
+impl Network {
+    /// Goes through the proxy of every program, if nothing stands against it. A warning where that is
+    /// the kind of proxy.
+    fn take(&mut self, system: &SystemProxy, all_secure: bool) -> Option<Detail> {
+        if self.proxy.is_some() || !all_secure {
+            return None;
+        }
+        if !system.is_usable() {
+            let variable = system.variable;
+            let message =
+                format!("{variable} is not used: it names no proxy with http:// or https://");
+            return Some(Detail {
+                hint: Some("give `http_proxy` (LINE_HTTP_PROXY)".to_owned()),
+                ..Detail::new("/asset/http_proxy", message)
+            });
+        }
+        self.proxy = Some(system.url.clone());
+        self.no_proxy.clone_from(&system.except);
+        None
     }
 }
 

@@ -99,13 +99,7 @@ struct Server<O> {
 /// Where it cannot begin.
 pub(super) fn serve(catalog: Catalog, arguments: ServeArguments) -> Result<ExitCode, Error> {
     let mut template = Invocation::default();
-    let connector = host::connector(
-        catalog,
-        &arguments.calling.asset,
-        &arguments.calling.permissions,
-        arguments.calling.sandbox,
-        &mut template,
-    )?;
+    let connector = host::calling(catalog, &arguments.calling, &mut template)?;
     let server = Server::new(connector, template.asset, arguments, io::stdout());
     let cannot_start =
         |error| Error::new(Kind::Usage, format!("the calls cannot be started: {error}"));

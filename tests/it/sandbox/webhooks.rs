@@ -121,6 +121,7 @@ fn outward() -> Arc<dyn Transport> {
     let settings = transport::Settings {
         verify_tls: true,
         proxy: None,
+        no_proxy: Vec::new(),
         authorities: None,
         connect_timeout: Duration::from_secs(2),
         usual_timeout: Duration::from_secs(2),

@@ -15,7 +15,8 @@ use ureq::http::uri::{Authority, Scheme};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration as Left;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, LazyBuffers, NextTimeout, Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout,
+    RustlsConnector, TcpConnector, Transport,
 };
 use ureq::{Agent, Error};
 
@@ -34,32 +35,71 @@ const STEP: Duration = Duration::from_millis(100);
 pub(super) struct Agents {
     config: Config,
     /// With one set of certificates.
-    connector: Arc<DefaultConnector>,
+    tls: Arc<RustlsConnector>,
     places: Arc<Mutex<Vec<Place>>>,
     /// Those that no call uses, with the time since when, the longest first.
     idle: Mutex<VecDeque<(Instant, Client)>>,
 }
 
-/// An agent, and whether it last failed before it had a connection.
+/// An agent, and how far its call has come.
 #[derive(Debug, Clone)]
 struct Client {
     agent: Agent,
-    unconnected: Flag,
+    progress: Progress,
 }
 
-/// Shared by an agent and its parts.
-#[derive(Debug, Clone, Default)]
-struct Flag(Arc<AtomicBool>);
+/// What a call is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A name is looked up.
+    Resolve,
+    /// A connection is opened.
+    Connect,
+    /// The TLS handshake.
+    Handshake,
+    /// The request is sent: to a proxy, where there is no connection beyond it yet.
+    Send,
+    /// The answer is awaited.
+    Wait,
+    /// The answer is read.
+    Read,
+}
 
-impl Flag {
-    fn set(&self, to: bool) {
-        self.0.store(to, Ordering::Relaxed);
+/// How far a call has come, shared by an agent and its parts.
+#[derive(Debug, Clone, Default)]
+struct Progress(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Whether the call failed before it had a connection.
+    unconnected: AtomicBool,
+    /// What it did last, and with whom.
+    last: Mutex<Option<(Phase, Option<Authority>)>>,
+}
+
+impl Progress {
+    fn last(&self) -> MutexGuard<'_, Option<(Phase, Option<Authority>)>> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Raises the flag where something failed.
+    /// From here on this is what the call does, and with whom.
+    fn enter(&self, phase: Phase, with: &Uri) {
+        *self.last() = Some((phase, with.authority().cloned()));
+    }
+
+    /// The same with whoever it was before; what a handshake sends and reads belongs to it.
+    fn go_on(&self, phase: Phase) {
+        if let Some((last, _)) = self.last().as_mut()
+            && *last != Phase::Handshake
+        {
+            *last = phase;
+        }
+    }
+
+    /// Notes that there was no connection, where something failed.
     fn on_failure<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         if result.is_err() {
-            self.set(true);
+            self.0.unconnected.store(true, Ordering::Relaxed);
         }
         result
     }
@@ -70,7 +110,7 @@ impl Agents {
     pub(super) fn new(config: Config) -> Self {
         Self {
             config,
-            connector: Arc::default(),
+            tls: Arc::default(),
             places: Arc::default(),
             idle: Mutex::default(),
         }
@@ -84,7 +124,6 @@ impl Agents {
     pub(super) fn lend(&self) -> Lent<'_> {
         let idle = self.idle().pop_back().map(|(_, client)| client);
         let client = idle.unwrap_or_else(|| self.client());
-        client.unconnected.set(false);
         Lent {
             agents: self,
             client,
@@ -92,17 +131,17 @@ impl Agents {
     }
 
     fn client(&self) -> Client {
-        let unconnected = Flag::default();
+        let progress = Progress::default();
         let connect = Connect {
-            connector: Arc::clone(&self.connector),
-            unconnected: unconnected.clone(),
+            tls: Arc::clone(&self.tls),
+            progress: progress.clone(),
         };
         let names = Names {
             places: Arc::clone(&self.places),
-            unconnected: unconnected.clone(),
+            progress: progress.clone(),
         };
         let agent = Agent::with_parts(self.config.clone(), connect, names);
-        Client { agent, unconnected }
+        Client { agent, progress }
     }
 }
 
@@ -113,10 +152,22 @@ pub(super) struct Lent<'a> {
 }
 
 impl Lent<'_> {
+    /// A call begins, over a connection that is there already if it says nothing else.
+    pub(super) fn begin(&self, uri: &Uri) {
+        let progress = &self.client.progress;
+        progress.0.unconnected.store(false, Ordering::Relaxed);
+        progress.enter(Phase::Send, uri);
+    }
+
     /// Whether the call failed before there was a connection, TLS and proxies included: then no
     /// byte of its request was sent.
     pub(super) fn is_unconnected(&self) -> bool {
-        self.client.unconnected.0.load(Ordering::Relaxed)
+        self.client.progress.0.unconnected.load(Ordering::Relaxed)
+    }
+
+    /// What the call did last, and with whom.
+    pub(super) fn last(&self) -> Option<(Phase, Option<Authority>)> {
+        self.client.progress.last().clone()
     }
 }
 
@@ -140,11 +191,11 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// How an agent connects.
+/// How an agent connects: over TCP, or a tunnel through a proxy, and over TLS where the URL says so.
 #[derive(Debug)]
 struct Connect {
-    connector: Arc<DefaultConnector>,
-    unconnected: Flag,
+    tls: Arc<RustlsConnector>,
+    progress: Progress,
 }
 
 impl Connector for Connect {
@@ -155,17 +206,25 @@ impl Connector for Connect {
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
     ) -> Result<Option<Self::Out>, Error> {
-        let connected = self.connector.connect(details, chained);
-        let inner = self.unconnected.on_failure(connected)?;
+        let progress = &self.progress;
+        progress.enter(Phase::Connect, details.uri);
+        let plain = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
+        let plain = progress.on_failure(plain.connect(details, chained))?;
+        if details.needs_tls() {
+            progress.enter(Phase::Handshake, details.uri);
+        }
+        let secured = progress.on_failure(self.tls.connect(details, plain))?;
+        progress.enter(Phase::Send, details.uri);
         let (input, output) = (
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
         );
-        Ok(inner.map(|inner| Connection {
-            inner,
+        Ok(secured.map(|secured| Connection {
+            inner: Box::new(secured),
             buffers: LazyBuffers::new(input, output),
             held: 0,
             heard: None,
+            progress: progress.clone(),
         }))
     }
 }
@@ -183,12 +242,16 @@ struct Connection {
     held: usize,
     /// When it was last heard of.
     heard: Option<Instant>,
+    progress: Progress,
 }
 
 impl Connection {
     /// Sends what waits.
     fn send(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let held = std::mem::take(&mut self.held);
+        if held > 0 {
+            self.progress.go_on(Phase::Send);
+        }
         let mut waiting = &self.buffers.output()[..held];
         while !waiting.is_empty() {
             let room = self.inner.buffers().output();
@@ -216,7 +279,11 @@ impl Transport for Connection {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let first = self.held > 0;
         self.send(timeout)?;
+        if first {
+            self.progress.go_on(Phase::Wait);
+        }
         if self.inner.buffers().input().is_empty() {
             self.inner.await_input(rounded(timeout)).map_err(cut)?;
         }
@@ -226,6 +293,9 @@ impl Transport for Connection {
         room[..amount].copy_from_slice(&came[..amount]);
         self.buffers.input_appended(amount);
         self.inner.buffers().input_consume(amount);
+        if amount > 0 {
+            self.progress.go_on(Phase::Read);
+        }
         self.heard = (amount > 0).then(Instant::now);
         Ok(amount > 0)
     }
@@ -302,7 +372,7 @@ fn rounded(timeout: NextTimeout) -> NextTimeout {
 #[derive(Debug)]
 struct Names {
     places: Arc<Mutex<Vec<Place>>>,
-    unconnected: Flag,
+    progress: Progress,
 }
 
 /// Where a host is.
@@ -333,6 +403,7 @@ impl Resolver for Names {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
+        self.progress.enter(Phase::Resolve, uri);
         let (scheme, authority) = (uri.scheme(), uri.authority());
         let of = |place: &&Place| {
             place.scheme.as_ref() == scheme && place.authority.as_ref() == authority
@@ -358,7 +429,7 @@ impl Resolver for Names {
                 Error::Io(_) => Error::HostNotFound,
                 error => error,
             });
-            self.unconnected.on_failure(resolved)?
+            self.progress.on_failure(resolved)?
         };
         let mut known = self.known();
         known.retain(|place| place.is_fresh() && !of(&place));

@@ -1,31 +1,25 @@
 //! The only place that opens a client socket: HTTP/1.1 through ureq, TLS by rustls. It sends one
 //! request once: `retry` decides about repeating it, and no redirect is followed.
 
+mod attempt;
 mod connections;
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Read as _;
 use std::time::Duration;
 
 use ureq::ProxyProtocol;
-use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use connections::{Agents, Lent};
-use line_connector_core::encoding::text;
+use attempt::{Attempt, Patience};
+use connections::Agents;
 use line_connector_http::Secret;
-use line_connector_http::{
-    Failure, FailureKind, Headers, Method, Receiver, Reply, Request, Transport,
-};
+use line_connector_http::{Failure, Receiver, Reply, Request, Transport};
 
 /// How much of an answer is read at once: at least its whole head.
 const INPUT_BYTES: usize = 64 * 1024;
 /// How much of a request is sent at once; half of it holds the longest header.
 const OUTPUT_BYTES: usize = 64 * 1024;
-/// How much room an answer gets on its own word, before it has come.
-const MAX_TRUSTED_BYTES: usize = 64 * 1024;
-/// With less room left than this, reading to the end begins with a small piece of its own.
-const SPARE_BYTES: usize = 64;
 /// How many connections a call keeps for later ones: to that many hosts.
 const MAX_IDLE: usize = 8;
 
@@ -36,6 +30,9 @@ pub struct Settings {
     pub verify_tls: bool,
     /// A proxy's URL.
     pub proxy: Option<Secret>,
+    /// The hosts that are reached without it, as `NO_PROXY` names them: a name also stands for those
+    /// beneath it.
+    pub no_proxy: Vec<String>,
     /// Certificate authorities in PEM, trusted instead of the bundled ones.
     pub authorities: Option<Vec<u8>>,
     /// How long connecting may take.
@@ -50,6 +47,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Http {
     agents: Agents,
+    proxy: Option<ureq::Proxy>,
     settings: Settings,
 }
 
@@ -60,7 +58,9 @@ impl Http {
     ///
     /// Where the proxy's URL or the certificate authorities cannot be used.
     pub fn new(settings: Settings) -> Result<Self, UnusableSetting> {
-        let proxy = settings.proxy.as_ref().map(proxy).transpose()?;
+        let proxy = settings.proxy.as_ref();
+        let proxy = proxy.map(|url| proxy_of(url, &settings.no_proxy));
+        let proxy = proxy.transpose()?;
         let mut tls = TlsConfig::builder().disable_verification(!settings.verify_tls);
         if let Some(pem) = &settings.authorities {
             tls = tls.root_certs(roots(pem)?);
@@ -69,7 +69,7 @@ impl Http {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(proxy)
+            .proxy(proxy.clone())
             .tls_config(tls.build())
             .timeout_connect(Some(settings.connect_timeout))
             .timeout_global(Some(settings.usual_timeout))
@@ -81,7 +81,11 @@ impl Http {
             .accept("application/json, */*")
             .build();
         let agents = Agents::new(config);
-        Ok(Self { agents, settings })
+        Ok(Self {
+            agents,
+            proxy,
+            settings,
+        })
     }
 }
 
@@ -122,15 +126,33 @@ pub fn is_usable(url: &str) -> bool {
         && !authority.as_str().contains('@')
 }
 
-fn proxy(url: &Secret) -> Result<ureq::Proxy, UnusableSetting> {
-    let proxy = ureq::Proxy::new(url.expose())
-        .map_err(|_| UnusableSetting::Proxy("is not the URL of a proxy"))?;
-    match proxy.protocol() {
-        ProxyProtocol::Http | ProxyProtocol::Https => Ok(proxy),
-        _ => Err(UnusableSetting::Proxy(
+fn proxy_of(url: &Secret, except: &[String]) -> Result<ureq::Proxy, UnusableSetting> {
+    let unusable = |_| UnusableSetting::Proxy("is not the URL of a proxy");
+    let proxy = ureq::Proxy::new(url.expose()).map_err(unusable)?;
+    if !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) {
+        return Err(UnusableSetting::Proxy(
             "must be the URL of an HTTP proxy, http:// or https://",
-        )),
+        ));
     }
+    if except.is_empty() {
+        return Ok(proxy);
+    }
+    let mut with = ureq::Proxy::builder(proxy.protocol())
+        .host(proxy.host())
+        .port(proxy.port());
+    if let Some(user) = proxy.username() {
+        with = with.username(user);
+    }
+    if let Some(password) = proxy.password() {
+        with = with.password(password);
+    }
+    for host in except {
+        with = with.no_proxy(host);
+        if !host.starts_with(['.', '*']) {
+            with = with.no_proxy(&format!(".{host}"));
+        }
+    }
+    with.build().map_err(unusable)
 }
 
 pub(crate) fn roots(pem: &[u8]) -> Result<RootCerts, UnusableSetting> {
@@ -150,21 +172,18 @@ pub(crate) fn roots(pem: &[u8]) -> Result<RootCerts, UnusableSetting> {
 
 impl Transport for Http {
     fn send(&self, request: &Request) -> Result<Reply, Failure> {
-        let agent = self.agents.lend();
-        let (mut reply, body) = self.head(&agent, request, Patience::Whole)?;
-        reply.body = self.whole(body)?;
+        let attempt = Attempt::begin(self, request)?;
+        let (mut reply, body) = attempt.head(request, Patience::Whole)?;
+        reply.body = attempt.whole(body)?;
         Ok(reply)
     }
 
     fn download(&self, request: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
-        let agent = self.agents.lend();
-        let (mut reply, mut body) = self.head(
-            &agent,
-            request,
-            Patience::EachPause(request.download_timeout),
-        )?;
+        let attempt = Attempt::begin(self, request)?;
+        let (mut reply, mut body) =
+            attempt.head(request, Patience::EachPause(request.download_timeout))?;
         if reply.status != 200 {
-            reply.body = self.whole(body)?;
+            reply.body = attempt.whole(body)?;
             return Ok(reply);
         }
         receiver
@@ -178,239 +197,8 @@ impl Transport for Http {
                 Ok(length) => receiver
                     .take(&chunk[..length])
                     .map_err(|error| Failure::of_receiver(&error))?,
-                Err(error) => return Err(self.failure(&error.into())),
+                Err(error) => return Err(attempt.failure(&error.into())),
             }
         }
     }
-}
-
-/// What a request's time bounds.
-#[derive(Clone, Copy)]
-enum Patience {
-    /// Everything, to the last byte of the answer.
-    Whole,
-    /// The way to the answer's head, and each pause in its body: content may be of any size. All of
-    /// it, where that is given.
-    EachPause(Option<Duration>),
-}
-
-impl Http {
-    /// Sends a request and reads the head of its answer.
-    fn head(
-        &self,
-        agent: &Lent<'_>,
-        request: &Request,
-        patience: Patience,
-    ) -> Result<(Reply, ureq::Body), Failure> {
-        let response = match request.method {
-            // With a body, even an empty one, ureq writes Content-Length; LINE's edge answers 411
-            // to a POST without.
-            Method::Post | Method::Put => {
-                let built = built(request, request.body.as_slice())?;
-                self.run(agent, built, request.timeout, patience)
-            }
-            Method::Get | Method::Delete => {
-                let built = built(request, ())?;
-                self.run(agent, built, request.timeout, patience)
-            }
-        }?;
-        let (parts, body) = response.into_parts();
-        let mut headers = Headers::new();
-        for (name, value) in &parts.headers {
-            headers.push(name.as_str(), text(value.as_bytes()));
-        }
-        let reason = parts
-            .status
-            .canonical_reason()
-            .unwrap_or_default()
-            .to_owned();
-        let reply = Reply {
-            status: parts.status.as_u16(),
-            reason,
-            headers,
-            body: Vec::new(),
-        };
-        Ok((reply, body))
-    }
-
-    /// A body in memory, within the cap.
-    fn whole(&self, body: ureq::Body) -> Result<Vec<u8>, Failure> {
-        // Room beyond the end spares a look whether there is more.
-        let announced = body.content_length().unwrap_or_default();
-        let room = usize::try_from(announced).unwrap_or(usize::MAX);
-        let mut bytes = Vec::with_capacity(room.min(MAX_TRUSTED_BYTES) + SPARE_BYTES);
-        let most = self.settings.max_response_bytes;
-        let mut reader = body.into_with_config().limit(most).reader();
-        match reader.read_to_end(&mut bytes) {
-            Ok(_) => Ok(bytes),
-            Err(error) => Err(self.failure(&error.into())),
-        }
-    }
-
-    fn run(
-        &self,
-        agent: &Lent<'_>,
-        request: ureq::http::Request<impl ureq::AsSendBody>,
-        timeout: Duration,
-        patience: Patience,
-    ) -> Result<ureq::http::Response<ureq::Body>, Failure> {
-        let own = |request| agent.configure_request(request);
-        let request = match patience {
-            Patience::Whole if timeout == self.settings.usual_timeout => request,
-            Patience::Whole => own(request).timeout_global(Some(timeout)).build(),
-            Patience::EachPause(whole) => own(request)
-                .timeout_global(whole)
-                .timeout_send_request(Some(timeout))
-                .timeout_recv_response(Some(timeout))
-                .timeout_per_read(Some(timeout))
-                .build(),
-        };
-        agent.run(request).map_err(|error| {
-            if agent.is_unconnected() {
-                unconnected(&error)
-            } else {
-                self.failure(&error)
-            }
-        })
-    }
-
-    /// What an error of a request under way means for the caller.
-    fn failure(&self, error: &ureq::Error) -> Failure {
-        let (kind, message) = match error {
-            ureq::Error::Timeout(_) => {
-                (FailureKind::Timeout, "the answer took too long".to_owned())
-            }
-            ureq::Error::BodyExceedsLimit(_) => {
-                let limit = self.settings.max_response_bytes;
-                (
-                    FailureKind::TooLarge,
-                    format!("it is larger than {limit} bytes"),
-                )
-            }
-            ureq::Error::LargeResponseHeader(..) => (
-                FailureKind::TooLarge,
-                "its headers are too large".to_owned(),
-            ),
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-                return Failure {
-                    kind: FailureKind::Invalid,
-                    maybe_sent: false,
-                    message: "the URL cannot be used".to_owned(),
-                };
-            }
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-                (FailureKind::Timeout, "the answer took too long".to_owned())
-            }
-            ureq::Error::Io(error) => (FailureKind::Broken, error.to_string().to_lowercase()),
-            other => (FailureKind::Broken, format!("{other}")),
-        };
-        Failure {
-            kind,
-            maybe_sent: true,
-            message,
-        }
-    }
-}
-
-/// What an error before there was a connection means for the caller: nothing was sent.
-fn unconnected(error: &ureq::Error) -> Failure {
-    let (kind, message) = match error {
-        ureq::Error::HostNotFound => (
-            FailureKind::Connect,
-            "the host name cannot be resolved".to_owned(),
-        ),
-        ureq::Error::Timeout(_) => (FailureKind::Timeout, "connecting took too long".to_owned()),
-        ureq::Error::ConnectProxyFailed(answer) => refused_by_proxy(answer),
-        ureq::Error::Rustls(error) => handshake(error),
-        ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(inner) => handshake(inner),
-            None => match error.kind() {
-                io::ErrorKind::TimedOut => {
-                    (FailureKind::Timeout, "connecting took too long".to_owned())
-                }
-                io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe => (
-                    FailureKind::Connect,
-                    "the connection was closed while it was set up".to_owned(),
-                ),
-                _ => (FailureKind::Connect, error.to_string().to_lowercase()),
-            },
-        },
-        ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl | ureq::Error::Tls(_) => {
-            (FailureKind::Invalid, "the URL cannot be used".to_owned())
-        }
-        _ => (FailureKind::Connect, "the connection failed".to_owned()),
-    };
-    Failure {
-        kind,
-        maybe_sent: false,
-        message,
-    }
-}
-
-/// Why TLS did not come up. Only a certificate is a matter of trust; anything else may pass.
-fn handshake(error: &rustls::Error) -> (FailureKind, String) {
-    match error {
-        // What `openssl req -x509` makes, unless told otherwise.
-        rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other))
-            if other.to_string() == "CaUsedAsEndEntity" =>
-        {
-            (
-                FailureKind::Tls,
-                "the server uses the certificate of an authority (CA:TRUE) as its own: it needs one with CA:FALSE"
-                    .to_owned(),
-            )
-        }
-        rustls::Error::InvalidCertificate(_) => (FailureKind::Tls, error.to_string()),
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => (
-            FailureKind::Connect,
-            "the server does not speak TLS on this port".to_owned(),
-        ),
-        error => (
-            FailureKind::Connect,
-            format!("TLS could not be set up: {error}"),
-        ),
-    }
-}
-
-/// A proxy's answer that is not 200. What it refuses for good is a fault of the asset.
-fn refused_by_proxy(answer: &str) -> (FailureKind, String) {
-    let status = answer
-        .split(|character: char| !character.is_ascii_digit())
-        .find_map(|digits| digits.parse().ok());
-    match status.and_then(|status| ureq::http::StatusCode::from_u16(status).ok()) {
-        Some(status @ ureq::http::StatusCode::PROXY_AUTHENTICATION_REQUIRED) => (
-            FailureKind::Invalid,
-            format!("the proxy answered {status}: give its user and password in `http_proxy`"),
-        ),
-        Some(status) => (FailureKind::Connect, format!("the proxy answered {status}")),
-        None => (
-            FailureKind::Connect,
-            "the proxy closed the connection without an answer".to_owned(),
-        ),
-    }
-}
-
-/// A request in the client's own types.
-fn built<B>(request: &Request, body: B) -> Result<ureq::http::Request<B>, Failure> {
-    let unbuildable = || Failure {
-        kind: FailureKind::Invalid,
-        maybe_sent: false,
-        message: "the URL or a header cannot be sent".to_owned(),
-    };
-    let mut built = ureq::http::Request::new(body);
-    let method = request.method.as_str().parse();
-    *built.method_mut() = method.map_err(|_| unbuildable())?;
-    *built.uri_mut() = request.url.parse().map_err(|_| unbuildable())?;
-    let bearer = request.bearer.as_ref();
-    let bearer = bearer.map(|token| format!("Bearer {}", token.expose()));
-    let bearer = bearer.as_deref().map(|value| ("Authorization", value));
-    for (name, value) in request.headers.iter().chain(bearer) {
-        let name = HeaderName::try_from(name).map_err(|_| unbuildable())?;
-        let value = HeaderValue::try_from(value).map_err(|_| unbuildable())?;
-        built.headers_mut().append(name, value);
-    }
-    Ok(built)
 }
