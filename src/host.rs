@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use line_connector_sandbox::{Sandbox, Settings};
 use serde_json::{Map, Value};
 
 use crate::args::{AssetFile, Calling, Permissions};
+use crate::private::{Others, others};
 use crate::terminal::{in_one_line, say};
 use crate::token_store::TokenFiles;
 
@@ -160,19 +161,48 @@ pub(crate) fn has_blanks(secret: &str) -> bool {
     secret.contains(|character: char| character.is_whitespace() || character.is_control())
 }
 
+/// An asset file. Others may neither write it, who would say where credentials go, nor should they read it:
+/// of that people are told.
 pub(crate) fn read_asset(path: &Path) -> Result<Map<String, Value>, Error> {
-    let invalid = |reason: String| {
-        Error::new(
-            Kind::InvalidAsset,
-            format!("the asset file {} {reason}", path.display()),
-        )
-    };
-    let text = fs::read(path).map_err(|error| invalid(format!("cannot be read: {error}")))?;
+    let (text, warning) = read_private(path)?;
+    if let Some(warning) = warning {
+        say(&warning);
+    }
+    let invalid = |reason: String| invalid_asset_file(path, &reason);
     match json::read(&text) {
         Ok(Value::Object(parameters)) => Ok(parameters),
         Ok(_) => Err(invalid("must hold one JSON object".to_owned())),
         Err(unreadable) => Err(invalid(format!("is not JSON: {unreadable}"))),
     }
+}
+
+fn invalid_asset_file(path: &Path, reason: &str) -> Error {
+    let message = format!("the asset file {} {reason}", path.display());
+    Error::new(Kind::InvalidAsset, message)
+}
+
+/// The bytes of an asset file, and a warning where others can read it.
+///
+/// # Errors
+///
+/// [`Kind::InvalidAsset`] where it cannot be read, or others can write it.
+pub(crate) fn read_private(path: &Path) -> Result<(Vec<u8>, Option<String>), Error> {
+    let unreadable =
+        |error: io::Error| invalid_asset_file(path, &format!("cannot be read: {error}"));
+    let mut file = fs::File::open(path).map_err(unreadable)?;
+    let others = others(&file.metadata().map_err(unreadable)?);
+    let name = path.display();
+    if others == Others::Write {
+        let error = invalid_asset_file(path, "can be written by others");
+        return Err(error.with_hint(format!(
+            "others could say where your credentials go: look whether it is as you wrote it, then `chmod 600 {name}`"
+        )));
+    }
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(unreadable)?;
+    let warning = (others == Others::Read)
+        .then(|| format!("warning: others can read the asset file {name}: run `chmod 600 {name}`"));
+    Ok((text, warning))
 }
 
 /// The values of the environment that are asset parameters, by parameter name.

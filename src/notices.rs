@@ -13,9 +13,8 @@ pub(crate) fn teller(form: Option<LogForm>, at_a_terminal: bool) -> fn(&Notice) 
     match form {
         Some(LogForm::Off) => |_| {},
         Some(LogForm::Text) => text,
-        Some(LogForm::Json) => json,
         None if at_a_terminal => text,
-        None => json,
+        Some(LogForm::Json) | None => json,
     }
 }
 

@@ -63,6 +63,37 @@ pub(crate) fn exposure(found: &Metadata) -> Option<Exposure> {
     (found.is_file() && found.nlink() > 1).then_some(Exposure::Linked)
 }
 
+/// Who else can use a file with secrets that somebody has put there. Its own group counts as others only
+/// where that is not this process's.
+#[cfg(unix)]
+pub(crate) fn others(found: &Metadata) -> Others {
+    use std::os::unix::fs::MetadataExt as _;
+    let is_own_group = found.gid() == rustix::process::getegid().as_raw();
+    let by_others = if is_own_group { 0o002 } else { 0o022 };
+    match found.mode() {
+        mode if mode & by_others != 0 => Others::Write,
+        mode if mode & 0o004 != 0 => Others::Read,
+        _ => Others::Nothing,
+    }
+}
+
+/// Elsewhere the file's own access rules decide.
+#[cfg(not(unix))]
+pub(crate) fn others(_: &Metadata) -> Others {
+    Others::Nothing
+}
+
+/// What others can do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Neither read nor write it, as far as its mode tells; a group that was let in is nobody else.
+    Nothing,
+    /// Read it.
+    Read,
+    /// Write it.
+    Write,
+}
+
 /// Elsewhere the folder's own access rules decide; there is no mode to look at.
 #[cfg(not(unix))]
 pub(crate) fn exposure(_: &Metadata) -> Option<Exposure> {

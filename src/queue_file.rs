@@ -46,7 +46,8 @@ pub(crate) fn reserve(path: &Path) -> Result<File, Error> {
         Ok(()) => Ok(lock),
         Err(TryLockError::Error(error)) => Err(unusable(error)),
         Err(TryLockError::WouldBlock) => {
-            Err(queue_error(path, "another receiver uses it at this moment"))
+            let error = queue_error(path, "it is in use: another receiver has it at this moment");
+            Err(error.with_hint("end the other one, or give each a `--queue` of its own"))
         }
     }
 }

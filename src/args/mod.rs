@@ -113,7 +113,8 @@ pub(crate) enum Command {
     Campaign(Box<Deferred<CampaignCommand>>),
     /// Makes a key pair for the assertion way to authenticate
     Keygen {
-        /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder.
+        /// Writes `private-key.jwk.json` and `public-key.jwk.json` into this folder, made where there is
+        /// none.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -188,13 +189,8 @@ pub(crate) struct ServeArguments {
     /// Writes a JSON summary to standard error at the end; on SIGUSR1 it comes in any case.
     #[arg(long)]
     pub(crate) stats: bool,
-    /// Ends with exit code 8 where a call failed.
-    #[arg(long)]
-    pub(crate) fail_on_error: bool,
-    /// Starts nothing more once LINE says that the month's messages are used up, and ends with exit
-    /// code 7.
-    #[arg(long)]
-    pub(crate) stop_at_quota: bool,
+    #[command(flatten)]
+    pub(crate) ending: Ending,
     /// The longest line that is taken, bytes; all lines under way together take no more.
     #[arg(long, value_name = "N", default_value_t = 32 * 1024 * 1024)]
     pub(crate) max_line_bytes: usize,
@@ -203,6 +199,18 @@ pub(crate) struct ServeArguments {
     pub(crate) shutdown_seconds: u64,
     #[command(flatten)]
     pub(crate) calling: Calling,
+}
+
+/// What the failures of calls mean for all of them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ending {
+    /// Ends with exit code 8 where a call failed.
+    #[arg(long)]
+    pub(crate) fail_on_error: bool,
+    /// Starts nothing more once LINE says that the month's messages are used up, and ends with exit
+    /// code 7.
+    #[arg(long)]
+    pub(crate) stop_at_quota: bool,
 }
 
 /// What the sandbox is to be like.

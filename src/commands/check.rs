@@ -1,5 +1,6 @@
 //! `check`: whether an asset works, and how many messages are left this month.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 
 use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation};
@@ -159,7 +160,9 @@ impl Quota {
 /// The answers for people, a line each.
 fn in_short(answers: &[Answer], quota: &Quota) -> String {
     let mut text = String::new();
-    let mut add = |word: &str, about: &str| text.push_str(&format!("{word:<8}{about}\n"));
+    let mut add = |word: &str, about: &str| {
+        let _ = writeln!(text, "{word:<8}{about}");
+    };
     for answer in answers {
         let text_at = |pointer| answer.output.pointer(pointer).and_then(Value::as_str);
         if answer.code != ExitCode::Accepted {

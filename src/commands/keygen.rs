@@ -30,12 +30,24 @@ pub(crate) fn keygen(folder: Option<&Path>) -> Result<ExitCode, Error> {
             format!("{} cannot be written: {error}", path.display()),
         )
     };
+    make(folder).map_err(|error| unwritten(folder, error))?;
     write_new(&private, &describe::pretty(&key.private_jwk()), true)
         .map_err(|error| unwritten(&private, error))?;
     write_new(&public, &describe::pretty(&key.public_jwk()), false)
         .map_err(|error| unwritten(&public, error))?;
     let names = json!({"private_key": private, "public_key": public});
     Ok(print(&describe::pretty(&names)))
+}
+
+/// Makes a folder where there is none, for its owner alone.
+fn make(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.recursive(true).create(folder)
 }
 
 /// Writes a file that must not be there yet; a secret one for its owner alone.

@@ -59,7 +59,7 @@ struct Configured {
 /// Receives until a signal, or until nobody takes the events any more.
 pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
     let environment = host::environment(catalog);
-    let configured = channels(catalog, &arguments.assets, &environment)?;
+    let (configured, open) = channels(catalog, &arguments.assets, &environment)?;
     let tell = notices::teller(arguments.log, io::stderr().is_terminal());
     let unusable = |reason: &dyn Display| queue_error(&arguments.queue, reason);
     // Held until the process ends: two receivers would deliver the same events.
@@ -80,6 +80,7 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
             "others may change the queue's folder, and so put another file in its place",
         ));
     }
+    warnings.extend(open);
     warnings.extend(unusual_secret(&configured));
     let (known, unknown) = sorted(catalog, configured);
     let content = catalog.triggers().content;
@@ -312,15 +313,20 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// The channels that the files name, or the one of the environment.
+/// The channels that the files name, or the one of the environment; and warnings about the files.
 fn channels(
     catalog: &Catalog,
     assets: &[PathBuf],
     environment: &Map<String, Value>,
-) -> Result<Vec<Configured>, Error> {
+) -> Result<(Vec<Configured>, Vec<Notice>), Error> {
     let mut found = Vec::new();
+    let mut warnings = Vec::new();
     for path in assets {
-        let text = read_file(path)?;
+        let (text, warning) = host::read_private(path)?;
+        warnings.extend(warning.map(|warning| {
+            let message = warning.trim_start_matches("warning: ");
+            Notice::new(Level::Warning, "asset_readable", message)
+        }));
         let source = path.display().to_string();
         let assets = match json::read(&text) {
             Ok(Value::Object(asset)) => vec![Value::Object(asset)],
@@ -352,7 +358,7 @@ fn channels(
         let message = "have the same destination";
         return Err(invalid_asset("two assets", "/destination", message));
     }
-    Ok(found)
+    Ok((found, warnings))
 }
 
 /// An error in the asset that came from `source`, at a JSON pointer.
@@ -463,23 +469,23 @@ impl Rereading {
             return tell(Level::Warning, "assets_kept", message.to_owned());
         }
         match channels(&self.catalog, &self.assets, &self.environment) {
-            Ok(configured) => {
+            Ok((configured, open)) => {
                 let warning = unusual_secret(&configured);
                 let count = configured.len();
                 let (known, unknown) = sorted(&self.catalog, configured);
                 self.intake.replace(known);
                 let message = format!("the assets were read again; channels: {count}");
                 tell(Level::Info, "assets_reread", message);
-                warning.iter().for_each(self.tell);
+                open.iter().chain(&warning).for_each(self.tell);
                 start_learning(Arc::clone(&self.intake), unknown, self.tell);
             }
             Err(error) => {
                 let error = ErrorReport::from(&error);
                 let details = error.details.iter();
-                let details: String = details
-                    .map(|detail| format!("; {} {}", detail.path, detail.message))
-                    .collect();
-                let message = format!("the assets stay as they were: {}{details}", error.message);
+                let details = details.map(|detail| format!("{} {}", detail.path, detail.message));
+                let what: Vec<String> =
+                    [error.message.clone()].into_iter().chain(details).collect();
+                let message = format!("the assets stay as they were: {}", what.join("; "));
                 tell(Level::Error, "assets_kept", message);
             }
         }

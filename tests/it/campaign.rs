@@ -615,7 +615,7 @@ fn a_person_whom_line_refuses_is_found_by_halving() {
         .transport(Arc::new(refusing))
         .operator(Operator {
             file: asset.as_object().unwrap().clone(),
-            environment: serde_json::Map::new(),
+            ..Operator::default()
         })
         .build();
     let text = fs::read_to_string(place.path("spring.yaml")).unwrap();

@@ -3,6 +3,8 @@
 //! named `err_*`.
 
 use std::fs;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -55,7 +57,10 @@ fn cases() {
         };
         let case: Case = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         for (name, content) in &case.files {
-            fs::write(folder.path().join(name), fill(&text(content))).unwrap();
+            let place = folder.path().join(name);
+            fs::write(&place, fill(&text(content))).unwrap();
+            #[cfg(unix)]
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
         }
         for fault in case.faults {
             world.fault(fault);

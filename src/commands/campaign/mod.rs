@@ -220,6 +220,7 @@ impl Accounts {
             let operator = Operator {
                 file: parameters,
                 environment: Map::new(),
+                system_proxy: host::system_proxy(),
             };
             let mut builder = Connector::builder().catalog(catalog()?).operator(operator);
             if let Some(store) = host::token_store(&sent.asset) {
@@ -249,7 +250,7 @@ fn sandbox(catalog: Catalog) -> Connector {
     let asset = channel.asset("http://sandbox.invalid");
     let operator = Operator {
         file: asset.as_object().cloned().unwrap_or_default(),
-        environment: Map::new(),
+        ..Operator::default()
     };
     Connector::builder()
         .catalog(catalog)

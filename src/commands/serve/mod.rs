@@ -210,7 +210,7 @@ where
             ExitCode::Usage
         } else if self.used_up.load(Ordering::SeqCst) {
             ExitCode::Quota
-        } else if self.arguments.fail_on_error && self.failed.load(Ordering::SeqCst) {
+        } else if self.arguments.ending.fail_on_error && self.failed.load(Ordering::SeqCst) {
             ExitCode::SomeFailed
         } else {
             ExitCode::Accepted
@@ -386,7 +386,7 @@ where
     fn give(&self, sequence: u64, output: &Output, took: Option<Duration>) {
         if let Some(error) = &output.error {
             self.failed.store(true, Ordering::SeqCst);
-            let used_up = self.arguments.stop_at_quota && error.kind == Kind::MonthlyLimit;
+            let used_up = self.arguments.ending.stop_at_quota && error.kind == Kind::MonthlyLimit;
             if used_up && !self.used_up.swap(true, Ordering::SeqCst) {
                 say("the month's messages are used up: nothing more is started (--stop-at-quota)");
                 self.stop();
@@ -438,10 +438,25 @@ fn document(job: &Job) -> Result<Invocation, Refused> {
         );
         return Err(at_line(job, error).into());
     };
-    Invocation::from_json(text).map_err(|refused| Refused {
-        error: at_line(job, refused.error),
-        ..refused
+    Invocation::from_json(text).map_err(|refused| {
+        let error = at_line(job, refused.error);
+        let error = if is_piece(text) {
+            error.with_hint(
+                "this line is a piece of a document: `serve` takes each document on one line, as `jq -c .` writes it",
+            )
+        } else {
+            error
+        };
+        Refused { error, ..refused }
     })
+}
+
+/// Whether a line looks like one of a document that was laid out over several.
+fn is_piece(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    let is_whole = line.starts_with(b"{") && line.ends_with(b"}") && line.len() > 1;
+    let is_edge = |byte: &u8| b"{}[],\"".contains(byte);
+    !is_whole && line.first().is_some_and(is_edge)
 }
 
 /// The same error with the line that it is about.

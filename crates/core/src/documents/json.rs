@@ -22,6 +22,9 @@ const MAX_VISIBLE_ID: usize = 10_000;
 /// What every editor of Windows puts before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// The reason where one document stands behind another.
+pub(super) const SECOND_DOCUMENT: &str = "there is a second document behind the first";
+
 /// Why a text is no JSON document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unreadable {
@@ -283,7 +286,7 @@ fn in_words(said: &str, rest: &str, text: &str, place: usize) -> String {
         "a number is too large"
     } else if is("trailing characters") {
         if before.ends_with(['}', ']']) && rest.starts_with(['{', '[']) {
-            "there is a second document behind the first"
+            SECOND_DOCUMENT
         } else {
             "there is more behind the document"
         }
