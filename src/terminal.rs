@@ -58,7 +58,7 @@ pub(crate) fn complain(output: &Output) {
     say(&format!("hint: {}", in_one_line(text(error, "hint"))));
 }
 
-/// A detail as one line: where, what, what to do.
+/// A detail as one line: where, what, what would be right, what stands there, what to do.
 fn one_line(detail: &Value) -> String {
     let place = match text(detail, "path") {
         "" => String::new(),
@@ -68,7 +68,15 @@ fn one_line(detail: &Value) -> String {
         "" => String::new(),
         hint => format!(" ({hint})"),
     };
-    in_one_line(&format!("{place}{}{hint}", text(detail, "message")))
+    let message = text(detail, "message");
+    // What the message does not say itself.
+    let more = |key: &str| match text(detail, key) {
+        "" => String::new(),
+        value if message.contains(value) || hint.contains(value) => String::new(),
+        value => format!("; {key}: {value}"),
+    };
+    let (expected, found) = (more("expected"), more("found"));
+    in_one_line(&format!("{place}{message}{expected}{found}{hint}"))
 }
 
 /// A text of somebody else's without line ends: it must not look like a line of ours.

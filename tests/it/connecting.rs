@@ -328,14 +328,14 @@ fn an_error_says_whether_it_was_the_proxy() {
     doing(&lost, "looking up the proxy proxy.line.invalid:3128");
     let closed = reply("https://localhost:9", Some(&format!("{user}127.0.0.1:9")));
     doing(&closed, "connecting to the proxy 127.0.0.1:9");
-    let refuses = server(|stream| say(stream, b"HTTP/1.1 403 Forbidden\r\n\r\n"));
+    let forbidding = server(|stream| say(stream, b"HTTP/1.1 403 Forbidden\r\n\r\n"));
     let refused = reply(
         "https://localhost:9",
-        Some(&format!("{user}127.0.0.1:{refuses}")),
+        Some(&format!("{user}127.0.0.1:{forbidding}")),
     );
     doing(
         &refused,
-        &format!("asking the proxy 127.0.0.1:{refuses} for localhost:9"),
+        &format!("asking the proxy 127.0.0.1:{forbidding} for localhost:9"),
     );
     let tunnels = server(|mut stream| {
         established(&mut stream);

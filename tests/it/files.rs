@@ -649,7 +649,7 @@ fn refusal(arguments: &[&str], path: &str) -> String {
     let ended = run(&all, document.as_bytes(), &[]);
     assert_eq!(ended.code, 3, "{path}: {}", ended.stdout);
     let error = &ended.document()["error"];
-    assert_eq!(error["details"][0]["path"], "/files/file/path", "{error}");
+    assert_eq!(error["details"][0]["path"], "/file/path", "{error}");
     error["details"][0]["message"].as_str().unwrap().to_owned()
 }
 

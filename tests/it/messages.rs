@@ -250,7 +250,7 @@ fn a_long_answer_is_a_reply_and_pushes_only_where_that_is_asked_for() {
     let output = send(&world, "send_reply_message", inputs, json!({}));
     let error = output.error.unwrap();
     assert_eq!(error.kind, Kind::InvalidInputs);
-    assert_eq!(error.details[0].path, "/json_body/messages");
+    assert_eq!(error.details[0].path, "/messages");
     assert_eq!(world.count(REPLY), 0);
 
     let inputs = json!({"replyToken": token, "to": USER, "messages": texts(7)});
@@ -334,7 +334,7 @@ fn a_loss_is_reported_and_refused_where_strict() {
     );
     assert!(output.error.is_none(), "{}", output.render());
     let composed = &output.meta.unwrap().composed;
-    assert_eq!(composed[0].path, "/json_body/messages/0/card_message/title");
+    assert_eq!(composed[0].path, "/messages/0/card_message/title");
     assert_eq!(composed[0].limit, Some(40));
     let output = send(
         &world,
@@ -343,10 +343,7 @@ fn a_loss_is_reported_and_refused_where_strict() {
         json!({"render": "template", "strict": true}),
     );
     let error = output.error.unwrap();
-    assert_eq!(
-        error.details[0].path,
-        "/json_body/messages/0/card_message/title"
-    );
+    assert_eq!(error.details[0].path, "/messages/0/card_message/title");
     assert_eq!(world.count(PUSH), 1);
 }
 
@@ -513,7 +510,7 @@ fn media_are_looked_at_where_that_is_asked_for() {
         assert_eq!(world.count(PUSH), usize::from(code.is_none()));
         if let Some(error) = &output.error {
             assert!(!output.render().contains("key=1"));
-            assert!(error.details[0].path.starts_with("/json_body/messages/0"));
+            assert!(error.details[0].path.starts_with("/messages/0"));
         }
         web.handle.join().unwrap();
     }

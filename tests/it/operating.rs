@@ -26,8 +26,7 @@ fn notices(errors: &str) -> Vec<Value> {
 fn told(listening: Listening) -> String {
     let errors = std::sync::Arc::clone(&listening.errors);
     listening.terminate();
-    let said = errors.lock().unwrap().clone();
-    said
+    errors.lock().unwrap().clone()
 }
 
 fn hang_up(process: u32) {
@@ -428,4 +427,194 @@ fn serve_ends_as_it_is_asked_to_where_calls_fail_and_the_month_is_used_up() {
     let mut serving = Serving::start(&["--fail-on-error", "--sandbox"], &[]);
     serving.write(push(1));
     assert_eq!(serving.finish().1, 0);
+}
+
+#[test]
+fn an_asset_file_that_others_can_write_is_refused_and_a_readable_one_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_world, folder, asset) = month_of(10);
+    let queue = folder.path().join("queue.db");
+    let queue = queue.to_str().unwrap();
+    for (mode, refused, warned) in [
+        (0o600, false, false),
+        (0o640, false, false),
+        (0o644, false, true),
+        (0o666, true, false),
+        (0o602, true, false),
+    ] {
+        std::fs::set_permissions(&asset, std::fs::Permissions::from_mode(mode)).unwrap();
+        for command in [&["check"][..], &["run", "get_bot_info"], &["serve"]] {
+            let ended = run(&[command, &["--asset", &asset]].concat(), b"", &[]);
+            assert_eq!(
+                ended.code == 2,
+                refused,
+                "{mode:o} {command:?}: {}",
+                ended.stderr
+            );
+            assert_eq!(ended.stderr.contains("others can read"), warned, "{mode:o}");
+            assert_eq!(
+                ended.stderr.contains("chmod 600"),
+                refused || warned,
+                "{mode:o}"
+            );
+        }
+    }
+    let listen = [
+        "listen",
+        "--queue",
+        queue,
+        "--address",
+        "127.0.0.1:0",
+        "--asset",
+        &asset,
+    ];
+    let ended = run(&listen, b"", &[]);
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+}
+
+#[test]
+fn small_mistakes_get_a_sentence_of_their_own() {
+    let two = b"{\"action\": \"get_bot_info\"}\n{\"action\": \"get_bot_info\"}";
+    let ended = run(&["run", "--sandbox"], two, &[]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("a second document behind the first"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("`serve` takes many"),
+        "{}",
+        ended.stderr
+    );
+    let laid_out = b"{\n  \"action\": \"get_bot_info\",\n  \"options\": {}\n}\n";
+    let ended = run(&["serve", "--sandbox", "--ordered"], laid_out, &[]);
+    for line in ended.stdout.lines() {
+        assert!(
+            line.contains("`serve` takes each document on one line"),
+            "{line}"
+        );
+    }
+    assert_eq!(ended.stdout.lines().count(), 4);
+    // Wrong, and whole.
+    let ended = run(&["serve", "--sandbox"], b"{\"acton\": 1}\n", &[]);
+    assert!(!ended.stdout.contains("on one line"), "{}", ended.stdout);
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("new/keys");
+    let ended = run(&["keygen", "--out", keys.to_str().unwrap()], b"", &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(keys.join("private-key.jwk.json").exists());
+    let (_folder, queue) = place();
+    let listening = Listening::start(&queue, &["--hold"]);
+    let again = [
+        "listen",
+        "--hold",
+        "--address",
+        "127.0.0.1:0",
+        "--queue",
+        queue.to_str().unwrap(),
+    ];
+    let environment = [("LINE_CLIENT_ID", "1"), ("LINE_CLIENT_SECRET", SECRET)];
+    let ended = run(&again, b"", &environment);
+    assert!(
+        ended
+            .stderr
+            .contains("it is in use: another receiver has it"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("end the other one"),
+        "{}",
+        ended.stderr
+    );
+    told(listening);
+}
+
+/// The warnings, or the details of the error, of a dry run with these options.
+fn planned(action: &str, inputs: &Value, options: &Value) -> (i32, Value, Vec<(String, String)>) {
+    let document = json!({"action": action, "inputs": inputs, "options": options});
+    let ended = run(&["run", "--dry-run"], document.to_string().as_bytes(), &[]);
+    let output = ended.document();
+    let details = [&output["meta"]["warnings"], &output["error"]["details"]];
+    let details = details.into_iter().filter_map(Value::as_array).flatten();
+    let text = |detail: &Value, key: &str| detail[key].as_str().unwrap().to_owned();
+    let told = details.map(|detail| (text(detail, "path"), text(detail, "message")));
+    (ended.code, output.clone(), told.collect())
+}
+
+#[test]
+fn options_are_refused_all_at_once_in_true_sentences() {
+    let hello = json!({"to": USER, "messages": [{"type": "text", "text": "hi"}]});
+    let wrong = json!({"timeout_ms": 0, "attempts": 99, "validation": "no", "max_items": -1, "overwrite": 1});
+    let (code, _, told) = planned("send_push_message", &hello, &wrong);
+    assert_eq!(code, 2);
+    let ends = [
+        "not 0",
+        "not 99",
+        "not a string of 2 bytes",
+        "not -1",
+        "not 1",
+    ];
+    assert_eq!(told.len(), ends.len(), "{told:?}");
+    for ((path, message), end) in told.iter().zip(ends) {
+        assert!(message.ends_with(end), "{path} {message}");
+    }
+    let unfit = json!({"all_pages": true, "save_to": "a", "fallback": "push", "media_check": "warn", "markdown": "rich", "strict": true});
+    let (code, _, told) = planned("get_bot_info", &json!({}), &unfit);
+    assert_eq!(code, 3);
+    let mut paths: Vec<&str> = told.iter().map(|(path, _)| path.as_str()).collect();
+    paths.sort_unstable();
+    let names = [
+        "all_pages",
+        "fallback",
+        "markdown",
+        "media_check",
+        "save_to",
+        "strict",
+    ];
+    assert_eq!(paths, names.map(|name| format!("/options/{name}")));
+}
+
+#[test]
+fn what_has_no_effect_is_warned_about() {
+    let hello = json!({"to": USER, "messages": [{"type": "text", "text": "hi"}]});
+    let idle = json!({
+        "max_items": 3, "overwrite": true, "wait_ms": 5, "timeout_ms": 2000, "deadline_ms": 1000, "strict": true,
+    });
+    let (code, _, told) = planned("send_push_message", &hello, &idle);
+    assert_eq!(code, 0, "{told:?}");
+    let paths: Vec<&str> = told.iter().map(|(path, _)| path.as_str()).collect();
+    let names = ["max_items", "overwrite", "wait_ms", "timeout_ms", "strict"];
+    assert_eq!(paths, names.map(|name| format!("/options/{name}")));
+    assert!(
+        told.iter()
+            .all(|(_, message)| message.starts_with("has no effect: "))
+    );
+    let used = json!({"strict": true, "timeout_ms": 1000, "deadline_ms": 2000, "wait_ms": 0});
+    let generic = json!({"to": USER, "messages": ["hi"]});
+    let (_, _, told) = planned("send_push_message", &generic, &used);
+    assert!(told.is_empty(), "{told:?}");
+    let world = World::new();
+    let mut asset = world.bearer();
+    asset["rate_limits"] = json!({"send_push_message": "9000/s", "get_bot_info": "1/s"});
+    let output = call(&connector(), world::push(&asset));
+    let warnings = output.meta.unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(warnings[0].path, "/asset/rate_limits/send_push_message");
+}
+
+#[test]
+fn a_dry_run_that_line_would_refuse_is_no_success() {
+    let wrong = json!({"to": "x", "messages": [{"type": "text", "text": ""}]});
+    let (code, output, told) = planned("send_push_message", &wrong, &json!({"validation": "off"}));
+    assert_eq!(code, 3, "{output}");
+    assert!(
+        output["request"]["url"].is_string(),
+        "it is shown all the same"
+    );
+    assert!(
+        told.iter().any(|(path, _)| path == "/messages/0/text"),
+        "{told:?}"
+    );
 }

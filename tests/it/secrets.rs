@@ -396,7 +396,9 @@ fn a_dry_run_shows_no_secret_in_any_form() {
     ] {
         let document = json!({"inputs": inputs, "options": {"validation": "off"}}).to_string();
         let ended = run(&["run", action, "--dry-run"], document.as_bytes(), &[]);
-        assert_eq!(ended.code, 0, "{}", ended.stdout);
+        // Some of these break LINE's rules; they are shown all the same.
+        assert!([0, 3].contains(&ended.code), "{}", ended.stdout);
+        assert!(ended.document()["request"].is_object());
         for encoding in ENCODINGS {
             let hidden = encoding(token);
             assert!(

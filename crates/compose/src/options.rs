@@ -164,15 +164,17 @@ impl Options {
         Ok(())
     }
 
-    /// An option that is not as usual.
+    /// The options that are not as usual.
     #[must_use]
-    pub fn first_set(&self) -> Option<&'static str> {
+    pub fn changed(&self) -> Vec<&'static str> {
         if *self == Self::default() {
-            return None;
+            return Vec::new();
         }
         let [own, usual] = [self, &Self::default()].map(|options| serde_json::json!(options));
-        let mut names = Self::NAMES.iter().copied();
-        names.find(|name| own.get(name) != usual.get(name))
+        let names = Self::NAMES.iter().copied();
+        names
+            .filter(|name| own.get(name) != usual.get(name))
+            .collect()
     }
 }
 

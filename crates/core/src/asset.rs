@@ -256,6 +256,10 @@ fn warnings<'u>(network: &Network, urls: impl Iterator<Item = &'u str>) -> Vec<D
             ..Detail::new("/asset/verify_ssl", message)
         });
     }
+    if !network.verify_tls && network.authorities.is_some() {
+        let message = "has no effect: with `verify_ssl` off no certificate is looked at";
+        warnings.push(Detail::new("/asset/ca_file", message));
+    }
     // A name that never exists carries nothing anywhere.
     let leads_nowhere = |url: &str| {
         let url = Url::parse(url).ok();

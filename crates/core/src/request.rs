@@ -517,8 +517,12 @@ fn misplaced(path: String, message: &str) -> Error {
 /// The caller's own retry key, if the inputs hold one.
 #[must_use]
 pub fn retry_key(inputs: &Value) -> Option<&str> {
-    inputs
-        .get("headers")?
+    retry_key_of(inputs.get("headers")?)
+}
+
+/// The same of the section alone.
+pub(crate) fn retry_key_of(headers: &Value) -> Option<&str> {
+    headers
         .as_object()?
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(RETRY_KEY))

@@ -8,13 +8,16 @@ use serde_json::{Map, Value, json};
 
 use super::action::ResolvedAction;
 use super::deadline::Deadline;
-use super::pages::{cannot, in_sections, sum};
+use super::options;
+use super::pages::{in_sections, sum};
+use super::places::Places;
 use super::{Answer, Pipeline, Step, insert, remove};
 use crate::documents::{
     Code, Delivery, ErrorReport, Invocation, MediaCheck, Options, Output, PartReport,
 };
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::media::{self, MediaProblem};
+use crate::request;
 use crate::retry;
 use line_connector_catalog::definition::Repeat;
 use line_connector_catalog::sections::RETRY_KEY;
@@ -72,7 +75,16 @@ impl Pipeline {
         let id = invocation.id.take();
         let sends = action.meta.sends.as_ref();
         let usual = sends.map(|sends| sends.name.clone()).unwrap_or_default();
-        let (mut answer, sent_as, code) = match self.planned(&action, &invocation, &usual) {
+        let headers = invocation.inputs.get("headers");
+        let own_key = headers.and_then(request::retry_key_of).is_some();
+        let is_generic = is_generic(&action, &invocation);
+        let idle = options::without_effect(&action, &invocation.options, is_generic, own_key);
+        let as_written = Places::of(&invocation.inputs);
+        let planned = match options::fit(&action, &invocation.options) {
+            Ok(()) => self.planned(&action, &invocation, &usual),
+            Err(error) => Err(error.into()),
+        };
+        let (mut answer, sent_as, code) = match planned {
             Ok(None) => (step(self, invocation), usual, None),
             Ok(Some(plan)) => {
                 let (answer, sent_as) = self.in_order(&action, plan, step, &deadline);
@@ -86,6 +98,10 @@ impl Pipeline {
             }
         };
         answer.output.id = id;
+        if let Some(meta) = &mut answer.output.meta {
+            meta.warnings.splice(..0, idle);
+        }
+        as_written.restore(&mut answer.output);
         if sends.is_some() && answer.output.request.is_none() {
             answer.output.delivery = Some(Delivery::of(&answer.output, sent_as, code));
         }
@@ -102,15 +118,9 @@ impl Pipeline {
         let options = &invocation.options;
         let place = action.meta.messages.as_deref();
         let Some((section, name)) = place.and_then(|place| place.split_once('/')) else {
-            return match options.about_messages() {
-                Some(option) => Err(cannot(option, "this action takes no messages").into()),
-                None => Ok(None),
-            };
+            return Ok(None);
         };
-        // One that stands by itself becomes a list.
-        let is_generic = written(invocation, section, name).is_some_and(|written| {
-            written.is_object() || items(written).iter().any(compose::is_generic)
-        });
+        let is_generic = is_generic(action, invocation);
         let check = options.media_check.unwrap_or(MediaCheck::Off);
         if !is_generic && options.fallback.is_none() && check == MediaCheck::Off {
             return Ok(None);
@@ -222,9 +232,9 @@ impl Pipeline {
             return Ok(None);
         }
         let sends = action.meta.sends.as_ref();
-        let fallback = sends
-            .and_then(|sends| sends.fallback.as_ref())
-            .ok_or_else(|| cannot("fallback", "this action has none"))?;
+        let Some(fallback) = sends.and_then(|sends| sends.fallback.as_ref()) else {
+            return Ok(None);
+        };
         let other = self.look_up(Some(&fallback.action))?;
         let body = invocation.inputs.get(BODY).and_then(Value::as_object);
         let mut body = body.cloned().unwrap_or_default();
@@ -406,6 +416,16 @@ fn written<'a>(invocation: &'a Invocation, section: &str, name: &str) -> Option<
     let inside = invocation.inputs.get(section);
     let inside = inside.and_then(|members| members.get(name));
     inside.or_else(|| invocation.inputs.get(name))
+}
+
+/// Whether there are messages that are not LINE's own objects. One that stands by itself becomes a list.
+fn is_generic(action: &ResolvedAction, invocation: &Invocation) -> bool {
+    let place = action.meta.messages.as_deref();
+    let place = place.and_then(|place| place.split_once('/'));
+    let written = place.and_then(|(section, name)| written(invocation, section, name));
+    written.is_some_and(|written| {
+        written.is_object() || items(written).iter().any(compose::is_generic)
+    })
 }
 
 /// A list of messages; one that stands by itself is a list of one.

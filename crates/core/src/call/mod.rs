@@ -8,8 +8,10 @@ mod caches;
 mod deadline;
 mod files;
 mod messages;
+mod options;
 mod pages;
 mod permits;
+mod places;
 mod progress;
 
 use std::sync::Arc;
@@ -142,21 +144,14 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// [`Kind::InvalidInputs`] where the action cannot do what they ask for.
+    /// [`Kind::UnknownAction`] where there is none.
     fn followed(&self, invocation: &Invocation) -> Result<Option<Arc<ResolvedAction>>, Error> {
         let options = &invocation.options;
         let all_pages = options.all_pages == Some(true);
-        if !all_pages && options.wait_ms.is_none() && options.save_to.is_none() {
+        if !all_pages && options.wait_ms.is_none() {
             return Ok(None);
         }
-        let action = self.look_up(invocation.action.as_deref())?;
-        if all_pages && action.meta.pages.is_none() {
-            return Err(pages::cannot("all_pages", "this action has no pages"));
-        }
-        if options.save_to.is_some() && !gives_file(&action) {
-            return Err(pages::cannot("save_to", "this action gives no file"));
-        }
-        Ok(Some(action))
+        Ok(Some(self.look_up(invocation.action.as_deref())?))
     }
 
     /// A call that is refused before any request is made of it.
@@ -254,6 +249,7 @@ impl Pipeline {
             .network
             .transport(&asset.network, defaults, files)?;
         let permits = self.permits(&action, asset, options)?;
+        report.warnings.extend(permits.warning.clone());
         let policy = Policy {
             slows_down: permits.are_a_gateways(),
             ..self.policy(repeat, credentials, options)
@@ -358,6 +354,7 @@ impl Pipeline {
     fn show(&self, call: Call<'_>, report: &mut CallReport) -> Result<Read, Failed> {
         let auth = call.action.meta.auth;
         let known = call.asset.credentials.as_ref().map(Credentials::channel);
+        let refusal = self.refusal(&call);
         let request = self.prepare(call, known, report, hide_odd_secrets)?;
         let own = match auth {
             Authorization::Bearer => {
@@ -380,10 +377,34 @@ impl Pipeline {
             request: Some(planned),
             ..Output::default()
         };
-        Ok(Read {
+        let read = Read {
             output: Box::new(output),
             tokens: Vec::new(),
-        })
+        };
+        match refusal {
+            Some(error) => Err(Failed { error, read }),
+            None => Ok(read),
+        }
+    }
+
+    /// Why LINE would refuse a request that is shown, and would be sent, unchecked.
+    fn refusal(&self, call: &Call<'_>) -> Option<Error> {
+        if self.validation(call.options) != Validation::Off {
+            return None;
+        }
+        let action = &call.action;
+        let sections = |name: &str| action.section(name);
+        let (mut inputs, _) = request::place_all(call.inputs.clone(), sections);
+        fill_sections(action, &mut inputs);
+        let checked = Options {
+            validation: Some(Validation::Strict),
+            ..Options::default()
+        };
+        let error = self.validate(action, &mut inputs, &checked).err()?;
+        let message = "LINE would refuse this request: the inputs break its rules";
+        let hint = "correct the inputs; without `--dry-run` they are sent as they are, since `options.validation` is \"off\"";
+        let refusal = Error::new(Kind::InvalidInputs, message);
+        Some(refusal.with_details(error.details).with_hint(hint))
     }
 
     /// Everything before the network: bind, validate, build. `hide` may change valid inputs.
@@ -619,8 +640,23 @@ fn with_own_hint(action: &Action, error: Error, status: Option<u16>) -> Error {
     let hint = status.and_then(|status| action.meta.hints.get(&status));
     match hint {
         Some(hint) => error.with_hint(hint.as_str()),
+        None if error.kind == Kind::NotFound => error.with_hint(nothing_there(action)),
         None => error,
     }
+}
+
+/// What to do about a 404 of which the action says nothing: it is about an ID in the path, or about the URL.
+fn nothing_there(action: &Action) -> String {
+    let ids = action.meta.endpoint.split("{{").skip(1);
+    let ids = ids.filter_map(|rest| rest.split("}}").next());
+    let ids: Vec<String> = ids.map(|id| format!("`{id}`")).collect();
+    if ids.is_empty() {
+        return "this endpoint names nothing that could be missing: check that `asset.url` leads to LINE's API".to_owned();
+    }
+    format!(
+        "check {}: LINE has nothing there, or does not show it to this channel",
+        ids.join(" and ")
+    )
 }
 
 /// The sections that the caller wrote themselves.

@@ -9,7 +9,7 @@ use super::action::ResolvedAction;
 use super::deadline::Deadline;
 use super::{Answer, Pipeline, insert};
 use crate::documents::{Invocation, Output};
-use crate::error::{Detail, Error, Kind};
+use crate::error::{Error, Kind};
 use crate::request;
 use line_connector_catalog::definition::Pages;
 
@@ -69,12 +69,6 @@ pub(super) fn in_sections(
     let bound = request::bind(inputs, |section| action.section(section))?;
     invocation.inputs = bound.as_object().cloned().unwrap_or_default();
     Ok(())
-}
-
-/// An option that the action cannot follow.
-pub(super) fn cannot(option: &str, why: &str) -> Error {
-    Error::new(Kind::InvalidInputs, "the options do not fit the action")
-        .with_details(vec![Detail::new(format!("/options/{option}"), why)])
 }
 
 /// Two times, either of which may be absent.

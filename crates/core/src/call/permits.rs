@@ -21,6 +21,8 @@ pub(super) struct Permits {
     budgets: Vec<Arc<Budget>>,
     /// Whether a gateway has a limit of its own, which is no reason to give up.
     is_gateways: bool,
+    /// A rate of the asset's that changes nothing.
+    pub(super) warning: Option<Detail>,
     patience: Option<Duration>,
     waited: Cell<Duration>,
 }
@@ -36,6 +38,11 @@ impl Permits {
         let waited = u64::try_from(self.waited.get().as_millis()).unwrap_or(u64::MAX);
         Some(waited).filter(|waited| *waited > 0)
     }
+}
+
+/// Whether a rate, as calls and the seconds in which they are allowed, bounds nothing beside another.
+fn is_above((calls, seconds): (u32, u32), (lines, within): (u32, u32)) -> bool {
+    u64::from(calls) * u64::from(within) > u64::from(lines) * u64::from(seconds)
 }
 
 impl Pipeline {
@@ -80,6 +87,16 @@ impl Pipeline {
         if !details.is_empty() {
             return Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(details));
         }
+        let lines_own = action.meta.rate_limit.as_deref().and_then(definition::rate);
+        let is_idle = own.copied().flatten().zip(lines_own);
+        let warning = is_idle
+            .filter(|(own, lines)| is_above(*own, *lines))
+            .map(|_| {
+                let lines = action.meta.rate_limit.as_deref().unwrap_or_default();
+                let message =
+                    format!("has no effect: LINE's own rate of {lines} is lower, and holds");
+                Detail::new(format!("/asset/rate_limits/{}", action.name), message)
+            });
         let own = own.or_else(|| asset.rate_limits.get(EVERY_ACTION));
         let is_off = own == Some(&None);
         let lines = action.meta.rate_limit.as_deref().filter(|_| !is_off);
@@ -88,6 +105,7 @@ impl Pipeline {
         let budgets = rates.map(|rate| self.budget(action, asset, rate)).collect();
         Ok(Permits {
             budgets,
+            warning,
             is_gateways: own.is_some() && asset.is_elsewhere,
             patience: options.max_wait_ms.map(Duration::from_millis),
             waited: Cell::default(),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::Output;
 use super::a_kind_of;
 use super::details::{mistyped, unknown};
-use super::json::{Document, Unreadable};
+use super::json::{Document, SECOND_DOCUMENT, Unreadable};
 use crate::error::{Detail, Error, Kind};
 use crate::handle::Handle;
 use crate::json_text::JsonText;
@@ -266,11 +266,12 @@ impl Invocation {
 }
 
 impl Options {
-    /// An option that means something only where there are messages.
-    pub(crate) fn about_messages(&self) -> Option<&'static str> {
+    /// The options that mean something only where there are messages.
+    pub(crate) fn about_messages(&self) -> Vec<&'static str> {
         let fallback = self.fallback.map(|_| "fallback");
         let media = self.media_check.map(|_| "media_check");
-        fallback.or(media).or_else(|| self.compose.first_set())
+        let own = fallback.into_iter().chain(media);
+        own.chain(self.compose.changed()).collect()
     }
 
     /// Takes the members of `options`.
@@ -340,10 +341,30 @@ impl Options {
                 }
             };
             if let Err(expected) = read {
-                details.push(mistyped(&format!("/options/{key}"), &expected, &value));
+                details.push(unfit(&key, &expected, &value));
             }
         }
         options
+    }
+}
+
+/// An option that does not hold what it should. A number is no secret; of a text the length is told.
+fn unfit(key: &str, expected: &str, value: &Value) -> Detail {
+    let is_text = ['"', 'a'].iter().any(|start| expected.starts_with(*start));
+    let found = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) if is_text && !expected.contains("number") => {
+            format!("a string of {} bytes", text.len())
+        }
+        other => return mistyped(&format!("/options/{key}"), expected, other),
+    };
+    Detail {
+        expected: Some(expected.to_owned()),
+        found: Some(found.clone()),
+        ..Detail::new(
+            format!("/options/{key}"),
+            format!("must be {expected}, not {found}"),
+        )
     }
 }
 
@@ -447,7 +468,12 @@ fn error_of(unreadable: &Unreadable) -> Error {
             );
     }
     let message = format!("the document cannot be read: {unreadable}");
-    Error::new(Kind::InvalidDocument, message).with_hint(
+    let error = Error::new(Kind::InvalidDocument, message);
+    if unreadable.reason == SECOND_DOCUMENT {
+        return error
+            .with_hint("`run` takes one document; `serve` takes many, each on a line of its own");
+    }
+    error.with_hint(
         "give one JSON object such as {\"inputs\": {…}}, written by a JSON library rather than a text template",
     )
 }
