@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod host;
+mod layout;
 #[cfg(feature = "listen")]
 mod notices;
 mod panics;

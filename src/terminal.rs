@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 
 use line_connector_client::{Error, ExitCode, Kind, Output};
 use line_connector_core::call::exit_code;
+use line_connector_core::json_text::laid_out;
 use serde_json::Value;
 
 /// Standard input, read to its end.
@@ -26,7 +27,7 @@ pub(crate) fn input() -> Result<Vec<u8>, Error> {
 /// Writes an output document, and to people what went wrong.
 pub(crate) fn report(output: &Output) -> ExitCode {
     complain(output);
-    match print(&format!("{}\n", output.render())) {
+    match print_json(&output.render()) {
         ExitCode::Accepted => exit_code(output),
         unwritten => unwritten,
     }
@@ -86,6 +87,19 @@ pub(crate) fn in_one_line(text: &str) -> String {
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Writes one JSON document: a line for a program, laid out for a person.
+pub(crate) fn print_json(document: &str) -> ExitCode {
+    if is_watched() {
+        return print(&format!("{}\n", laid_out(document)));
+    }
+    print(&format!("{document}\n"))
+}
+
+/// Whether standard output is a terminal.
+pub(crate) fn is_watched() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Writes to standard output. A reader that has gone away wants nothing more, which is no error. For

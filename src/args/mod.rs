@@ -75,21 +75,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         asset: Option<PathBuf>,
     },
-    /// Lists the actions and the triggers
+    /// Lists the actions and the triggers, or those that have all the words
     List {
         /// Writes JSON instead of a table.
         #[arg(long)]
         json: bool,
+        /// Looked for in names, titles, descriptions and endpoints.
+        words: Vec<String>,
     },
-    /// Writes an action's schemas, documentation and examples as JSON; without ACTION, everything
-    Describe {
-        /// The short form, for hosts that show all actions at once: flat inputs, stubs for messages.
-        #[arg(long)]
-        compact: bool,
-        /// The action's name (full, short, or LINE's `operationId`), or a trigger's.
-        #[arg(value_parser = ActionName, hide_possible_values = true)]
-        action: Option<String>,
-    },
+    /// Shows what an action does and takes: in short on a terminal, in full as JSON for a program;
+    /// without ACTION, the whole connector
+    Describe(Deferred<DescribeArguments>),
     /// Tries the asset: can a token be had, does LINE take it, and how many messages are left this
     /// month?
     Check(CheckArguments),
@@ -123,6 +119,30 @@ pub(crate) enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// What is described, and for whom.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DescribeArguments {
+    /// Writes everything as JSON, as without a terminal.
+    #[arg(long, conflicts_with = "text")]
+    pub(crate) json: bool,
+    /// Writes the short view for people, as on a terminal.
+    #[arg(long, conflicts_with = "compact")]
+    pub(crate) text: bool,
+    /// The short form, for hosts that show all actions at once: flat inputs, stubs for messages.
+    #[arg(long)]
+    pub(crate) compact: bool,
+    /// Writes an example of the action, from 1 on, as an invocation for `run`.
+    #[arg(long, value_name = "N", requires = "action", conflicts_with_all = ["path", "compact", "text"])]
+    pub(crate) example: Option<usize>,
+    /// The action's name (full, short, or LINE's `operationId`), or a trigger's.
+    #[arg(value_parser = ActionName, hide_possible_values = true)]
+    pub(crate) action: Option<String>,
+    /// One property: the names on the way to it, such as `messages/text/quickReply`, or a path as
+    /// errors have it; `output/…` for what comes back.
+    #[arg(conflicts_with = "compact")]
+    pub(crate) path: Option<String>,
 }
 
 /// What calls are made with, by whichever command.
@@ -285,8 +305,20 @@ pub(crate) struct Instead {
     pub(crate) wrong: bool,
 }
 
-/// Reads the command line.
+/// Reads the command line. `help COMMAND` is another way to write `COMMAND --help`.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Arguments, Instead> {
+    let asked: Vec<OsString>;
+    let arguments = match arguments {
+        [program, help, command @ ..] if help == "help" => {
+            asked = std::iter::once(program)
+                .chain(command)
+                .cloned()
+                .chain([OsString::from("--help")])
+                .collect();
+            &asked
+        }
+        arguments => arguments,
+    };
     Arguments::try_parse_from(arguments).map_err(|error| Instead {
         wrong: !matches!(
             error.kind(),

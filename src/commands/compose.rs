@@ -6,7 +6,7 @@ use line_connector_core::documents::{Options, json};
 use serde_json::{Map, Value, json};
 
 use crate::args::{ComposeArguments, Content};
-use crate::terminal::{input, print};
+use crate::terminal::{input, print_json};
 
 /// Writes the objects, how many requests they take, and what became of what was written.
 pub(crate) fn compose(arguments: &ComposeArguments) -> Result<ExitCode, Error> {
@@ -36,7 +36,7 @@ pub(crate) fn compose(arguments: &ComposeArguments) -> Result<ExitCode, Error> {
     if let (Some(document), false) = (document.as_object_mut(), composed.request.is_empty()) {
         document.insert("request".to_owned(), Value::Object(composed.request));
     }
-    Ok(print(&format!("{document}\n")))
+    Ok(print_json(&document.to_string()))
 }
 
 /// The options that the command line gives.

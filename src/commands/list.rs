@@ -1,28 +1,68 @@
-//! `list`: the actions and the triggers, as a table or as JSON.
+//! `list`: the actions and the triggers, all of them or those that have some words, as a table or as
+//! JSON.
 
 use line_connector_client::{Catalog, ExitCode};
 use line_connector_core::describe;
+use serde_json::Value;
 
-use crate::terminal::print;
+use crate::layout::{COLUMNS, cut};
+use crate::terminal::{print, say};
 
-/// Prints the list.
-pub(crate) fn list(catalog: &Catalog, json: bool) -> ExitCode {
+/// The members of an entry in which words are looked for.
+const SEARCHED: [&str; 8] = [
+    "name",
+    "short",
+    "operation_id",
+    "family",
+    "title",
+    "description",
+    "endpoint",
+    "event",
+];
+
+/// Prints the list of what has every one of the words.
+pub(crate) fn list(catalog: &Catalog, json: bool, words: &[String]) -> ExitCode {
+    let mut entries = describe::list(catalog);
+    if let Some(entries) = entries.as_array_mut() {
+        entries.retain(|entry| words.iter().all(|word| has(entry, word)));
+        if entries.is_empty() {
+            let words = words.join(" ");
+            say(&match catalog.nearest(&words) {
+                Some(near) => format!("nothing has `{words}`; did you mean `{near}`?"),
+                None => format!("nothing has `{words}`"),
+            });
+        }
+    }
     if json {
-        print(&describe::pretty(&describe::list(catalog)))
+        print(&describe::pretty(&entries))
     } else {
-        print(&table(catalog))
+        print(&table(&entries))
     }
 }
 
-/// The columns of a terminal that nobody has widened.
-const COLUMNS: usize = 80;
+/// Whether a word, in whatever case, stands in an entry; several words in a name are joined by `_`.
+fn has(entry: &Value, word: &str) -> bool {
+    let word = word.to_lowercase();
+    let texts = SEARCHED
+        .into_iter()
+        .filter_map(|name| entry.get(name)?.as_str());
+    texts
+        .map(str::to_lowercase)
+        .any(|text| text.contains(&word) || text.contains(&word.replace(' ', "_")))
+}
 
-fn table(catalog: &Catalog) -> String {
-    let actions = catalog.entries().into_iter();
-    let actions = actions.map(|entry| (entry.short, entry.title));
-    let triggers = catalog.triggers().events.into_iter();
-    let triggers = triggers.map(|trigger| (trigger.name, trigger.title));
-    let entries: Vec<(String, String)> = actions.chain(triggers).collect();
+fn table(entries: &Value) -> String {
+    let entries = entries.as_array().into_iter().flatten();
+    let text = |entry: &Value, name: &str| {
+        let text = entry.get(name).and_then(Value::as_str);
+        text.map(str::to_owned)
+    };
+    let entries: Vec<(String, String)> = entries
+        .filter_map(|entry| {
+            let name = text(entry, "short").or_else(|| text(entry, "name"))?;
+            Some((name, text(entry, "title")?))
+        })
+        .collect();
     let width = entries.iter().map(|(name, _)| name.len()).max();
     let width = width.unwrap_or(0);
     let room = COLUMNS.saturating_sub(width + 2).max(20);
@@ -30,13 +70,4 @@ fn table(catalog: &Catalog) -> String {
         .iter()
         .map(|(name, title)| format!("{name:width$}  {}\n", cut(title, room)));
     lines.collect()
-}
-
-/// At most so many characters, the last of them `…` where there were more.
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
 }

@@ -35,10 +35,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Send(arguments) => send::send(catalog()?, &arguments.0),
         Command::Serve(Deferred(arguments)) => serve::serve(catalog()?, arguments),
         Command::Webhook { asset } => webhook::webhook(&catalog()?, asset.as_deref()),
-        Command::List { json } => Ok(list::list(&catalog()?, json)),
-        Command::Describe { compact, action } => {
-            describe::describe(&catalog()?, action.as_deref(), compact)
-        }
+        Command::List { json, words } => Ok(list::list(&catalog()?, json, &words)),
+        Command::Describe(Deferred(arguments)) => describe::describe(&catalog()?, &arguments),
         Command::Check(arguments) => check::check(catalog()?, &arguments),
         Command::Sandbox(Deferred(arguments)) => sandbox::sandbox(arguments),
         #[cfg(feature = "listen")]

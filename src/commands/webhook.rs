@@ -19,7 +19,7 @@ use line_connector_core::webhook::{self, Event, Terms, cause};
 use line_connector_http::Headers;
 
 use crate::host;
-use crate::terminal::{input, print, report};
+use crate::terminal::{input, print_json, report};
 
 /// The asset's parameter that LINE signs with.
 const SECRET: &str = "client_secret";
@@ -58,7 +58,7 @@ pub(crate) fn webhook(catalog: &Catalog, asset_file: Option<&Path>) -> Result<Ex
         environment: host::environment(catalog),
     };
     Ok(match answer(&input()?, catalog, &around) {
-        Ok(answer) => print(&format!("{answer}\n")),
+        Ok(answer) => print_json(&answer),
         Err(output) => report(&output),
     })
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use line_connector_catalog::definition::Example;
 use line_connector_client::{Catalog, Random};
+use line_connector_core::describe;
 use line_connector_core::documents::Invocation;
 use line_connector_core::schema::Schema;
 use line_connector_http::{Failure, Headers, Reply, Request, Transport};
@@ -94,6 +95,28 @@ fn every_example_builds_its_request_and_reads_its_reply() {
             *error = json!({"kind": error["kind"]});
         }
         assert_eq!(output, Value::Object(example.output), "{name}: the output");
+    }
+}
+
+#[test]
+fn every_example_is_an_invocation_that_makes_its_request() {
+    let catalog = Catalog::embedded();
+    for (action, name, mut example) in examples() {
+        let canned = Arc::new(Canned {
+            reply: reply(&example),
+            seen: Mutex::default(),
+        });
+        let transport: Arc<dyn Transport> = Arc::<Canned>::clone(&canned);
+        let connector = world::builder().transport(transport).build();
+        let mut document = describe::invocation(&catalog, &action, &example);
+        document["asset"] = json!({"token": "t"});
+        document["options"] = json!({"attempts": 1});
+        let _ = connector.call(Invocation::from_value(document).unwrap());
+        // A key of its own each time, so that an example can be sent twice.
+        example.request.headers.remove("X-Line-Retry-Key");
+        let seen = canned.seen.lock().unwrap();
+        let request = seen.first().unwrap_or_else(|| panic!("{name}: no request"));
+        compare_request(&name, &example, request);
     }
 }
 

@@ -24,6 +24,8 @@ mod trust;
 // What the README and the manuals show: commands are run, outputs compared, JSON and links checked.
 #[cfg(unix)]
 mod documents;
+// What people see: descriptions, properties, the terminal.
+mod people;
 // The real binary: one file per case under `tests/cases/cli`.
 mod cli;
 // Messages on their way to LINE: requests, delivery reports, fallbacks, media, `compose` and `send`.

@@ -10,8 +10,12 @@ use serde_json::{Map, Value};
 pub use line_connector_catalog::definition::{self, Defaults};
 use line_connector_catalog::definition::{Action, Example, Manifest, Triggers};
 use line_connector_catalog::reader::{self, Problem};
-pub use line_connector_catalog::sections::SECTIONS;
+pub use line_connector_catalog::sections::{RETRY_KEY, SECTIONS};
 use line_connector_catalog::{lint, references, sections};
+
+use crate::documents::shortened;
+use crate::error::{Error, Kind};
+use crate::nearest::nearest;
 
 /// One action as the build script left it.
 struct EmbeddedAction {
@@ -159,6 +163,27 @@ impl Catalog {
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<Entry> {
         self.find(name).map(Found::entry)
+    }
+
+    /// The name of an action that is nearest to this one, if any is near enough.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let names = self.names().flat_map(|names| {
+            let all = [Some(names.name), names.short, names.operation_id];
+            all.into_iter().flatten()
+        });
+        nearest(name, names)
+    }
+
+    /// The error of a name that no action has. Its hint names the nearest one.
+    #[must_use]
+    pub fn unknown(&self, name: &str) -> Error {
+        let text = format!("there is no action `{}`", shortened(name));
+        let error = Error::new(Kind::UnknownAction, text);
+        match self.nearest(name) {
+            Some(known) => error.with_hint(format!("did you mean `{known}`?")),
+            None => error,
+        }
     }
 
     /// The one place that knows what an action may be called.

@@ -13,8 +13,9 @@ use crate::catalog::Catalog;
 use crate::documents::{Invocation, Output};
 use crate::error::Kind;
 use crate::webhook::{self, Event, Terms};
-use line_connector_catalog::definition::{Action, Manifest, Trigger, Triggers};
+use line_connector_catalog::definition::{Action, Example, Manifest, Trigger, Triggers};
 use line_connector_catalog::references as pointer;
+use line_connector_catalog::sections::{RETRY_KEY, SECTIONS};
 
 /// Every action and every trigger in short, as `list --json` prints them; `kind` tells which.
 #[must_use]
@@ -133,6 +134,39 @@ pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
         "output": bundled(&action.output),
         "examples": examples,
     }))
+}
+
+/// What makes the call of an example, its inputs beside one another. The retry key is left out: one
+/// that stands in a manual would have been used by somebody.
+#[must_use]
+pub fn invocation(catalog: &Catalog, name: &str, example: &Example) -> Value {
+    let mut inputs = Map::new();
+    let action = catalog.action(name);
+    let declared = |section: &str| {
+        let properties = action
+            .as_ref()
+            .map(|action| catalog.section_properties(action, section));
+        properties.map(|properties| properties.keys().cloned().collect::<Vec<_>>())
+    };
+    let sections = SECTIONS.map(|section| declared(section).unwrap_or_default());
+    let is_flat = |name: &String| {
+        let homes = sections.iter().filter(|section| section.contains(name));
+        homes.count() == 1 && !SECTIONS.contains(&name.as_str())
+    };
+    for (section, given) in &example.inputs {
+        let mut given = given.clone();
+        let Some(members) = given.as_object_mut() else {
+            inputs.insert(section.clone(), given);
+            continue;
+        };
+        members.shift_remove(RETRY_KEY);
+        if members.keys().all(is_flat) {
+            inputs.append(members);
+        } else {
+            inputs.insert(section.clone(), given);
+        }
+    }
+    json!({"action": name, "inputs": inputs})
 }
 
 /// A schema with every file that it refers to under its own `$defs`, so that it stands alone.

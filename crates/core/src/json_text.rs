@@ -72,6 +72,57 @@ pub fn in_one_line(json: String) -> String {
     json
 }
 
+/// A JSON text laid out for people, two spaces a level: every string and every number stays as it
+/// was written.
+#[must_use]
+pub fn laid_out(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() * 2);
+    let mut level = 0_usize;
+    let mut at = 0;
+    let mut outside = |part: &str, out: &mut String| {
+        let mut letters = part.chars().filter(|c| !c.is_whitespace()).peekable();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '{' | '[' => {
+                    out.push(letter);
+                    if let Some(closing) = letters.next_if(|next| matches!(next, '}' | ']')) {
+                        out.push(closing);
+                    } else {
+                        level += 1;
+                        new_line(out, level);
+                    }
+                }
+                '}' | ']' => {
+                    level = level.saturating_sub(1);
+                    new_line(out, level);
+                    out.push(letter);
+                }
+                ',' => {
+                    out.push(letter);
+                    new_line(out, level);
+                }
+                ':' => out.push_str(": "),
+                other => out.push(other),
+            }
+        }
+    };
+    for string in strings(json) {
+        outside(
+            json.get(at..string.range.start).unwrap_or_default(),
+            &mut out,
+        );
+        out.push_str(json.get(string.range.clone()).unwrap_or_default());
+        at = string.range.end;
+    }
+    outside(json.get(at..).unwrap_or_default(), &mut out);
+    out
+}
+
+fn new_line(out: &mut String, level: usize) {
+    out.push('\n');
+    (0..level).for_each(|_| out.push_str("  "));
+}
+
 /// What may be a number in what stands between two strings of a JSON text.
 fn numbers(part: &str) -> impl Iterator<Item = &str> {
     let in_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
@@ -122,7 +173,20 @@ fn is_moderate(json: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::JsonText;
+    use super::{JsonText, laid_out};
+
+    #[test]
+    fn what_is_laid_out_is_as_serde_would_have_it_with_its_numbers_as_they_were() {
+        let value = json!({"a": [], "b": {}, "c": [1, {"d": "x: {[,]} \" é"}, [null, true]]});
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        assert_eq!(laid_out(&value.to_string()), pretty);
+        assert_eq!(laid_out(&pretty), pretty);
+        assert_eq!(
+            laid_out("[1.50,461230966842064897123]"),
+            "[\n  1.50,\n  461230966842064897123\n]"
+        );
+        assert_eq!(laid_out("\"a b\""), "\"a b\"");
+    }
 
     fn written(text: &str) -> Option<String> {
         JsonText::read(text).map(|read| serde_json::to_string(&read).unwrap())

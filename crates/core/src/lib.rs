@@ -37,5 +37,6 @@ pub mod call;
 pub mod compact;
 pub mod describe;
 pub mod packages;
+pub mod property;
 
 pub use line_connector_compose as compose;

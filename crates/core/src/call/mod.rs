@@ -28,7 +28,6 @@ use crate::documents::{
 };
 use crate::error::{Detail, Error, ExitCode, Kind};
 use crate::host::Host;
-use crate::nearest::nearest;
 use crate::rate_limit::Budgets;
 use crate::redact::Redactor;
 use crate::request::{self, Around};
@@ -487,21 +486,9 @@ impl Pipeline {
                 ..Detail::new("/action", "`action` is missing")
             }])
         })?;
-        self.caches.action(&self.catalog, name).ok_or_else(|| {
-            let quoted = shortened(name);
-            let error = Error::new(
-                Kind::UnknownAction,
-                format!("there is no action `{quoted}`"),
-            );
-            let entries = self.catalog.entries();
-            let names = entries
-                .iter()
-                .flat_map(|entry| [entry.name.as_str(), entry.short.as_str()]);
-            match nearest(name, names) {
-                Some(known) => error.with_hint(format!("did you mean `{known}`?")),
-                None => error,
-            }
-        })
+        self.caches
+            .action(&self.catalog, name)
+            .ok_or_else(|| self.catalog.unknown(name))
     }
 
     /// What is doubtful about the inputs. Where they are wrong at first sight, what travels as text

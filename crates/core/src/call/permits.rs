@@ -10,7 +10,6 @@ use super::deadline::Deadline;
 use crate::asset::{Asset, Credentials, EVERY_ACTION};
 use crate::documents::Options;
 use crate::error::{Detail, Error, Kind};
-use crate::nearest::nearest;
 use crate::rate_limit::{Budget, Rate, Refusal, Turn};
 use line_connector_catalog::definition::{self, Action};
 use line_connector_http::Secret;
@@ -132,10 +131,11 @@ impl Pipeline {
     }
 
     fn no_such_action(&self, name: &str) -> Detail {
-        let entries = self.catalog.entries();
-        let known = nearest(name, entries.iter().map(|entry| entry.name.as_str()));
         Detail {
-            hint: known.map(|known| format!("did you mean `{known}`?")),
+            hint: self
+                .catalog
+                .nearest(name)
+                .map(|known| format!("did you mean `{known}`?")),
             ..Detail::new(
                 format!("/asset/rate_limits/{name}"),
                 format!("there is no action `{name}`"),

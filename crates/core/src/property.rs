@@ -1,0 +1,367 @@
+//! One place of an action's inputs or output, or of an event, found by the names on the way to it:
+//! `messages/text/quickReply`, or `/messages/0/text` as errors write it. It reads what `describe`
+//! shows, so whatever stands there can be found.
+
+use line_connector_catalog::references::{self, type_chosen_by};
+use line_connector_catalog::sections::SECTIONS;
+use serde_json::{Map, Value, json};
+
+use crate::describe::without_unused;
+use crate::error::{Error, Kind};
+use crate::nearest::nearest;
+
+/// What stands at a place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Property {
+    /// Its name.
+    pub name: String,
+    /// Whether it must be given.
+    pub required: bool,
+    /// Its own keywords, with those of the schemas that it refers to.
+    pub facts: Map<String, Value>,
+}
+
+/// A place, with what is below it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The property itself.
+    pub property: Property,
+    /// The values of `type`, or of items' `type`, that decide what else there is.
+    pub types: Vec<String>,
+    /// The properties of the object, or of the list's items, that are there whatever the `type`.
+    pub properties: Vec<Property>,
+    /// The schema, with everything that it refers to.
+    pub schema: Value,
+}
+
+/// All inputs of a described action, beside one another as a call takes them.
+#[must_use]
+pub fn inputs(description: &Value) -> Place {
+    let (bundle, flat) = flat_inputs(description);
+    Walk { bundle: &bundle }.place("", true, &flat)
+}
+
+/// What stands at `path` in what is described: of an action in its inputs, as a call takes them or in
+/// their sections, or below `output`; of a trigger in the event that it emits.
+///
+/// # Errors
+///
+/// [`Kind::Usage`]: nothing stands there. The nearest name that does is in the hint.
+pub fn find(description: &Value, path: &str) -> Result<Place, Error> {
+    let path = path.trim_start_matches('/');
+    if let Some(emits) = description.get("emits") {
+        return within(emits, emits, path);
+    }
+    let (first, rest) = path.split_once(['/', '.']).unwrap_or((path, ""));
+    let (bundle, flat) = flat_inputs(description);
+    let is_flat = flat["properties"].get(first).is_some();
+    match first {
+        _ if is_flat => within(&bundle, &flat, path),
+        "output" => within(&description["output"], &description["output"], rest),
+        section if SECTIONS.contains(&section) => within(&bundle, &bundle, path),
+        _ => within(&bundle, &flat, path),
+    }
+}
+
+/// The inputs as they are bundled, and as one flat object.
+fn flat_inputs(description: &Value) -> (Value, Value) {
+    let bundle = description["inputs"].clone();
+    let walk = Walk { bundle: &bundle };
+    let needed = names(bundle.as_object(), "required");
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for section in SECTIONS {
+        let Some(schema) = bundle["properties"].get(section) else {
+            continue;
+        };
+        for part in walk.parts(schema) {
+            for (name, schema) in members(part.schema, "properties") {
+                properties
+                    .entry(name.clone())
+                    .or_insert_with(|| schema.clone());
+            }
+            if needed.iter().any(|needed| needed == section) {
+                required.extend(names(Some(part.schema), "required"));
+            }
+        }
+    }
+    let flat = json!({"type": "object", "properties": properties, "required": required});
+    (bundle, flat)
+}
+
+fn within(bundle: &Value, root: &Value, path: &str) -> Result<Place, Error> {
+    let walk = Walk { bundle };
+    let mut place = (String::new(), true, root.clone());
+    let mut reached = String::new();
+    for token in path.split(['/', '.']).filter(|token| !token.is_empty()) {
+        // The places of a list are all alike.
+        if token.parse::<usize>().is_ok() || token == "-" || token == "[]" {
+            continue;
+        }
+        let token = references::unescape(token);
+        place = walk.step(&place.2, &token).map_err(|known| {
+            let whose = match &*reached {
+                "" => String::new(),
+                reached => format!(" in `{reached}`"),
+            };
+            let error = Error::new(Kind::Usage, format!("there is no `{token}`{whose}"));
+            error.with_hint(match nearest(&token, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => "nothing is declared below it".to_owned(),
+                None => format!("there are {}", known.join(", ")),
+            })
+        })?;
+        if !reached.is_empty() {
+            reached.push('/');
+        }
+        reached.push_str(&token);
+    }
+    Ok(walk.place(&place.0, place.1, &place.2))
+}
+
+/// A schema that holds at a place, and the `type` for which alone it does.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    schema: &'a Map<String, Value>,
+    kind: Option<&'a str>,
+}
+
+struct Walk<'a> {
+    bundle: &'a Value,
+}
+
+impl<'a> Walk<'a> {
+    /// The property or the `type` of this name: its name, whether it is required, its schema. Where
+    /// there is none, all names that there are.
+    fn step(&self, schema: &Value, name: &str) -> Result<(String, bool, Value), Vec<String>> {
+        let parts = self.parts(schema);
+        let declared = |parts: &[Part<'_>]| {
+            let schemas = parts
+                .iter()
+                .filter_map(|part| part.schema.get("properties")?.get(name).cloned());
+            let schemas = schemas.collect();
+            let needed = parts.iter().any(|part| {
+                let names = names(Some(part.schema), "required");
+                names.iter().any(|needed| needed == name)
+            });
+            Some((name.to_owned(), needed, all_of(schemas)?))
+        };
+        let plain: Vec<Part<'_>> = parts
+            .iter()
+            .filter(|part| part.kind.is_none())
+            .copied()
+            .collect();
+        let of_kind = parts.iter().find(|part| part.kind == Some(name));
+        let of_kind = of_kind.map(|part| {
+            let schema = Value::Object(part.schema.clone());
+            (name.to_owned(), false, schema)
+        });
+        // Of a name that several types have, any of them tells enough.
+        let of_some_kind = || {
+            kinds(&parts).iter().find_map(|kind| {
+                let of_it = parts.iter().filter(|part| part.kind == Some(kind));
+                declared(&of_it.copied().collect::<Vec<_>>())
+            })
+        };
+        declared(&plain)
+            .or(of_kind)
+            .or_else(of_some_kind)
+            .ok_or_else(|| {
+                let known = plain
+                    .iter()
+                    .flat_map(|part| members(part.schema, "properties"));
+                let mut known: Vec<String> = known.map(|(name, _)| name.clone()).collect();
+                known.extend(kinds(&parts));
+                known.sort();
+                known.dedup();
+                known
+            })
+    }
+
+    fn place(&self, name: &str, required: bool, schema: &Value) -> Place {
+        let parts = self.parts(schema);
+        let types = kinds(&parts);
+        let mut properties: Vec<Property> = Vec::new();
+        for part in parts
+            .iter()
+            .filter(|part| part.kind.is_none() || types.len() == 1)
+        {
+            let needed = names(Some(part.schema), "required");
+            for (name, schema) in members(part.schema, "properties") {
+                let facts = self.facts(schema);
+                let is_known = properties.iter().any(|known| known.name == *name);
+                if is_known || facts.contains_key("x-refuse") || schema.as_bool() == Some(false) {
+                    continue;
+                }
+                let required = needed.contains(name);
+                let name = name.clone();
+                properties.push(Property {
+                    name,
+                    required,
+                    facts,
+                });
+            }
+        }
+        let mut whole = schema.clone();
+        if let (Some(whole), Some(definitions)) = (whole.as_object_mut(), self.bundle.get("$defs"))
+        {
+            whole.insert("$defs".to_owned(), definitions.clone());
+        }
+        Place {
+            property: Property {
+                name: name.to_owned(),
+                required,
+                facts: self.facts(schema),
+            },
+            types,
+            properties,
+            schema: without_unused(whole),
+        }
+    }
+
+    /// A schema's own keywords and, where it lacks them, those of what it refers to.
+    fn facts(&self, schema: &Value) -> Map<String, Value> {
+        let mut facts = schema.as_object().cloned().unwrap_or_default();
+        let mut seen = Vec::new();
+        while let Some(Value::String(reference)) = facts.remove("$ref") {
+            let target = self.target(&reference).and_then(Value::as_object);
+            for (keyword, value) in target.into_iter().flatten() {
+                facts.entry(keyword).or_insert_with(|| value.clone());
+            }
+            if seen.contains(&reference) {
+                break;
+            }
+            seen.push(reference);
+        }
+        if !facts.contains_key("type") {
+            let types = self.types(&facts, 0);
+            match types.as_slice() {
+                [] => {}
+                [only] => drop(facts.insert("type".to_owned(), json!(only))),
+                several => drop(facts.insert("type".to_owned(), json!(several))),
+            }
+        }
+        facts
+    }
+
+    /// The types of what has no `type` of its own: those of its alternatives, or what has properties.
+    fn types(&self, facts: &Map<String, Value>, depth: usize) -> Vec<String> {
+        const DEEP_ENOUGH: usize = 8;
+        let mut types: Vec<String> = match facts.get("type") {
+            Some(Value::String(own)) => vec![own.clone()],
+            Some(Value::Array(_)) => names(Some(facts), "type"),
+            _ if facts.contains_key("properties") => vec!["object".to_owned()],
+            _ => Vec::new(),
+        };
+        let alternatives = ["anyOf", "oneOf"].map(|keyword| facts.get(keyword));
+        for alternative in alternatives
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_array)
+            .flatten()
+        {
+            let reference = alternative.get("$ref").and_then(Value::as_str);
+            let target = reference.and_then(|reference| self.target(reference));
+            let schema = target.unwrap_or(alternative).as_object();
+            if let Some(schema) = schema.filter(|_| depth < DEEP_ENOUGH) {
+                types.extend(self.types(schema, depth + 1));
+            }
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        types.retain(|name| name != "null" && seen.insert(name.clone()));
+        types
+    }
+
+    fn target(&self, reference: &str) -> Option<&'a Value> {
+        self.bundle.pointer(reference.strip_prefix('#')?)
+    }
+
+    /// Every schema that a value at this place, or an item of its list, may have to fit.
+    fn parts<'b>(&self, schema: &'b Value) -> Vec<Part<'b>>
+    where
+        'a: 'b,
+    {
+        let mut found = Vec::new();
+        self.collect(schema, None, &mut Vec::new(), &mut found);
+        found
+    }
+
+    fn collect<'b>(
+        &self,
+        schema: &'b Value,
+        kind: Option<&'b str>,
+        seen: &mut Vec<(String, Option<String>)>,
+        found: &mut Vec<Part<'b>>,
+    ) where
+        'a: 'b,
+    {
+        let Some(schema) = schema.as_object() else {
+            return;
+        };
+        found.push(Part { schema, kind });
+        if let Some(Value::String(reference)) = schema.get("$ref") {
+            let step = (reference.clone(), kind.map(str::to_owned));
+            if !seen.contains(&step) {
+                seen.push(step);
+                if let Some(target) = self.target(reference) {
+                    self.collect(target, kind, seen, found);
+                }
+            }
+        }
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            let branches = schema.get(keyword).and_then(Value::as_array);
+            for branch in branches.into_iter().flatten() {
+                match (type_chosen_by(branch), branch.get("then")) {
+                    (Some(chosen), Some(then)) if kind.is_none() => {
+                        self.collect(then, Some(chosen), seen, found);
+                    }
+                    (Some(_), _) => {}
+                    (None, _) => self.collect(branch, kind, seen, found),
+                }
+            }
+        }
+        for keyword in ["then", "else", "items", "additionalProperties"] {
+            if let Some(below) = schema.get(keyword) {
+                self.collect(below, kind, seen, found);
+            }
+        }
+    }
+}
+
+/// The schema of what has to fit all of these, the first of which speaks for it.
+fn all_of(schemas: Vec<Value>) -> Option<Value> {
+    let mut schemas = schemas.into_iter();
+    let mut first = schemas.next()?;
+    let others: Vec<Value> = schemas.collect();
+    if let (Some(members), false) = (first.as_object_mut(), others.is_empty()) {
+        match members.entry("allOf").or_insert_with(|| json!([])) {
+            Value::Array(branches) => branches.extend(others),
+            _ => return Some(first),
+        }
+    }
+    Some(first)
+}
+
+/// The types that choose a part, in order, each once.
+fn kinds(parts: &[Part<'_>]) -> Vec<String> {
+    let mut kinds: Vec<String> = Vec::new();
+    for kind in parts.iter().filter_map(|part| part.kind) {
+        if !kinds.iter().any(|known| known == kind) {
+            kinds.push(kind.to_owned());
+        }
+    }
+    kinds
+}
+
+fn members<'b>(
+    schema: &'b Map<String, Value>,
+    keyword: &str,
+) -> impl Iterator<Item = (&'b String, &'b Value)> {
+    let members = schema.get(keyword).and_then(Value::as_object);
+    members.into_iter().flatten()
+}
+
+fn names(schema: Option<&Map<String, Value>>, keyword: &str) -> Vec<String> {
+    let names = schema.and_then(|schema| schema.get(keyword)?.as_array());
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.map(str::to_owned).collect()
+}

@@ -1,0 +1,135 @@
+//! What people see: every action and every property can be shown, in 80 columns, and a terminal gets
+//! what a program does not.
+
+use line_connector_client::Catalog;
+use line_connector_core::{describe, property};
+
+use crate::world::run;
+
+/// The longest line that is no command to copy and no address.
+fn widest(text: &str) -> usize {
+    let lines = text.lines().filter(|line| {
+        let line = line.trim_start();
+        !line.starts_with("line-connector ") && !line.starts_with("https://")
+    });
+    lines.map(|line| line.chars().count()).max().unwrap_or(0)
+}
+
+#[test]
+fn every_property_can_be_pointed_at_and_says_what_it_is() {
+    let catalog = Catalog::embedded();
+    for entry in catalog.entries() {
+        let described = describe::action(&catalog, &entry.name).unwrap();
+        let inputs = property::inputs(&described);
+        for input in &inputs.properties {
+            let place = property::find(&described, &input.name).unwrap();
+            assert_eq!(place.property, *input, "{}", entry.name);
+            assert!(
+                input.facts.contains_key("description"),
+                "{}: {} does not say what it is",
+                entry.name,
+                input.name
+            );
+            for below in place
+                .properties
+                .iter()
+                .map(|one| &one.name)
+                .chain(&place.types)
+            {
+                let path = format!("/{}/0/{below}", input.name);
+                property::find(&described, &path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            }
+        }
+        property::find(&described, "output/status_code").unwrap();
+    }
+    for trigger in catalog.triggers().events {
+        let described = describe::trigger(&catalog, &trigger.name).unwrap();
+        let place = property::find(&described, "source.user_id").unwrap();
+        assert!(place.property.facts.contains_key("description"));
+    }
+}
+
+#[test]
+fn a_property_of_a_property_has_a_schema_of_its_own() {
+    let catalog = Catalog::embedded();
+    let described = describe::action(&catalog, "send_push_message").unwrap();
+    let bubble = property::find(&described, "json_body/messages/0/flex/contents/bubble").unwrap();
+    let schema = serde_json::json!(bubble.schema);
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let body = |contents: &str| {
+        let text = serde_json::json!({"type": contents, "text": "hi"});
+        serde_json::json!({"type": "bubble", "body": {"type": "box", "layout": "vertical", "contents": [text]}})
+    };
+    assert!(validator.is_valid(&body("text")));
+    assert!(!validator.is_valid(&body("words")));
+}
+
+#[test]
+fn lists_and_descriptions_fit_80_columns() {
+    assert!(widest(&run(&["list"], b"", &[]).stdout) <= 80);
+    assert!(widest(&run(&["describe", "--text"], b"", &[]).stdout) <= 80);
+    for name in [
+        "push_message",
+        "create_coupon",
+        "create_rich_menu",
+        "message.text",
+        "opt_in",
+    ] {
+        let page = run(&["describe", "--text", name], b"", &[]).stdout;
+        assert!(page.lines().count() > 10 && widest(&page) <= 80, "{page}");
+    }
+}
+
+/// What a command prints to a terminal; `None` where there is no program that makes one.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(command: &str) -> Option<String> {
+    let binary = env!("CARGO_BIN_EXE_line-connector");
+    let output = std::process::Command::new("script")
+        .args([
+            "-qec",
+            &command.replace("line-connector", binary),
+            "/dev/null",
+        ])
+        .env("SHELL", "/bin/sh")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    Some(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .replace("\r\n", "\n"),
+    )
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_gets_what_people_read_and_a_pipe_what_programs_read() {
+    let Some(page) = on_a_terminal("line-connector describe get_profile") else {
+        eprintln!("not run, there is no `script`");
+        return;
+    };
+    let piped = run(&["describe", "get_profile"], b"", &[]);
+    assert_eq!(piped.document()["name"], "get_profile");
+    assert_eq!(
+        page,
+        run(&["describe", "get_profile", "--text"], b"", &[]).stdout
+    );
+    let json = on_a_terminal("line-connector describe get_profile --json").unwrap();
+    assert_eq!(json, piped.stdout);
+
+    let call = "line-connector describe get_profile --example 1 | line-connector run --dry-run";
+    let shown = on_a_terminal(call).unwrap();
+    let example = run(&["describe", "get_profile", "--example", "1"], b"", &[]).stdout;
+    let piped = run(&["run", "--dry-run"], example.as_bytes(), &[]).stdout;
+    assert_eq!((example.lines().count(), piped.lines().count()), (1, 1));
+    assert!(
+        shown.starts_with("{\n  \"request\": {\n    \"method\": \"GET\",\n"),
+        "{shown}"
+    );
+    let read = |text: &str| {
+        let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
+        value["meta"]["elapsed_ms"] = serde_json::Value::Null;
+        value
+    };
+    assert_eq!(read(&shown), read(&piped));
+}
