@@ -84,7 +84,7 @@ fn add_faults(ctx: &mut Context<'_>, value: &Value) -> Result<Value, String> {
         .map_or(std::slice::from_ref(value), Vec::as_slice);
     let faults = given
         .iter()
-        .map(fault::parse)
+        .map(|value| fault::parse(value, &ctx.settings.operations))
         .collect::<Result<Vec<_>, _>>()?;
     if ctx.state.faults.len() + faults.len() > MAX_FAULTS {
         return Err(format!("at most {MAX_FAULTS} faults wait"));

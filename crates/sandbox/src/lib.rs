@@ -145,11 +145,10 @@
 //! {"type": "beacon", "beacon": "stay"}
 //! {"type": "accountLink", "result": "failed"}
 //! {"type": "message", "text": "for the module", "mode": "standby"}
-//! {"type": "someFutureEvent", "newField": 1}
 //! {"raw": {"anything": "just as it is"}}
 //! ```
 //!
-//! The other types are `leave`, `memberLeft`, `videoPlayComplete`, `membership`, `delivery`,
+//! What LINE does not have is refused, unless it is `raw`. The other types are `leave`, `memberLeft`, `videoPlayComplete`, `membership`, `delivery`,
 //! `module`, `activated`, `deactivated`, `botSuspended` and `botResumed`. Followers, chats and content
 //! change as they do at LINE: a user who unfollows has no profile and receives nothing, though a push
 //! to them is still answered with 200; media can be downloaded until they are unsent. A reply token can
@@ -171,7 +170,9 @@
 //! # Faults
 //!
 //! A fault waits in a queue for the next call that it applies to; a call takes at most one. `path`
-//! restricts it to paths with that prefix, `times` (by default 1) is the number of calls it applies to.
+//! restricts it to paths with that prefix, `action` to an operation that [`Settings::operations`] names;
+//! without either it does not apply to calls that issue tokens. `times` (by default 1) is the number of
+//! calls it applies to. [`KINDS`] lists the kinds.
 //!
 //! ```json
 //! {"kind": "status", "code": 500}
@@ -223,6 +224,8 @@ mod effect;
 mod events;
 mod http;
 mod ids;
+mod nearest;
+mod operation;
 mod operations;
 mod paging;
 mod quota;
@@ -239,9 +242,10 @@ mod store;
 mod transport;
 
 pub use content::{Content, ContentBytes, ContentFate, ContentKind};
+pub use operation::{Example, Operation};
 pub use rate_limit::RateLimit;
 pub use sandbox::Sandbox;
 pub use server::Listener;
 pub use settings::{Audience, Clock, Membership, Pace, Settings, Sleep};
-pub use store::fault::{DropPoint, Fault, FaultKind, When};
+pub use store::fault::{COMMON, DropPoint, Fault, FaultKind, KINDS, KindOfFault, When, kind_table};
 pub use store::record::{Delivery, Record};

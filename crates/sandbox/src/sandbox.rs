@@ -139,7 +139,7 @@ impl Sandbox {
         if call.path.starts_with(control::PREFIX) {
             return None;
         }
-        self.state().faults.take(call)
+        self.state().faults.take(call, &self.settings)
     }
 
     /// Processes one call and records it.

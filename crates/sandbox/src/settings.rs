@@ -10,6 +10,7 @@ use line_connector_http::{Secret, Transport};
 use serde_json::{Value, json};
 
 use crate::content::{self, Content};
+use crate::operation::Operation;
 use crate::rate_limit::RateLimit;
 
 /// The source of the current time; a test passes one that it can advance.
@@ -94,6 +95,9 @@ pub struct Settings {
     /// How often endpoints may be called; of several limits for an endpoint, the first applies. Empty:
     /// no limits.
     pub rate_limits: Vec<RateLimit>,
+    /// What operations are called, for faults that are aimed at one; and how those are answered that
+    /// the sandbox does not know by itself.
+    pub operations: Vec<Operation>,
     /// How many requests, deliveries and events are remembered; older ones are forgotten.
     pub keep_records: usize,
     /// The current time.
@@ -136,6 +140,7 @@ impl Default for Settings {
             accept_unknown_reply_tokens: true,
             pace: Pace::PerPoll,
             rate_limits: Vec::new(),
+            operations: Vec::new(),
             keep_records: 10_000,
             now: Arc::new(SystemTime::now),
             sleep: Arc::new(std::thread::sleep),

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use line_connector_sandbox::{DropPoint, Fault, FaultKind};
+use line_connector_sandbox::{DropPoint, Fault, FaultKind, Operation, Settings};
 use serde_json::{Value, json};
 
 use super::plain_client::Seen;
@@ -266,4 +266,74 @@ fn a_fault_that_makes_no_sense_is_refused_and_waiting_ones_can_be_dropped() {
     queue(&scene, &json!({ "kind": "rate_limit" }));
     assert_eq!(scene.call("DELETE", "/sandbox/faults", None).status, 200);
     assert_eq!(scene.push(&[]).status, 200);
+}
+
+/// The sandbox's refusal of a fault.
+fn refused(scene: &Scene, fault: &Value) -> String {
+    let answer = scene.call("POST", "/sandbox/faults", Some(fault));
+    assert_eq!(answer.status, 400, "{fault}");
+    answer.json()["message"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_no_fault_has_is_refused_with_what_was_meant() {
+    let scene = Scene::with(Settings {
+        operations: vec![named("get_bot_info", "GET", "/v2/bot/info")],
+        ..Settings::default()
+    });
+    for (fault, says) in [
+        (json!({"kind": "rate_limt"}), "did you mean `rate_limit`?"),
+        (json!({"kind": "explode"}), "there are status, delay, drop"),
+        (json!({}), "there are status"),
+        (
+            json!({"kind": "status", "kode": 500}),
+            "did you mean `code`?",
+        ),
+        (
+            json!({"kind": "garbage", "unlike": 1}),
+            "it has kind, action, path, times",
+        ),
+        (
+            json!({"kind": "status", "code": "500"}),
+            "the fault `status` is wrong",
+        ),
+        (
+            json!({"kind": "garbage", "action": "get_bot_inf"}),
+            "did you mean `get_bot_info`?",
+        ),
+        (json!(["garbage"]), "line-connector sandbox faults"),
+    ] {
+        let refusal = refused(&scene, &fault);
+        assert!(refusal.contains(says), "{refusal}");
+    }
+    assert_eq!(scene.get("/sandbox/faults"), json!({"faults": []}));
+}
+
+fn named(name: &str, method: &str, template: &str) -> Operation {
+    Operation {
+        names: vec![name.to_owned()],
+        method: method.to_owned(),
+        template: template.to_owned(),
+        ..Operation::default()
+    }
+}
+
+#[test]
+fn a_fault_strikes_the_action_that_it_is_aimed_at() {
+    let scene = Scene::with(Settings {
+        operations: vec![
+            named("get_profile", "GET", "/v2/bot/profile/{userId}"),
+            named("get_bot_info", "GET", "/v2/bot/info"),
+        ],
+        ..Settings::default()
+    });
+    let fault = json!({"kind": "status", "code": 503, "action": "get_profile"});
+    assert_eq!(
+        scene.call("POST", "/sandbox/faults", Some(&fault)).status,
+        200
+    );
+    assert_eq!(scene.call("GET", "/v2/bot/info", None).status, 200);
+    let profile = "/v2/bot/profile/U0123456789abcdef0123456789abcdef";
+    assert_eq!(scene.call("GET", profile, None).status, 503);
+    assert_eq!(scene.call("GET", profile, None).status, 200);
 }

@@ -241,7 +241,7 @@ fn every_event_is_lines_json() {
         json!({ "type": "deactivated" }),
         json!({ "type": "botSuspended" }),
         json!({ "type": "botResumed" }),
-        json!({ "type": "someFutureEvent", "newField": { "x": 1 } }),
+        json!({ "raw": { "type": "someFutureEvent", "newField": { "x": 1 } } }),
         json!({ "type": "message", "text": "at another time", "timestamp": 1_462_629_479_859_u64, "replyToken": null }),
         json!({ "raw": { "type": "message", "without": "an envelope" } }),
     ];
@@ -814,4 +814,37 @@ fn an_option_that_makes_no_sense_is_refused_before_anything_starts() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn what_line_does_not_have_is_refused_with_what_was_meant() {
+    let scene = Scene::new();
+    for (described, says) in [
+        (json!({"type": "folow"}), "did you mean `follow`?"),
+        (
+            json!({"type": "opt_in"}),
+            "there are message, messageEdited",
+        ),
+        (
+            json!({"type": "follow", "userid": "U1"}),
+            "did you mean `userId`?",
+        ),
+        (
+            json!({"type": "message", "txt": "hi"}),
+            "did you mean `text`?",
+        ),
+        (
+            json!({"type": "message", "message": "imge"}),
+            "did you mean `image`?",
+        ),
+        (
+            json!({"type": "message", "message": {"type": "image", "bas64": "AA=="}}),
+            "did you mean `base64`?",
+        ),
+    ] {
+        let refusal = scene.sandbox.play(&described).unwrap_err();
+        assert!(refusal.contains(says), "{refusal}");
+    }
+    let raw = json!({"raw": {"type": "folow", "userid": "U1"}});
+    assert!(scene.sandbox.play(&raw).is_ok());
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::event_type::{EVENT_TYPES, EventType, SourceScope, UNKNOWN};
+use super::event_type::{EVENT_TYPES, EventType, SourceScope};
 use super::message;
 use crate::calendar::unix_millis;
 use crate::content::{Content, ContentFate};
 use crate::ids::{bot_id, has_id_format, is_user_id, new_ulid, user_id};
+use crate::nearest::question;
 use crate::state::Context;
 
 /// The group of events that need one and whose description names none.
@@ -24,6 +25,9 @@ const ENVELOPE: [&str; 6] = [
     "replyToken",
     "mode",
 ];
+
+/// The properties of a description that stand for `source`.
+const WHO: [&str; 3] = ["userId", "groupId", "roomId"];
 
 /// A valid description of an event that has not happened yet.
 pub(crate) enum Draft {
@@ -40,7 +44,7 @@ pub(crate) struct DescribedEvent {
     source: Option<Value>,
     /// The value of the property that only this type has.
     payload: Map<String, Value>,
-    /// Envelope properties that the description sets, and everything of an unknown type.
+    /// Envelope properties that the description sets.
     overrides: Map<String, Value>,
     content: Option<Content>,
     profile: Option<Value>,
@@ -76,16 +80,31 @@ impl DescribedEvent {
             Some(Value::String(name)) if !name.is_empty() => name,
             _ => return Err("`type` names the event, such as `follow` or `message`".to_owned()),
         };
-        let known = EVENT_TYPES.iter().find(|kind| kind.name == name).copied();
-        let kind = known.unwrap_or(UNKNOWN);
+        let mut types = EVENT_TYPES.iter();
+        let Some(kind) = types.find(|kind| kind.name == name).copied() else {
+            let names: Vec<&str> = EVENT_TYPES.iter().map(|kind| kind.name).collect();
+            let all = format!("there are {}", names.join(", "));
+            let question = question(&name, names, &all);
+            return Err(format!(
+                "LINE has no event of type `{name}`; {question} (`{{\"raw\": …}}` sends anything as it is)"
+            ));
+        };
         let source = source(kind, &mut described)?;
         let profile = match name.as_str() {
             "follow" => described.remove("profile"),
             _ => None,
         };
         let mut payload = payload(kind, &mut described)?;
-        if let (Some(_), Some(other)) = (known, unknown_property(&described)) {
-            return Err(format!("an event of type `{name}` has no `{other}`"));
+        if let Some(other) = unknown_property(&described) {
+            let known = ENVELOPE.iter().chain(&WHO).chain(kind.shorthand).copied();
+            let known = known
+                .chain([kind.payload_key])
+                .filter(|known| !known.is_empty());
+            let all = format!("it has {}", known.clone().collect::<Vec<_>>().join(", "));
+            let question = question(other, known, &all);
+            return Err(format!(
+                "an event of type `{name}` has no `{other}`; {question}"
+            ));
         }
         let content = match kind.payload_key {
             "message" => message::parse(&mut payload, kind.name)?,

@@ -60,9 +60,6 @@ impl EventType {
     }
 }
 
-/// The properties of a type that is not in the table.
-pub(crate) const UNKNOWN: EventType = event("", SourceScope::Anywhere, true);
-
 const TEXT_SHORTHAND: &[&str] = &["text", "emojis", "mention", "quotedMessageId"];
 
 const SAMPLE_MEMBER: &str = "U4af4980629f0b5a3c3d6b8a1d2e3f405";

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::content::{Content, ContentBytes, ContentFate, ContentKind, PIXEL};
 use crate::crypto::base64;
 use crate::ids::new_hex;
+use crate::nearest::question;
 use crate::state::Context;
 
 /// The content types of media whose description names none.
@@ -13,6 +14,39 @@ const SAMPLE_TYPES: [(ContentKind, &str); 3] = [
     (ContentKind::Image, "image/png"),
     (ContentKind::Video, "video/mp4"),
     (ContentKind::Audio, "audio/x-m4a"),
+];
+
+/// The messages that users send.
+const TYPES: [&str; 7] = [
+    "text", "image", "video", "audio", "file", "location", "sticker",
+];
+
+/// What a description of a message may have, LINE's own properties and what stands for content.
+const PROPERTIES: [&str; 24] = [
+    "type",
+    "id",
+    "text",
+    "emojis",
+    "mention",
+    "quoteToken",
+    "quotedMessageId",
+    "markAsReadToken",
+    "contentProvider",
+    "duration",
+    "fileName",
+    "fileSize",
+    "imageSet",
+    "title",
+    "address",
+    "latitude",
+    "longitude",
+    "packageId",
+    "stickerId",
+    "stickerResourceType",
+    "keywords",
+    "base64",
+    "size",
+    "contentType",
 ];
 
 /// The largest `size` of generated content.
@@ -34,6 +68,7 @@ pub(crate) fn parse(
     if event == "messageEdited" && (kind != "text" || !message.contains_key("id")) {
         return Err("an edited message is a text with the `id` that it had".to_owned());
     }
+    check_names(message, kind)?;
     let media = match kind {
         "image" => ContentKind::Image,
         "video" => ContentKind::Video,
@@ -49,6 +84,27 @@ pub(crate) fn parse(
         return Ok(None);
     }
     content(message, media).map(Some)
+}
+
+/// Checks that LINE has such messages, with such properties.
+fn check_names(message: &Map<String, Value>, kind: &str) -> Result<(), String> {
+    if !TYPES.contains(&kind) {
+        let all = format!("there are {}", TYPES.join(", "));
+        let question = question(kind, TYPES, &all);
+        return Err(format!(
+            "users send no message of type `{kind}`; {question}"
+        ));
+    }
+    match message
+        .keys()
+        .find(|name| !PROPERTIES.contains(&name.as_str()))
+    {
+        None => Ok(()),
+        Some(name) => {
+            let question = question(name, PROPERTIES, "`{\"raw\": …}` sends an event as it is");
+            Err(format!("a message has no `{name}`; {question}"))
+        }
+    }
 }
 
 /// Checks that emojis and mentions lie within the text, counted in UTF-16 code units.

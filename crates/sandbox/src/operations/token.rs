@@ -17,6 +17,13 @@ const SHORT_LIVED_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// The kinds of token that the verify and revoke endpoints before v2.1 are for.
 const BEFORE_V2_1: [TokenKind; 2] = [TokenKind::ShortLived, TokenKind::LongLived];
 
+/// The paths that issue tokens.
+pub(crate) const ISSUING: [&str; 3] = [
+    "/oauth2/v2.1/token",
+    "/oauth2/v3/token",
+    "/v2/oauth/accessToken",
+];
+
 pub(crate) const ROUTES: &[Route] = &[
     Route::open("POST", "/oauth2/v2.1/token", issue_by_assertion),
     Route::open("GET", "/oauth2/v2.1/verify", verify_by_query),

@@ -3,7 +3,7 @@
 
 mod rate_limits;
 
-use crate::http::{Answer, MAX_BODY_BYTES, percent_decode};
+use crate::http::{Answer, Call, MAX_BODY_BYTES, percent_decode};
 use crate::operations::{
     account_link, audience, chat, content, coupon, group, insight, liff, membership, message,
     module, notification, profile, rich_menu, room, shop, token, webhook,
@@ -64,14 +64,15 @@ pub(crate) fn dispatch(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
         .collect();
     matches.sort_by_key(|(_, parameters)| parameters.len());
     let Some(fewest) = matches.first().map(|(_, parameters)| parameters.len()) else {
-        return Err(Answer::message(404, "Not found"));
+        return as_example(ctx).unwrap_or_else(|| Err(Answer::message(404, "Not found")));
     };
     let found = matches
         .into_iter()
         .take_while(|(_, parameters)| parameters.len() == fewest)
         .find(|(route, _)| route.method == ctx.call.method);
     let Some((route, parameters)) = found else {
-        return Err(Answer::message(405, "Method not allowed"));
+        let refusal = Answer::message(405, "Method not allowed");
+        return as_example(ctx).unwrap_or(Err(refusal));
     };
     ctx.parameters = parameters;
     if route.needs_bearer {
@@ -87,6 +88,24 @@ pub(crate) fn dispatch(ctx: &mut Context<'_>) -> Result<Answer, Answer> {
         return Err(Answer::message(400, text));
     }
     (route.answer)(ctx)
+}
+
+/// Answers a call of an operation that only its caller knows, as its examples say.
+fn as_example(ctx: &Context<'_>) -> Option<Result<Answer, Answer>> {
+    let mut operations = ctx.settings.operations.iter();
+    let operation = operations.find(|operation| operation.fits(ctx.call))?;
+    let answer = operation.answer(ctx.call)?;
+    let allowed = if operation.is_open {
+        Ok(())
+    } else {
+        authenticate(ctx)
+    };
+    Some(allowed.map(|()| answer))
+}
+
+/// Whether a path issues tokens, which calls do on their way to what they are for.
+pub(crate) fn issues_tokens(call: &Call) -> bool {
+    call.method == "POST" && token::ISSUING.contains(&call.path.as_str())
 }
 
 /// Refuses a call whose bearer token is missing, unknown or expired with LINE's 401.
@@ -113,7 +132,7 @@ fn authenticate(ctx: &Context<'_>) -> Result<(), Answer> {
 }
 
 /// The values of a template's placeholders, decoded; `None` where the path does not match it.
-fn match_path(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+pub(crate) fn match_path<'t>(template: &'t str, path: &str) -> Option<Vec<(&'t str, String)>> {
     // Fast path: nearly all templates fail here, before anything is split.
     let Some((fixed, _)) = template.split_once('{') else {
         return (template == path).then(Vec::new);
