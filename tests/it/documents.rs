@@ -6,13 +6,14 @@
 //! - `sh`: commands. The block runs in a folder that belongs to the document, and must succeed.
 //! - `console`: a session. `$ ` begins a command, `> ` continues it, and what stands below is what
 //!   it prints to both streams. A command that fails is followed by `$ echo $?`.
-//! - `json NAME`, `yaml NAME`, `csv NAME`: a file. It is compared where a command has written it, otherwise it is written for
-//!   a command below.
+//! - `json NAME`, or `yaml`, `csv` or `jq`: a file. It is compared where a command has written it,
+//!   otherwise it is written for a command below.
 //! - `json`: an example. An invocation must pass validation, an output or event its schema.
 //! - `text`, `mermaid`, `rust`, `yaml`: not checked here.
 //!
-//! A command that ends in ` &` is a server: it has started when it prints `"listening"`, its port is
-//! replaced by a free one, and it is stopped at the end of the document. In expected output, `…`
+//! A command that ends in ` &` is a server, perhaps with others behind it in a pipe: it has started when
+//! it prints `"listening"`, its port is replaced by a free one, and it is stopped at the end of the
+//! document. In expected output, `…`
 //! matches anything.
 
 use std::collections::BTreeSet;
@@ -192,9 +193,12 @@ fn lines_fit(shown: &[&str], found: &[&str]) -> bool {
 /// Runs one document from top to bottom, in a folder of its own.
 mod session {
     use std::io::{BufRead as _, BufReader, Read};
+    use std::os::unix::process::CommandExt as _;
     use std::process::{Child, Command, Stdio};
     use std::sync::mpsc::{self, Sender};
     use std::time::{Duration, Instant};
+
+    use rustix::process::{Pid, Signal, kill_process_group};
 
     use super::{Block, Path, Value, fs, output_fits};
 
@@ -209,7 +213,10 @@ mod session {
 
     impl Drop for Server {
         fn drop(&mut self) {
-            let _ = self.0.kill();
+            let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+            if let Some(group) = group {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
             let _ = self.0.wait();
         }
     }
@@ -367,9 +374,10 @@ mod session {
             let (before, after) = line.split_once(&format!("{option} {documented}")).unwrap();
             let (before, after) = (self.fill(before), self.fill(after));
             let command = format!("{before}{option} 127.0.0.1:0{after}");
-            // `exec`, so that what is stopped is the server and not its shell.
+            // A group, so that all of a pipe is stopped and not its shell alone.
             let mut child = self
-                .shell(&format!("exec env {command}"))
+                .shell(&command)
+                .process_group(0)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
@@ -443,7 +451,7 @@ fn what_a_reader_can_copy_runs_and_prints_what_is_shown() {
                 ("sh", _) if not_run.is_some() => left_out.extend(not_run.map(|(text, _)| *text)),
                 ("sh", None) => session.commands(block, &place),
                 ("console", None) => session.console(block, &place),
-                ("json" | "yaml" | "csv", Some(name)) => {
+                ("json" | "yaml" | "csv" | "jq", Some(name)) => {
                     session.file(block, name, &blocks[index + 1..], &place);
                 }
                 ("json" | "text" | "mermaid" | "rust" | "yaml", None) => {}
