@@ -11,9 +11,12 @@ use line_connector_client::{
     Builder, Catalog, Connector, Error, Invocation, Kind, Secret, Sent, SystemFiles,
 };
 use line_connector_core::asset::{Operator, SystemProxy, environment_variable};
+use line_connector_core::catalog::AddedFile;
+use line_connector_core::catalog::definition::Authorization;
+use line_connector_core::catalog::reader::Problem;
 use line_connector_core::documents::json;
 use line_connector_core::error::Detail;
-use line_connector_sandbox::{Sandbox, Settings};
+use line_connector_sandbox::{Example, Operation, Sandbox, Settings};
 use serde_json::{Map, Value};
 
 use crate::args::{AssetFile, Calling, Permissions};
@@ -70,7 +73,11 @@ fn builder(
     invocation: &mut Invocation,
 ) -> Result<Builder, Error> {
     if sandbox {
-        let channel = Arc::new(Sandbox::new(Settings::default()));
+        let added = catalog.added();
+        let channel = Arc::new(Sandbox::new(Settings {
+            operations: added.filter_map(|name| operation(&catalog, name)).collect(),
+            ..Settings::default()
+        }));
         let own = channel.asset("http://sandbox.invalid");
         invocation.asset = own.as_object().cloned().unwrap_or_default().into();
         return Ok(Connector::builder()
@@ -119,6 +126,33 @@ pub(crate) fn system_proxy() -> Option<SystemProxy> {
             .filter(|host| !host.is_empty())
             .map(str::to_owned)
             .collect(),
+    })
+}
+
+/// An operation as the sandbox takes it: its names; and of an added one, which the sandbox may not
+/// know, how its examples answer.
+pub(crate) fn operation(catalog: &Catalog, name: &str) -> Option<Operation> {
+    let action = catalog.action(name)?;
+    let meta = action.meta;
+    let names = [Some(action.name), meta.short, meta.operation_id];
+    let examples = if catalog.is_added(name) {
+        catalog.examples(name)
+    } else {
+        Vec::new()
+    };
+    let examples = examples.into_iter().map(|example| Example {
+        url: example.request.url,
+        request: example.request.body,
+        status: example.reply.status_code,
+        headers: example.reply.headers.into_iter().collect(),
+        reply: example.reply.body,
+    });
+    Some(Operation {
+        names: names.into_iter().flatten().collect(),
+        method: meta.method.as_str().to_owned(),
+        template: format!("/{}", meta.endpoint.replace("{{", "{").replace("}}", "}")),
+        is_open: meta.auth == Authorization::None,
+        examples: examples.collect(),
     })
 }
 
@@ -230,54 +264,95 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The catalog, with what stands in the folder of the command line. A file there that is of no use is
+/// named: it may have been meant for something.
 pub(crate) fn catalog(added: Option<&Path>) -> Result<Catalog, Error> {
     let mut catalog = Catalog::embedded();
     let Some(folder) = added else {
         return Ok(catalog);
     };
-    let unreadable = |path: &Path, error: io::Error| {
-        Error::new(
-            Kind::InvalidCatalog,
-            format!("{} cannot be read: {error}", path.display()),
-        )
-    };
-    let mut details = Vec::new();
-    let files = action_files(folder, &mut BTreeSet::new());
-    for path in files.map_err(|error| unreadable(folder, error))? {
-        let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-        if let Err(problems) = catalog.add(&path.to_string_lossy(), &text) {
-            details.extend(
-                problems
-                    .into_iter()
-                    .map(|problem| Detail::new("", problem.to_string())),
-            );
-        }
+    let AddedFolder { files, unknown } = AddedFolder::read(folder)?;
+    for name in unknown {
+        say(&format!("warning: {}", unknown_file(&name)));
     }
-    if details.is_empty() {
-        Ok(catalog)
-    } else {
-        Err(Error::new(Kind::InvalidCatalog, "the added actions are wrong").with_details(details))
-    }
+    catalog
+        .add_all(&files)
+        .map_err(|problems| wrong_files(&problems))?;
+    Ok(catalog)
 }
 
-/// The YAML files of a folder and its folders, in order. Links may lead in a circle, so each folder
-/// is read once.
-fn action_files(folder: &Path, read: &mut BTreeSet<PathBuf>) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    if !read.insert(folder.canonicalize()?) {
-        return Ok(found);
+/// Why a file among added ones is not read.
+pub(crate) fn unknown_file(name: &str) -> String {
+    format!(
+        "{name} is not read: an action is a `.yaml` file, a shared schema is \
+         `schemas/line/….json` in the folder"
+    )
+}
+
+/// The error of files that are wrong.
+pub(crate) fn wrong_files(problems: &[Problem]) -> Error {
+    let details = problems.iter();
+    let details = details.map(|problem| Detail::new("", problem.to_string()));
+    Error::new(Kind::InvalidCatalog, "the added actions are wrong").with_details(details.collect())
+}
+
+/// A folder of actions and shared schemas.
+#[derive(Debug, Default)]
+pub(crate) struct AddedFolder {
+    /// The files that are read, in order.
+    pub(crate) files: Vec<AddedFile>,
+    /// The names of the others, manuals and hidden ones aside.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl AddedFolder {
+    /// Reads a folder and its folders. Links may lead in a circle, so each folder is read once.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
+        let mut found = Self::default();
+        found.collect(folder, "", &mut BTreeSet::new())?;
+        found
+            .files
+            .sort_by(|left, right| left.name.cmp(&right.name));
+        found.unknown.sort();
+        Ok(found)
     }
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(action_files(&path, read)?);
-        } else if path
-            .extension()
-            .is_some_and(|known| known == "yaml" || known == "yml")
-        {
-            found.push(path);
+
+    fn collect(
+        &mut self,
+        folder: &Path,
+        from: &str,
+        read: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), Error> {
+        let unreadable = |path: &Path| {
+            let path = path.display().to_string();
+            move |error: io::Error| {
+                let message = format!("{path} cannot be read: {error}");
+                Error::new(Kind::InvalidCatalog, message)
+            }
+        };
+        let canonical = folder.canonicalize().map_err(unreadable(folder))?;
+        if !read.insert(canonical) {
+            return Ok(());
         }
+        for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
+            let entry = entry.map_err(unreadable(folder))?;
+            let (file, own) = (entry.path(), entry.file_name());
+            let own = own.to_string_lossy();
+            let path = if from.is_empty() {
+                own.to_string()
+            } else {
+                format!("{from}/{own}")
+            };
+            let name = file.to_string_lossy().into_owned();
+            if file.is_dir() {
+                self.collect(&file, &path, read)?;
+            } else if AddedFile::is_known(&path) {
+                let text = fs::read_to_string(&file).map_err(unreadable(&file))?;
+                self.files.push(AddedFile { name, path, text });
+            } else if !own.starts_with('.') && !own.ends_with(".md") {
+                self.unknown.push(name);
+            }
+        }
+        Ok(())
     }
-    found.sort();
-    Ok(found)
 }

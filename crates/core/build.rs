@@ -178,6 +178,13 @@ fn render(
         );
     }
     code.push_str("];\n");
+    let _ = writeln!(code, "pub(super) static SOURCES: &[(&str, &str)] = &[");
+    for (family, action) in actions {
+        let path = format!("actions/{family}/{}.yaml", action.name);
+        let source = text(Path::new(&path)).unwrap_or_default();
+        let _ = writeln!(code, "    ({:?}, {source:?}),", action.name);
+    }
+    code.push_str("];\n");
     let _ = writeln!(code, "pub(super) static SCHEMAS: &[(&str, &str)] = &[");
     for (name, schema) in schemas {
         let _ = writeln!(code, "    ({name:?}, {}),", literal(schema));

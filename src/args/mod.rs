@@ -86,11 +86,14 @@ pub(crate) enum Command {
     /// Shows what an action does and takes: in short on a terminal, in full as JSON for a program;
     /// without ACTION, the whole connector
     Describe(Deferred<DescribeArguments>),
+    /// Writes an action's file to start from, and checks files of one's own
+    #[command(subcommand)]
+    Actions(Deferred<ActionsCommand>),
     /// Tries the asset: can a token be had, does LINE take it, and how many messages are left this
     /// month?
     Check(CheckArguments),
     /// Starts a LINE that lives in memory behind a loopback address, and writes the asset to use
-    Sandbox(Deferred<SandboxArguments>),
+    Sandbox(Box<Deferred<SandboxArguments>>),
     /// Receives LINE's webhooks over HTTP, keeps their events safe and hands each to the platform, in
     /// order per chat
     #[cfg(feature = "listen")]
@@ -143,6 +146,26 @@ pub(crate) struct DescribeArguments {
     /// errors have it; `output/…` for what comes back.
     #[arg(conflicts_with = "compact")]
     pub(crate) path: Option<String>,
+}
+
+/// What to do with the files of actions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ActionsCommand {
+    /// Writes an action's file, to change it or to make another one of it
+    Export {
+        /// Writes into this folder instead of standard output: the file, and the shared schemas that
+        /// it refers to.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// The action's name.
+        action: String,
+    },
+    /// Checks the action files and shared schemas of a folder as the build checks its own, and runs
+    /// their examples
+    Lint {
+        /// The folder, as for `--actions`.
+        folder: PathBuf,
+    },
 }
 
 /// What calls are made with, by whichever command.
@@ -235,10 +258,18 @@ pub(crate) struct Ending {
 
 /// What the sandbox is to be like.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SandboxArguments {
-    /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
+    #[command(subcommand)]
+    pub(crate) command: Option<SandboxCommand>,
+    /// The address to listen on; port 0 takes a free one. `--listen` is the same.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:0",
+        alias = "listen"
+    )]
+    pub(crate) address: SocketAddr,
     /// How many people may be reached in a month.
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub(crate) quota: u64,
@@ -261,6 +292,13 @@ pub(crate) struct SandboxArguments {
     /// Answers 429 above LINE's own rates.
     #[arg(long)]
     pub(crate) line_rate_limits: bool,
+}
+
+/// What to do instead of answering calls.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Lists the kinds of faults that can be injected, with their fields
+    Faults,
 }
 
 /// A URL of the web, as far as the command line can tell.

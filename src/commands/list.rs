@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::layout::{COLUMNS, cut};
 use crate::terminal::{print, say};
 
+/// The members of an entry that name it.
+const NAMES: [&str; 4] = ["name", "short", "operation_id", "title"];
+
 /// The members of an entry in which words are looked for.
 const SEARCHED: [&str; 8] = [
     "name",
@@ -24,7 +27,9 @@ const SEARCHED: [&str; 8] = [
 pub(crate) fn list(catalog: &Catalog, json: bool, words: &[String]) -> ExitCode {
     let mut entries = describe::list(catalog);
     if let Some(entries) = entries.as_array_mut() {
-        entries.retain(|entry| words.iter().all(|word| has(entry, word)));
+        entries.retain(|entry| words.iter().all(|word| has(entry, word, &SEARCHED)));
+        // First what is called so, then what only speaks of it.
+        entries.sort_by_key(|entry| !words.iter().all(|word| has(entry, word, &NAMES)));
         if entries.is_empty() {
             let words = words.join(" ");
             say(&match catalog.nearest(&words) {
@@ -40,12 +45,11 @@ pub(crate) fn list(catalog: &Catalog, json: bool, words: &[String]) -> ExitCode 
     }
 }
 
-/// Whether a word, in whatever case, stands in an entry; several words in a name are joined by `_`.
-fn has(entry: &Value, word: &str) -> bool {
+/// Whether a word, in whatever case, stands in these members of an entry; several words in a name are
+/// joined by `_`.
+fn has(entry: &Value, word: &str, members: &[&str]) -> bool {
     let word = word.to_lowercase();
-    let texts = SEARCHED
-        .into_iter()
-        .filter_map(|name| entry.get(name)?.as_str());
+    let texts = members.iter().filter_map(|name| entry.get(name)?.as_str());
     texts
         .map(str::to_lowercase)
         .any(|text| text.contains(&word) || text.contains(&word.replace(' ', "_")))

@@ -1,5 +1,6 @@
 //! What each command does, a file for each.
 
+mod actions;
 #[cfg(feature = "campaign")]
 mod campaign;
 mod check;
@@ -37,8 +38,9 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Webhook { asset } => webhook::webhook(&catalog()?, asset.as_deref()),
         Command::List { json, words } => Ok(list::list(&catalog()?, json, &words)),
         Command::Describe(Deferred(arguments)) => describe::describe(&catalog()?, &arguments),
+        Command::Actions(Deferred(command)) => actions::actions(catalog, &command),
         Command::Check(arguments) => check::check(catalog()?, &arguments),
-        Command::Sandbox(Deferred(arguments)) => sandbox::sandbox(arguments),
+        Command::Sandbox(arguments) => sandbox::sandbox(catalog, arguments.0),
         #[cfg(feature = "listen")]
         Command::Listen(arguments) => listen::listen(&catalog()?, &arguments.0),
         #[cfg(feature = "listen")]

@@ -1,16 +1,19 @@
 //! `sandbox`: a simulated LINE behind a loopback address.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use line_connector_client::transport::{self, Http};
-use line_connector_client::{Error, ExitCode, Kind, Secret, Transport};
+use line_connector_client::{Catalog, Error, ExitCode, Kind, Secret, Transport};
 use line_connector_core::asset::leads_here;
 use line_connector_http::{Failure, FailureKind, Reply, Request};
-use line_connector_sandbox::{RateLimit, Sandbox, Settings};
+use line_connector_sandbox::{COMMON, KINDS, Operation, RateLimit, Sandbox, Settings};
 use serde_json::json;
 
-use crate::args::SandboxArguments;
+use crate::args::{SandboxArguments, SandboxCommand};
+use crate::host;
+use crate::layout::{indented, table};
 use crate::terminal::{print, say};
 
 /// A way to this machine alone, and to where the command line allows: the endpoint of webhooks can be
@@ -36,6 +39,38 @@ impl Transport for Nearby {
     }
 }
 
+/// Every operation by its names, for faults; and how added ones are answered.
+fn operations(catalog: &Catalog) -> Vec<Operation> {
+    let names = catalog.entries().into_iter().map(|entry| entry.name);
+    names
+        .filter_map(|name| host::operation(catalog, &name))
+        .collect()
+}
+
+/// The kinds of faults, for people.
+fn faults() -> String {
+    let fields = |fields: &[(&str, &str)]| {
+        let rows = fields
+            .iter()
+            .map(|(name, what)| [(*name).to_owned(), (*what).to_owned()]);
+        table(&rows.collect::<Vec<_>>())
+    };
+    let mut text =
+        "POST /sandbox/faults queues one of these, or an array of them. Each waits for the\n\
+        next call that it fits; one without `action` and `path` lets calls for a token pass.\n\n\
+        every fault\n"
+            .to_owned();
+    text.push_str(&fields(&COMMON));
+    for kind in KINDS {
+        let _ = write!(text, "\n{}\n{}", kind.name, indented(kind.effect, 2));
+        text.push_str(&fields(kind.fields));
+    }
+    text.push_str(
+        "\nFor example: {\"kind\": \"status\", \"code\": 503, \"action\": \"push_message\"}\n",
+    );
+    text
+}
+
 /// The way by which the sandbox's webhooks reach their endpoint.
 fn outward(arguments: &SandboxArguments) -> Result<Arc<dyn Transport>, Error> {
     let settings = transport::Settings {
@@ -57,9 +92,16 @@ fn outward(arguments: &SandboxArguments) -> Result<Arc<dyn Transport>, Error> {
     }
 }
 
-/// Answers until the process is stopped.
-pub(crate) fn sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
-    let listen = arguments.listen;
+/// Answers until the process is stopped, or tells what the sandbox can do. `catalog` is made only
+/// where one is asked for.
+pub(crate) fn sandbox(
+    catalog: impl Fn() -> Result<Catalog, Error>,
+    arguments: SandboxArguments,
+) -> Result<ExitCode, Error> {
+    if let Some(SandboxCommand::Faults) = arguments.command {
+        return Ok(print(&faults()));
+    }
+    let listen = arguments.address;
     let outward = outward(&arguments)?;
     let mut rate_limits = arguments.rate_limit;
     if arguments.line_rate_limits {
@@ -72,6 +114,7 @@ pub(crate) fn sandbox(arguments: SandboxArguments) -> Result<ExitCode, Error> {
         rate_limits,
         webhook: arguments.webhook,
         outward: Some(outward),
+        operations: operations(&catalog()?),
         ..Settings::default()
     };
     let sandbox = Arc::new(Sandbox::new(settings));

@@ -257,7 +257,9 @@ fn every_answer_of_the_sandbox_fits_the_output_schema_and_every_action_can_succe
         .collect();
     assert!(
         never.is_empty(),
-        "neither an example nor a story succeeds for: {never:#?}"
+        "neither an example nor a story succeeds at the sandbox for {never:#?}; add a handler and its \
+         route to crates/sandbox/src/operations, or what must come before it to a story under \
+         tests/cases/stories"
     );
 }
 

@@ -37,10 +37,13 @@ fn the_schemas_of_our_documents_are_the_types() {
 /// A generated table: the document that it stands in, its name there, and what makes it.
 type Table = (&'static str, &'static str, fn(&Catalog) -> String);
 
-const TABLES: [Table; 3] = [
+const TABLES: [Table; 4] = [
     ("docs/actions.md", "actions", describe::action_table),
     ("docs/credentials.md", "assets", describe::asset_table),
     ("docs/errors.md", "errors", |_| describe::error_table()),
+    ("docs/sandbox.md", "faults", |_| {
+        line_connector_sandbox::kind_table()
+    }),
 ];
 
 #[test]

@@ -15,6 +15,8 @@ mod actions;
 mod catalog;
 // What actions are called, and what hosts need beside them.
 mod names;
+// Actions of one's own: exported, changed, linted, run; and the sandbox that answers them.
+mod own_actions;
 // The catalog and LINE's published inventory agree one to one.
 mod coverage;
 // What is generated equals what is committed.

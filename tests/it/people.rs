@@ -4,7 +4,9 @@
 use line_connector_client::Catalog;
 use line_connector_core::{describe, property};
 
-use crate::world::run;
+use serde_json::{Value, json};
+
+use crate::world::{self, World, run};
 
 /// The longest line that is no command to copy and no address.
 fn widest(text: &str) -> usize {
@@ -54,11 +56,11 @@ fn a_property_of_a_property_has_a_schema_of_its_own() {
     let catalog = Catalog::embedded();
     let described = describe::action(&catalog, "send_push_message").unwrap();
     let bubble = property::find(&described, "json_body/messages/0/flex/contents/bubble").unwrap();
-    let schema = serde_json::json!(bubble.schema);
+    let schema = json!(bubble.schema);
     let validator = jsonschema::validator_for(&schema).unwrap();
     let body = |contents: &str| {
-        let text = serde_json::json!({"type": contents, "text": "hi"});
-        serde_json::json!({"type": "bubble", "body": {"type": "box", "layout": "vertical", "contents": [text]}})
+        let text = json!({"type": contents, "text": "hi"});
+        json!({"type": "bubble", "body": {"type": "box", "layout": "vertical", "contents": [text]}})
     };
     assert!(validator.is_valid(&body("text")));
     assert!(!validator.is_valid(&body("words")));
@@ -127,9 +129,78 @@ fn a_terminal_gets_what_people_read_and_a_pipe_what_programs_read() {
         "{shown}"
     );
     let read = |text: &str| {
-        let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
-        value["meta"]["elapsed_ms"] = serde_json::Value::Null;
+        let mut value: Value = serde_json::from_str(text).unwrap();
+        value["meta"]["elapsed_ms"] = Value::Null;
         value
     };
     assert_eq!(read(&shown), read(&piped));
+}
+
+#[test]
+fn a_fault_that_is_aimed_at_nothing_lets_the_call_for_a_token_pass() {
+    let world = World::new();
+    world.fault(json!({"kind": "status", "code": 400}));
+    let output = world::call(&world::connector(), world::push(&world.asset()));
+    assert_eq!(output.status_code, Some(400));
+    assert_eq!(world.count("/oauth2/v3/token"), 1);
+    world.fault(json!({"kind": "status", "code": 400, "path": "/oauth2"}));
+    let output = world::call(&world::connector(), world::push(&world.asset()));
+    assert_eq!(output.status_code, None);
+    assert_eq!(world.count("/oauth2/v3/token"), 2);
+}
+
+#[test]
+fn the_sandbox_takes_its_address_by_either_name_and_faults_by_the_actions_names() {
+    use std::io::{BufRead as _, BufReader};
+    for option in ["--address", "--listen"] {
+        let mut sandbox = world::start(&["sandbox", option, "127.0.0.1:0"], &[]);
+        let mut line = String::new();
+        let stdout = sandbox.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let card: Value = serde_json::from_str(&line).unwrap();
+        let address = card["listening"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("http://")
+            .to_owned();
+        let answers = [
+            "push_message",
+            "pushMessage",
+            "send_push_message",
+            "push_mesage",
+        ]
+        .map(|name| {
+            let fault = json!({"kind": "garbage", "action": name}).to_string();
+            post(&address, "/sandbox/faults", &fault)
+        });
+        sandbox.kill().unwrap();
+        sandbox.wait().unwrap();
+        for (index, answer) in answers[..3].iter().enumerate() {
+            assert!(
+                answer.ends_with(&json!({"waiting": index + 1}).to_string()),
+                "{answer}"
+            );
+        }
+        assert!(
+            answers[3].contains("did you mean `push_message`?"),
+            "{}",
+            answers[3]
+        );
+    }
+}
+
+/// The answer to a POST over a connection of its own.
+fn post(address: &str, path: &str, body: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut connection = std::net::TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        connection,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
 }

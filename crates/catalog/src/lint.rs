@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use line_connector_text::nearest::nearest;
 use serde_json::{Map, Value};
 
 use crate::definition::{Action, Binary, Effect, Host, Manifest, Repeat, Triggers, rate};
@@ -104,9 +105,11 @@ fn is_short_name(name: &str) -> bool {
 #[must_use]
 pub fn beside<'a>(action: &Action, others: impl Iterator<Item = Names<'a>>) -> Vec<Breach> {
     let mut breaches = Vec::new();
+    let mut known = Vec::new();
     let mut wanted: BTreeSet<&str> = action.meta.choices.values().map(|c| &*c.action).collect();
     for other in others {
         wanted.remove(other.name);
+        known.push(other.name);
         if other.name == action.name {
             continue;
         }
@@ -137,10 +140,9 @@ pub fn beside<'a>(action: &Action, others: impl Iterator<Item = Names<'a>>) -> V
         }
     }
     for name in wanted {
-        breaches.push(breach(
-            "/meta/choices",
-            &format!("there is no action `{name}`"),
-        ));
+        let reason = format!("there is no action `{name}`");
+        let reason = with_suggestion(&reason, name, known.iter().copied());
+        breaches.push(breach("/meta/choices", &reason));
     }
     breaches
 }
@@ -172,8 +174,9 @@ fn sections(action: &Action, breaches: &mut Vec<Breach>) {
             breaches.push(breach(
                 &format!("/inputs/properties/{}", pointer::escape(name)),
                 &format!(
-                    "`{name}` is not a section; the sections are {}",
-                    SECTIONS.join(", ")
+                    "`{name}` is not a section; {}",
+                    suggestion(name, SECTIONS)
+                        .unwrap_or_else(|| { format!("the sections are {}", SECTIONS.join(", ")) })
                 ),
             ));
         }
@@ -249,7 +252,15 @@ fn places(action: &Action, breaches: &mut Vec<Breach>) {
             })
         });
         if !declared {
-            breaches.push(breach(&at, "no input of this `section/name` is declared"));
+            let reason = "no input of this `section/name` is declared";
+            let names = SECTIONS.into_iter().flat_map(|name| {
+                let section = section(action, name).and_then(properties);
+                let inputs = section.into_iter().flat_map(Map::keys);
+                inputs.map(move |input| format!("{name}/{input}"))
+            });
+            let names: Vec<String> = names.collect();
+            let names = names.iter().map(String::as_str);
+            breaches.push(breach(&at, &with_suggestion(reason, place, names)));
         }
     }
 }
@@ -385,12 +396,21 @@ pub fn references(
         } else {
             schemas.get(&file)
         };
-        if document.is_none_or(|document| document.pointer(&inside).is_none()) {
-            breaches.push((
-                format!("{at}{place}"),
-                format!("`{reference}` leads nowhere"),
-            ));
-        }
+        let reason = format!("`{reference}` leads nowhere");
+        let reason = match document {
+            Some(document) if document.pointer(&inside).is_some() => continue,
+            Some(document) => {
+                let definitions = document.get("$defs").and_then(Value::as_object);
+                let names: Vec<String> = definitions
+                    .into_iter()
+                    .flat_map(Map::keys)
+                    .map(|name| format!("/$defs/{}", pointer::escape(name)))
+                    .collect();
+                with_suggestion(&reason, &inside, names.iter().map(String::as_str))
+            }
+            None => with_suggestion(&reason, &file, schemas.keys().map(String::as_str)),
+        };
+        breaches.push((format!("{at}{place}"), reason));
     }
 }
 
@@ -506,6 +526,22 @@ fn triggers(triggers: Option<&Triggers>, actions: &BTreeSet<&str>, breaches: &mu
 
 fn properties(schema: &Map<String, Value>) -> Option<&Map<String, Value>> {
     schema.get("properties")?.as_object()
+}
+
+/// The question whether the nearest of some names was meant, where one is near.
+fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(name, names).map(|near| format!("did you mean `{near}`?"))
+}
+
+fn with_suggestion<'a>(
+    reason: &str,
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> String {
+    match suggestion(name, names) {
+        Some(question) => format!("{reason}; {question}"),
+        None => reason.to_owned(),
+    }
 }
 
 fn breach(at: &str, reason: &str) -> Breach {

@@ -3,9 +3,11 @@
 
 use std::fmt;
 
+use granit_parser::{Event, Parser};
+use line_connector_text::nearest::nearest;
 use serde::de::DeserializeOwned;
 
-use crate::references::unescape;
+use crate::references::escape;
 
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,31 +74,72 @@ pub fn placed(file: &str, text: &str, breaches: Vec<(String, String)>) -> Vec<Pr
         .collect()
 }
 
-/// The line on which the value at a JSON pointer starts, as well as indentation tells; 0 where it
-/// cannot be found. Good enough for a person to jump to.
+/// The line on which the value at a JSON pointer stands, or the nearest one above it that there is; 0
+/// where there is none.
 #[must_use]
 pub fn line_of(text: &str, pointer: &str) -> usize {
-    let mut line = 0;
-    let mut remaining = text.lines().enumerate();
-    for token in pointer.split('/').skip(1) {
-        let key = unescape(token);
-        if key.parse::<usize>().is_ok() {
-            continue;
-        }
-        let Some((index, _)) = remaining.find(|(_, source)| starts_with_key(source, &key)) else {
-            break;
-        };
-        line = index + 1;
-    }
-    line
+    let is_above = |place: &str| {
+        let rest = pointer.strip_prefix(place);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let places = places(text)
+        .into_iter()
+        .filter(|(place, _)| is_above(place));
+    let deepest = places.max_by_key(|(place, _)| place.len());
+    deepest.map_or(0, |(_, line)| line)
 }
 
-fn starts_with_key(source: &str, key: &str) -> bool {
-    let source = source.trim_start().trim_start_matches("- ").trim_start();
-    let source = source.trim_start_matches(['{', '"', '\'']);
-    source
-        .strip_prefix(key)
-        .is_some_and(|rest| rest.trim_start_matches(['"', '\'']).starts_with(':'))
+/// Where the parser is among the nodes of a document.
+enum Level {
+    /// In a mapping, at the value of this key where there is one.
+    Mapping(Option<String>),
+    /// In a list, before this item.
+    List(usize),
+}
+
+/// The JSON pointer of every member and every item of a YAML text, with its line, as far as the text
+/// can be read.
+fn places(text: &str) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
+    let mut levels: Vec<Level> = Vec::new();
+    let mut pointer: Vec<String> = Vec::new();
+    for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
+        if matches!(event, Event::MappingEnd | Event::SequenceEnd) {
+            levels.pop();
+            pointer.pop();
+            continue;
+        }
+        let opens = match &event {
+            Event::MappingStart(..) => Some(Level::Mapping(None)),
+            Event::SequenceStart(..) => Some(Level::List(0)),
+            Event::Scalar(..) | Event::Alias(..) => None,
+            _ => continue,
+        };
+        let step = match (levels.last_mut(), &event) {
+            (None, _) => String::new(),
+            (Some(Level::Mapping(key @ None)), Event::Scalar(name, ..)) => {
+                *key = Some(name.to_string());
+                let place = format!("{}/{}", pointer.concat(), escape(name));
+                found.push((place, span.start.line()));
+                continue;
+            }
+            (Some(Level::Mapping(key)), _) => {
+                let key = key.take().unwrap_or_default();
+                format!("/{}", escape(&key))
+            }
+            (Some(Level::List(index)), _) => {
+                *index += 1;
+                let step = format!("/{}", *index - 1);
+                found.push((format!("{}{step}", pointer.concat()), span.start.line()));
+                step
+            }
+        };
+        if let Some(level) = opens {
+            levels.push(level);
+            pointer.push(step);
+        }
+    }
+    found
 }
 
 /// A plain scalar ends silently at ` #`: the rest of a sentence would be lost as a comment.
@@ -128,18 +171,37 @@ fn first_line(message: &str) -> String {
         .unwrap_or(message);
     let line = line.trim_start_matches("error: ");
     // The place is told by the problem itself.
-    match line
-        .strip_prefix("line ")
-        .and_then(|rest| rest.split_once(": "))
-    {
-        Some((_, reason)) => reason.to_owned(),
-        None => line.to_owned(),
+    let placed = line.strip_prefix("line ");
+    let reason = placed.and_then(|rest| rest.split_once(": "));
+    with_suggestion(reason.map_or(line, |(_, reason)| reason))
+}
+
+/// A reason that quotes a name which is not known, and tells those that are, with the nearest of them.
+fn with_suggestion(reason: &str) -> String {
+    let name = reason
+        .strip_prefix("unknown ")
+        .and_then(|rest| rest.split('`').nth(1));
+    let known = reason.split_once(", expected ");
+    let known = known.map(|(_, known)| known.trim_start_matches("one of "));
+    let known = known.unwrap_or_default().split([',', '`', ' ']);
+    match name.and_then(|name| nearest(name, known)) {
+        Some(near) => format!("{reason}; did you mean `{near}`?"),
+        None => reason.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{line_of, yaml};
+
+    #[test]
+    fn a_name_that_is_not_known_is_answered_with_the_nearest() {
+        let problem = yaml::<crate::definition::Pages>("a.yaml", "itms: a").unwrap_err();
+        assert!(
+            problem.reason.ends_with("did you mean `items`?"),
+            "{problem}"
+        );
+    }
 
     #[test]
     fn a_problem_names_file_line_and_reason() {
@@ -155,5 +217,17 @@ mod tests {
         assert_eq!(line_of(text, "/meta/endpoint"), 4);
         assert_eq!(line_of(text, "/inputs/endpoint"), 6);
         assert_eq!(line_of(text, "/nowhere"), 0);
+        let text = "a:\n  - b: {c: 1,\n      d: 2}\n  - *x\n  - b:\n      \"d/e\": [1,\n  2]\nf: 1";
+        for (pointer, line) in [
+            ("/a/0/b/d", 3),
+            ("/a/1/b", 4),
+            ("/a/2/b/d~1e/1", 7),
+            ("/a/2/b/nowhere/0", 5),
+            ("/f", 8),
+        ] {
+            let text = text.replace("*x", "&x y");
+            assert_eq!(line_of(&text, pointer), line, "{pointer}");
+        }
+        assert_eq!(line_of("{\n\"a\": [{\n\"b\": 1}]}", "/a/0/b"), 3);
     }
 }

@@ -6,6 +6,7 @@
 
 mod clock;
 mod connector;
+pub mod examples;
 mod files;
 pub mod jwk;
 mod jwt;

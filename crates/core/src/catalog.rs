@@ -3,13 +3,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use line_connector_catalog::definition::{self, Defaults};
 use line_connector_catalog::definition::{Action, Example, Manifest, Triggers};
-use line_connector_catalog::reader::{self, Problem};
+pub use line_connector_catalog::reader;
+use line_connector_catalog::reader::Problem;
 pub use line_connector_catalog::sections::{RETRY_KEY, SECTIONS};
 use line_connector_catalog::{lint, references, sections};
 
@@ -55,7 +57,115 @@ pub struct Entry {
 #[derive(Debug, Clone)]
 pub struct Catalog {
     manifest: Manifest,
-    added: BTreeMap<String, (String, Action)>,
+    added: BTreeMap<String, Arc<AddedAction>>,
+    schemas: Schemas,
+}
+
+/// An action that a user adds.
+#[derive(Debug, Clone)]
+struct AddedAction {
+    family: String,
+    /// The file that it stands in, as it was named.
+    file: String,
+    text: String,
+    action: Action,
+}
+
+/// A file to add to what is compiled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedFile {
+    /// What messages call it.
+    pub name: String,
+    /// Its path from the folder of added files, with `/` between the parts.
+    pub path: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+impl AddedFile {
+    /// Whether its path is that of an action or of a shared schema.
+    #[must_use]
+    pub fn is_known(path: &str) -> bool {
+        is_action(path) || is_schema(path)
+    }
+
+    /// Whether it is a shared schema.
+    #[must_use]
+    pub fn is_schema(&self) -> bool {
+        is_schema(&self.path)
+    }
+}
+
+fn is_action(path: &str) -> bool {
+    matches!(ending(path), "yaml" | "yml")
+}
+
+fn is_schema(path: &str) -> bool {
+    path.starts_with(references::SCHEMAS) && ending(path) == "json"
+}
+
+/// What follows the last dot of a path.
+fn ending(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(_, ending)| ending)
+}
+
+/// LINE's schemas by their paths from the root, such as `schemas/line/id.json`: what is compiled in,
+/// and what was added in its place.
+#[derive(Debug, Clone, Default)]
+pub struct Schemas(Arc<BTreeMap<String, Value>>);
+
+impl Schemas {
+    /// The schema of a path.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<Value> {
+        self.0.get(path).cloned().or_else(|| Catalog::schema(path))
+    }
+
+    /// What a keyword says in a schema of `file`, or in the first that it refers to which has the
+    /// keyword, and the file in which that stands.
+    #[must_use]
+    pub fn keyword(&self, file: &str, schema: &Value, name: &str) -> Option<(String, Value)> {
+        let mut file = file.to_owned();
+        let mut schema = Cow::Borrowed(schema);
+        loop {
+            if let Some(value) = schema.get(name) {
+                return Some((file, value.clone()));
+            }
+            let (next, pointer) = references::target(&file, schema.get("$ref")?.as_str()?);
+            let mut document = self.get(&next)?;
+            schema = Cow::Owned(document.pointer_mut(&pointer)?.take());
+            file = next;
+        }
+    }
+
+    /// The properties of the schema that `schema` refers to, in whichever file it stands.
+    fn properties(&self, schema: &Map<String, Value>) -> Map<String, Value> {
+        let mut from = String::new();
+        let mut reference = schema.get("$ref").cloned();
+        while let Some(Value::String(target)) = reference {
+            let (file, pointer) = references::target(&from, &target);
+            let mut document = self.get(&file).unwrap_or_default();
+            let mut schema = document.pointer_mut(&pointer).map(Value::take);
+            if let Some(Value::Object(properties)) = schema
+                .as_mut()
+                .and_then(|schema| schema.get_mut("properties"))
+            {
+                return std::mem::take(properties);
+            }
+            reference = schema.and_then(|schema| schema.get("$ref").cloned());
+            from = file;
+        }
+        Map::new()
+    }
+
+    /// All of them, parsed.
+    fn all(&self) -> BTreeMap<String, Value> {
+        let embedded = embedded::SCHEMAS.iter();
+        let embedded = embedded.map(|(name, text)| ((*name).to_owned(), parsed(text)));
+        let added = self.0.iter();
+        let added = added.map(|(name, schema)| (name.clone(), schema.clone()));
+        embedded.chain(added).collect()
+    }
 }
 
 impl Default for Catalog {
@@ -71,6 +181,7 @@ impl Catalog {
         Self {
             manifest: parsed(embedded::MANIFEST),
             added: BTreeMap::new(),
+            schemas: Schemas::default(),
         }
     }
 
@@ -99,39 +210,129 @@ impl Catalog {
     ///
     /// Every [`Problem`] of the file, with its line.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), Vec<Problem>> {
-        let action: Action = reader::yaml(file, text).map_err(|problem| vec![problem])?;
-        let mut parts = file.rsplit(['/', '\\']);
-        let stem = parts
-            .next()
-            .and_then(|name| name.split('.').next())
-            .unwrap_or_default();
-        let family = parts.next().unwrap_or("added");
-        let schemas = embedded::SCHEMAS
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), parsed(text)))
-            .collect();
-        let mut breaches = lint::action(stem, &action, &self.manifest.hosts, &schemas);
-        let others = self.names().chain([lint::Names::from(&action)]);
-        breaches.extend(lint::beside(&action, others));
-        if !breaches.is_empty() {
-            return Err(reader::placed(file, text, breaches));
+        self.add_all(&[AddedFile {
+            name: file.to_owned(),
+            path: file.replace('\\', "/"),
+            text: text.to_owned(),
+        }])
+    }
+
+    /// Adds action files and shared schemas, or replaces those of their names. Where anything is wrong
+    /// nothing is added. A file that is neither is left out.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] of every file, with its line.
+    pub fn add_all(&mut self, files: &[AddedFile]) -> Result<(), Vec<Problem>> {
+        let mut problems = Vec::new();
+        let (schemas, texts) = added_schemas(files, &mut problems);
+        let schemas = if schemas.is_empty() {
+            self.schemas.clone()
+        } else {
+            let mut all = (*self.schemas.0).clone();
+            all.extend(schemas);
+            Schemas(Arc::new(all))
+        };
+        let all = schemas.all();
+        for (name, file) in texts {
+            let mut breaches = Vec::new();
+            if let Some(schema) = all.get(&file.path) {
+                lint::references("", &name, schema, &all, &mut breaches);
+            }
+            problems.extend(reader::placed(&file.name, &file.text, breaches));
         }
-        self.added
-            .insert(action.name.clone(), (family.to_owned(), action));
-        Ok(())
+        let mut next = Self {
+            schemas,
+            ..self.clone()
+        };
+        let mut homes: BTreeMap<String, &str> = BTreeMap::new();
+        for file in files.iter().filter(|file| is_action(&file.path)) {
+            let action: Action = match reader::yaml(&file.name, &file.text) {
+                Ok(action) => action,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            let mut parts = file.path.rsplit('/');
+            let stem = parts.next().and_then(|name| name.split('.').next());
+            let mut breaches = lint::action(
+                stem.unwrap_or_default(),
+                &action,
+                &self.manifest.hosts,
+                &all,
+            );
+            if let Some(other) = homes.insert(action.name.clone(), &file.name) {
+                let reason = format!("`{}` is already the name of {other}", action.name);
+                breaches.push(("/name".to_owned(), reason));
+            }
+            problems.extend(reader::placed(&file.name, &file.text, breaches));
+            let added = AddedAction {
+                family: parts.next().unwrap_or("added").to_owned(),
+                file: file.name.clone(),
+                text: file.text.clone(),
+                action,
+            };
+            next.added
+                .insert(added.action.name.clone(), Arc::new(added));
+        }
+        for name in homes.keys() {
+            let Some(added) = next.added.get(name) else {
+                continue;
+            };
+            let breaches = lint::beside(&added.action, next.names());
+            problems.extend(reader::placed(&added.file, &added.text, breaches));
+        }
+        if problems.is_empty() {
+            *self = next;
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The schemas that actions refer to.
+    #[must_use]
+    pub fn schemas(&self) -> &Schemas {
+        &self.schemas
+    }
+
+    /// The names of the actions that came by [`Catalog::add_all`].
+    pub fn added(&self) -> impl Iterator<Item = &str> {
+        self.added.keys().map(String::as_str)
+    }
+
+    /// The file of an action: what messages call it, and its text.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<(Cow<'_, str>, &str)> {
+        match self.find(name)? {
+            Found::Added(added) => Some((Cow::Borrowed(&added.file), &added.text)),
+            Found::Embedded(action) => {
+                let at = embedded::SOURCES.binary_search_by_key(&action.name, |(name, _)| name);
+                let (name, text) = at.ok().and_then(|at| embedded::SOURCES.get(at))?;
+                let file = format!("actions/{}/{name}.yaml", action.family);
+                Some((Cow::Owned(file), text))
+            }
+        }
+    }
+
+    /// Whether an action and every schema that it could refer to are as they were compiled in.
+    #[must_use]
+    pub(crate) fn is_as_built(&self, name: &str) -> bool {
+        self.schemas.0.is_empty() && !self.is_added(name)
     }
 
     /// Whether an action came by [`Catalog::add`].
     #[must_use]
     pub fn is_added(&self, name: &str) -> bool {
-        matches!(self.find(name), Some(Found::Added(..)))
+        matches!(self.find(name), Some(Found::Added(_)))
     }
 
     /// An action, without its examples.
     #[must_use]
     pub fn action(&self, name: &str) -> Option<Action> {
         Some(match self.find(name)? {
-            Found::Added(_, action) => action.clone(),
+            Found::Added(added) => added.action.clone(),
             Found::Embedded(action) => parsed(action.definition),
         })
     }
@@ -153,7 +354,7 @@ impl Catalog {
     #[must_use]
     pub fn examples(&self, name: &str) -> Vec<Example> {
         match self.find(name) {
-            Some(Found::Added(_, action)) => action.examples.clone(),
+            Some(Found::Added(added)) => added.action.examples.clone(),
             Some(Found::Embedded(action)) => parsed(action.examples),
             None => Vec::new(),
         }
@@ -188,8 +389,8 @@ impl Catalog {
 
     /// The one place that knows what an action may be called.
     fn find(&self, name: &str) -> Option<Found<'_>> {
-        if let Some((family, action)) = self.added.get(name) {
-            return Some(Found::Added(family, action));
+        if let Some(added) = self.added.get(name) {
+            return Some(Found::Added(added));
         }
         let embedded = embedded::ACTIONS.binary_search_by_key(&name, |action| action.name);
         if let Some(action) = embedded.ok().and_then(|at| embedded::ACTIONS.get(at)) {
@@ -204,8 +405,7 @@ impl Catalog {
     }
 
     fn all(&self) -> impl Iterator<Item = Found<'_>> {
-        let added = self.added.values();
-        let added = added.map(|(family, action)| Found::Added(family, action));
+        let added = self.added.values().map(|added| Found::Added(added));
         let embedded = embedded::ACTIONS.iter();
         let embedded = embedded.filter(|action| !self.added.contains_key(action.name));
         added.chain(embedded.map(Found::Embedded))
@@ -224,13 +424,19 @@ impl Catalog {
         entries
     }
 
-    /// One of LINE's schemas by its path, such as `schemas/line/id.json`.
+    /// One of LINE's schemas as it is compiled in, by its path, such as `schemas/line/id.json`.
     #[must_use]
     pub fn schema(path: &str) -> Option<Value> {
         embedded::SCHEMAS
             .binary_search_by_key(&path, |(name, _)| name)
             .ok()
             .map(|index| parsed(embedded::SCHEMAS[index].1))
+    }
+
+    /// The path of a compiled schema that is nearest to this one, if any is near enough.
+    #[must_use]
+    pub fn nearest_schema(path: &str) -> Option<&'static str> {
+        nearest(path, embedded::SCHEMAS.iter().map(|(name, _)| *name))
     }
 
     /// The properties that a section of an action declares, references followed.
@@ -245,60 +451,43 @@ impl Catalog {
         };
         match schema.get("properties") {
             Some(Value::Object(properties)) => Cow::Borrowed(properties),
-            _ => Cow::Owned(referred_properties(schema)),
+            _ => Cow::Owned(self.schemas.properties(schema)),
         }
     }
 }
 
-/// What a keyword says in a schema of `file`, or in the first that it refers to which has the keyword,
-/// and the file in which that stands.
-#[must_use]
-pub fn keyword(file: &str, schema: &Value, name: &str) -> Option<(String, Value)> {
-    let mut file = file.to_owned();
-    let mut schema = Cow::Borrowed(schema);
-    loop {
-        if let Some(value) = schema.get(name) {
-            return Some((file, value.clone()));
+/// The shared schemas among added files, and the files by the paths of their schemas. One that says
+/// what the compiled one says replaces nothing.
+fn added_schemas<'f>(
+    files: &'f [AddedFile],
+    problems: &mut Vec<Problem>,
+) -> (BTreeMap<String, Value>, BTreeMap<String, &'f AddedFile>) {
+    let mut schemas = BTreeMap::new();
+    let mut texts = BTreeMap::new();
+    for file in files.iter().filter(|file| is_schema(&file.path)) {
+        match reader::json(&file.name, &file.text) {
+            Ok(schema) if Catalog::schema(&file.path).as_ref() == Some(&schema) => {}
+            Ok(schema) => {
+                texts.insert(file.path.clone(), file);
+                schemas.insert(file.path.clone(), schema);
+            }
+            Err(problem) => problems.push(problem),
         }
-        let (next, pointer) = references::target(&file, schema.get("$ref")?.as_str()?);
-        let mut document = Catalog::schema(&next)?;
-        schema = Cow::Owned(document.pointer_mut(&pointer)?.take());
-        file = next;
     }
-}
-
-/// The properties of the schema that `schema` refers to, in whichever file it stands.
-fn referred_properties(schema: &Map<String, Value>) -> Map<String, Value> {
-    let mut from = String::new();
-    let mut reference = schema.get("$ref").cloned();
-    while let Some(Value::String(target)) = reference {
-        let (file, pointer) = references::target(&from, &target);
-        let mut document = Catalog::schema(&file).unwrap_or_default();
-        let mut schema = document.pointer_mut(&pointer).map(Value::take);
-        if let Some(Value::Object(properties)) = schema
-            .as_mut()
-            .and_then(|schema| schema.get_mut("properties"))
-        {
-            return std::mem::take(properties);
-        }
-        reference = schema.and_then(|schema| schema.get("$ref").cloned());
-        from = file;
-    }
-    Map::new()
+    (schemas, texts)
 }
 
 /// An action, wherever it stands.
 #[derive(Clone, Copy)]
 enum Found<'a> {
-    /// Its family beside it.
-    Added(&'a str, &'a Action),
+    Added(&'a AddedAction),
     Embedded(&'static EmbeddedAction),
 }
 
 impl<'a> Found<'a> {
     fn names(self) -> lint::Names<'a> {
         match self {
-            Self::Added(_, action) => lint::Names::from(action),
+            Self::Added(added) => lint::Names::from(&added.action),
             Self::Embedded(action) => lint::Names {
                 name: action.name,
                 short: action.short,
@@ -310,7 +499,10 @@ impl<'a> Found<'a> {
     fn entry(self) -> Entry {
         let names = self.names();
         let (family, title, default_set) = match self {
-            Self::Added(family, action) => (family, &*action.title, action.meta.default_set),
+            Self::Added(added) => {
+                let action = &added.action;
+                (&*added.family, &*action.title, action.meta.default_set)
+            }
             Self::Embedded(action) => (action.family, action.title, action.default_set),
         };
         Entry {

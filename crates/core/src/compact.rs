@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Schemas};
 use line_connector_catalog::definition::Action;
 use line_connector_catalog::references as pointer;
 use line_connector_catalog::sections::{RETRY_KEY, SECTIONS, section};
@@ -63,6 +63,7 @@ pub fn all(catalog: &Catalog) -> Value {
 /// The inputs as one flat object: every call takes them so.
 #[must_use]
 pub fn inputs(catalog: &Catalog, action: &Action) -> Value {
+    let shared = catalog.schemas();
     let mut properties = Map::new();
     let mut required = Vec::new();
     let needed = names(&action.inputs, "required");
@@ -76,7 +77,11 @@ pub fn inputs(catalog: &Catalog, action: &Action) -> Value {
                 continue;
             }
             let place = format!("{name}/{property}");
-            let mut short = short(&home(schema_file(action, name), schema), &mut Vec::new());
+            let mut short = short(
+                shared,
+                &home(schema_file(shared, action, name), schema),
+                &mut Vec::new(),
+            );
             if messages == Some(&place)
                 && let Some(list) = short.as_object_mut()
             {
@@ -85,7 +90,7 @@ pub fn inputs(catalog: &Catalog, action: &Action) -> Value {
             properties.insert(property.clone(), short);
         }
         if needed.iter().any(|needed| needed == name) {
-            required.extend(names(&resolved("", schema).1, "required"));
+            required.extend(names(&resolved(shared, "", schema).1, "required"));
         }
     }
     required.retain(|name| properties.contains_key(name));
@@ -109,11 +114,11 @@ fn names(schema: &Map<String, Value>, keyword: &str) -> Vec<String> {
 }
 
 /// The file that the properties of a section stand in: the action's own, or the one referred to.
-fn schema_file(action: &Action, name: &str) -> String {
+fn schema_file(shared: &Schemas, action: &Action, name: &str) -> String {
     let schema = section(action, name);
     schema.map_or_else(String::new, |schema| match schema.get("properties") {
         Some(_) => String::new(),
-        None => resolved("", schema).0,
+        None => resolved(shared, "", schema).0,
     })
 }
 
@@ -129,12 +134,16 @@ fn home(file: String, schema: &Value) -> Home {
 }
 
 /// The schema that stands at the end of the references, with what stood beside them on the way.
-fn resolved(from: &str, schema: &Map<String, Value>) -> (String, Map<String, Value>) {
+fn resolved(
+    shared: &Schemas,
+    from: &str,
+    schema: &Map<String, Value>,
+) -> (String, Map<String, Value>) {
     let mut file = from.to_owned();
     let mut whole = schema.clone();
     while let Some(Value::String(reference)) = whole.remove("$ref") {
         let (next, inside) = pointer::target(&file, &reference);
-        let document = Catalog::schema(&next).unwrap_or_default();
+        let document = shared.get(&next).unwrap_or_default();
         let found = document.pointer(&inside).and_then(Value::as_object);
         for (keyword, value) in found.into_iter().flatten() {
             whole.entry(keyword).or_insert_with(|| value.clone());
@@ -146,7 +155,7 @@ fn resolved(from: &str, schema: &Map<String, Value>) -> (String, Map<String, Val
 
 /// The short form of one schema. `above` are the references on the way to it: what contains itself is
 /// not followed again.
-fn short(of: &Home, above: &mut Vec<(String, String)>) -> Value {
+fn short(shared: &Schemas, of: &Home, above: &mut Vec<(String, String)>) -> Value {
     let own = of.schema.get("$ref").and_then(Value::as_str);
     let own = own.map(|reference| pointer::target(&of.file, reference));
     if own.as_ref().is_some_and(|own| above.contains(own)) {
@@ -154,7 +163,7 @@ fn short(of: &Home, above: &mut Vec<(String, String)>) -> Value {
     }
     let depth = above.len();
     above.extend(own);
-    let (file, schema) = resolved(&of.file, &of.schema);
+    let (file, schema) = resolved(shared, &of.file, &of.schema);
     let mut kept = Map::new();
     if let Some(text) = schema.get("description") {
         kept.insert("description".to_owned(), text.clone());
@@ -164,7 +173,7 @@ fn short(of: &Home, above: &mut Vec<(String, String)>) -> Value {
             kept.insert(keyword.to_owned(), value.clone());
         }
     }
-    let mut follow = |schema: &Value| short(&home(file.clone(), schema), above);
+    let mut follow = |schema: &Value| short(shared, &home(file.clone(), schema), above);
     let branches = schema.get("allOf").and_then(Value::as_array);
     let by_type = branches
         .into_iter()

@@ -9,7 +9,7 @@ use line_connector_compose as compose;
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Schemas};
 use crate::documents::{Invocation, Output};
 use crate::error::Kind;
 use crate::webhook::{self, Event, Terms};
@@ -117,7 +117,7 @@ pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
     let action = catalog.action(name)?;
     let entry = catalog.entry(name)?;
     let examples = catalog.examples(name);
-    let mut inputs = bundled(&action.inputs);
+    let mut inputs = bundled(catalog.schemas(), &action.inputs);
     if let Some(place) = &action.meta.messages {
         with_generic_messages(&mut inputs, place);
     }
@@ -131,7 +131,7 @@ pub fn action(catalog: &Catalog, name: &str) -> Option<Value> {
         "docs": action.meta.docs,
         "meta": action.meta,
         "inputs": inputs,
-        "output": bundled(&action.output),
+        "output": bundled(catalog.schemas(), &action.output),
         "examples": examples,
     }))
 }
@@ -171,7 +171,7 @@ pub fn invocation(catalog: &Catalog, name: &str, example: &Example) -> Value {
 
 /// A schema with every file that it refers to under its own `$defs`, so that it stands alone.
 #[must_use]
-pub fn bundled(schema: &Map<String, Value>) -> Value {
+pub fn bundled(shared: &Schemas, schema: &Map<String, Value>) -> Value {
     let mut waiting = BTreeSet::new();
     let mut bundle = rewritten("", &Value::Object(schema.clone()), &mut waiting);
     let mut definitions = Map::new();
@@ -179,7 +179,7 @@ pub fn bundled(schema: &Map<String, Value>) -> Value {
         if definitions.contains_key(&file) {
             continue;
         }
-        let document = Catalog::schema(&file).unwrap_or(Value::Bool(true));
+        let document = shared.get(&file).unwrap_or(Value::Bool(true));
         let mut found = BTreeSet::new();
         let mut definition = rewritten(&file, &document, &mut found);
         if let Some(members) = definition.as_object_mut() {

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Number, Value};
 use url::Url;
 
-use crate::catalog::keyword;
+use crate::catalog::Schemas;
 use crate::documents::{a_kind_of, shortened};
 use crate::error::{Detail, Error, Kind};
 use crate::nearest::nearest;
@@ -169,7 +169,11 @@ const TEXT_SECTIONS: [&str; 4] = ["headers", "path_parameters", "parameters", "d
 /// Reads the values of the sections that are text on their way to LINE as the types that they are
 /// declared with: numbers and booleans in quotation marks, texts without them, one value where a
 /// list is declared. What cannot be read so stays as it is, for validation to explain.
-pub fn read_texts<'a>(inputs: &mut Value, declared: impl Fn(&str) -> Cow<'a, Map<String, Value>>) {
+pub fn read_texts<'a>(
+    inputs: &mut Value,
+    shared: &Schemas,
+    declared: impl Fn(&str) -> Cow<'a, Map<String, Value>>,
+) {
     for section in TEXT_SECTIONS {
         let Some(Value::Object(members)) = inputs.get_mut(section) else {
             continue;
@@ -177,14 +181,14 @@ pub fn read_texts<'a>(inputs: &mut Value, declared: impl Fn(&str) -> Cow<'a, Map
         let declared = declared(section);
         for (name, value) in members {
             if let Some(schema) = declared.get(name) {
-                read_text("", schema, value);
+                read_text(shared, "", schema, value);
             }
         }
     }
 }
 
-fn read_text(file: &str, schema: &Value, value: &mut Value) {
-    let Some((_, Value::String(declared))) = keyword(file, schema, "type") else {
+fn read_text(shared: &Schemas, file: &str, schema: &Value, value: &mut Value) {
+    let Some((_, Value::String(declared))) = shared.keyword(file, schema, "type") else {
         return;
     };
     let read = match (declared.as_str(), &*value) {
@@ -193,9 +197,9 @@ fn read_text(file: &str, schema: &Value, value: &mut Value) {
             if !value.is_array() {
                 *value = Value::Array(vec![value.take()]);
             }
-            if let Some((file, items)) = keyword(file, schema, "items") {
+            if let Some((file, items)) = shared.keyword(file, schema, "items") {
                 let listed = value.as_array_mut().into_iter().flatten();
-                listed.for_each(|item| read_text(&file, &items, item));
+                listed.for_each(|item| read_text(shared, &file, &items, item));
             }
             return;
         }

@@ -2,6 +2,7 @@
 //! tools tell the same, since few clients have these.
 
 use line_connector_client::Catalog;
+use line_connector_core::catalog::Schemas;
 use line_connector_core::describe;
 use line_connector_core::documents::shortened;
 use rmcp::model::{
@@ -65,7 +66,10 @@ fn schema(name: &str) -> Option<Value> {
     if !whole && own.pointer(&format!("/$defs/{name}")).is_some() {
         root.insert("$ref".to_owned(), json!(format!("{file}#/$defs/{name}")));
     }
-    Some(describe::without_unused(describe::bundled(&root)))
+    Some(describe::without_unused(describe::bundled(
+        &Schemas::default(),
+        &root,
+    )))
 }
 
 fn limits(catalog: &Catalog) -> Value {
@@ -99,7 +103,7 @@ pub(crate) fn describe_action(catalog: &Catalog, name: &str) -> Option<Value> {
         "rate_limit": action.meta.rate_limit,
         "choices": action.meta.choices,
         "asks_first": action.asks_first(),
-        "inputs": describe::without_unused(describe::bundled(&action.inputs)),
+        "inputs": describe::without_unused(describe::bundled(catalog.schemas(), &action.inputs)),
         "examples": examples.collect::<Vec<_>>(),
     }))
 }

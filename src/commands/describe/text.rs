@@ -100,9 +100,9 @@ fn action(catalog: &Catalog, described: &Value) -> String {
         )));
         rows.push(more(
             &format!(
-                "line-connector describe {name} --example {number} | line-connector run --sandbox"
+                "line-connector describe {name} --example {number} | line-connector run --dry-run"
             ),
-            "tries it",
+            "shows its request",
         ));
     }
     let described_below = shown.iter().find(|input| has_more(input)).or(shown.first());

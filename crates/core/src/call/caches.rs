@@ -133,13 +133,14 @@ impl Caches {
     }
 
     /// The compiled schema of an action's inputs.
-    pub(super) fn schema(&self, action: &Action) -> Arc<Schema> {
+    pub(super) fn schema(&self, catalog: &Catalog, action: &Action) -> Arc<Schema> {
         let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(schema) = schemas.get(&action.name) {
             return Arc::clone(schema);
         }
         let inputs = Value::Object(action.inputs.clone());
-        let schema = Arc::new(Schema::new(&inputs, Catalog::schema));
+        let shared = catalog.schemas().clone();
+        let schema = Arc::new(Schema::new(&inputs, move |path| shared.get(path)));
         schemas.insert(action.name.clone(), Arc::clone(&schema));
         schema
     }

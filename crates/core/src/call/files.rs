@@ -158,7 +158,13 @@ impl Pipeline {
                 let field = |field| inputs.get("data_body")?.get(field)?.as_bool();
                 let chosen = lines.chosen_by.as_ref();
                 let chosen = chosen.map(|name| field(name).unwrap_or(false));
-                doubts.extend(upload::lines::check(&at, &part.bytes, lines, chosen)?);
+                doubts.extend(upload::lines::check(
+                    &at,
+                    &part.bytes,
+                    lines,
+                    chosen,
+                    self.catalog.schemas(),
+                )?);
             }
             parts.push(part);
         }

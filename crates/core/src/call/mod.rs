@@ -502,13 +502,15 @@ impl Pipeline {
         if self.validation(options) == Validation::Off {
             return Ok(Vec::new());
         }
-        if !self.catalog.is_added(&action.name)
+        if self.catalog.is_as_built(&action.name)
             && schema::accepts(&action.name, inputs) == Some(true)
         {
             return Ok(Vec::new());
         }
-        request::read_texts(inputs, |section| action.section(section));
-        let findings = self.caches.schema(action).check(inputs);
+        request::read_texts(inputs, self.catalog.schemas(), |section| {
+            action.section(section)
+        });
+        let findings = self.caches.schema(&self.catalog, action).check(inputs);
         if findings.violations.is_empty() {
             return Ok(findings.warnings);
         }

@@ -4,7 +4,7 @@
 use regex::Regex;
 
 use super::{measured, wrong};
-use crate::catalog::keyword;
+use crate::catalog::Schemas;
 use crate::error::{Detail, Error, Kind};
 use line_connector_catalog::definition::{LineKind, Lines};
 
@@ -25,8 +25,10 @@ pub fn check(
     bytes: &[u8],
     rules: &Lines,
     chosen: Option<bool>,
+    shared: &Schemas,
 ) -> Result<Vec<Detail>, Error> {
-    let patterns: Vec<Regex> = rules.kinds.iter().map(pattern).collect::<Result<_, _>>()?;
+    let patterns = rules.kinds.iter().map(|kind| pattern(kind, shared));
+    let patterns: Vec<Regex> = patterns.collect::<Result<_, _>>()?;
     let text = text(at, bytes)?;
     let judge = Judge {
         at,
@@ -36,9 +38,9 @@ pub fn check(
     judge.check(text, chosen.map(usize::from))
 }
 
-fn pattern(kind: &LineKind) -> Result<Regex, Error> {
+fn pattern(kind: &LineKind, shared: &Schemas) -> Result<Regex, Error> {
     let schema = serde_json::json!({"$ref": kind.schema});
-    let pattern = keyword("", &schema, "pattern");
+    let pattern = shared.keyword("", &schema, "pattern");
     pattern
         .as_ref()
         .and_then(|(_, pattern)| Regex::new(pattern.as_str()?).ok())
@@ -259,8 +261,24 @@ mod tests {
     fn more_lines_than_line_takes_are_refused() {
         let line = format!("U{}\n", "0".repeat(32));
         let blank_ones_count_not = format!("{line}\n{line}");
-        assert!(check("", blank_ones_count_not.as_bytes(), &rules(), None).is_ok());
-        let error = check("", line.repeat(3).as_bytes(), &rules(), None).unwrap_err();
+        assert!(
+            check(
+                "",
+                blank_ones_count_not.as_bytes(),
+                &rules(),
+                None,
+                &Schemas::default()
+            )
+            .is_ok()
+        );
+        let error = check(
+            "",
+            line.repeat(3).as_bytes(),
+            &rules(),
+            None,
+            &Schemas::default(),
+        )
+        .unwrap_err();
         assert_eq!(error.details[0].message, "holds too many lines");
         assert_eq!(error.details[0].found.as_deref(), Some("3 lines"));
     }
@@ -271,7 +289,7 @@ mod tests {
         for kind in &mut rules.kinds {
             "schemas/line/id.json#/$defs/none".clone_into(&mut kind.schema);
         }
-        let error = check("", b"U", &rules, None).unwrap_err();
+        let error = check("", b"U", &rules, None, &Schemas::default()).unwrap_err();
         assert_eq!(error.kind, Kind::InvalidCatalog);
     }
 }

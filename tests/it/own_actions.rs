@@ -1,0 +1,324 @@
+//! Actions of one's own, through the binary: what `actions export` writes can be changed, linted and
+//! run from any folder; a shared schema can be replaced; the sandbox answers what it does not know as
+//! the examples say.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::world::{Ended, USER, run};
+
+const GREETING: &str = include_str!("../cases/added/get_greeting.yaml");
+
+fn path(folder: &tempfile::TempDir) -> String {
+    folder.path().to_str().unwrap().to_owned()
+}
+
+/// A folder with files: their paths from there, and their texts.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    folder
+}
+
+fn lint(folder: &tempfile::TempDir) -> Ended {
+    run(&["actions", "lint", &path(folder)], b"", &[])
+}
+
+/// Changes a file of a folder.
+fn change(folder: &Path, file: &str, from: &str, to: &str) {
+    let file = folder.join(file);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs::write(file, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn an_exported_action_can_be_changed_linted_and_run_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = path(&folder);
+    let exported = run(
+        &["actions", "export", "pushMessage", "--out", &place],
+        b"",
+        &[],
+    );
+    assert_eq!(exported.code, 0, "{}", exported.stderr);
+    let written = exported.document();
+    let own = "message/send_push_message.yaml";
+    assert_eq!(written["action"], format!("{place}/{own}"));
+    for schema in written["schemas"].as_array().unwrap() {
+        assert!(Path::new(schema.as_str().unwrap()).exists());
+    }
+    // Standard output has the file alone.
+    let text = run(&["actions", "export", "pushMessage"], b"", &[]).stdout;
+    assert_eq!(fs::read_to_string(folder.path().join(own)).unwrap(), text);
+    let again = run(
+        &["actions", "export", "pushMessage", "--out", &place],
+        b"",
+        &[],
+    );
+    assert_eq!(again.code, 2);
+    assert!(
+        again
+            .stderr
+            .contains("send_push_message.yaml cannot be written")
+    );
+
+    let linted = lint(&folder);
+    assert_eq!(linted.code, 0, "{}", linted.stderr);
+    let report = linted.document();
+    assert_eq!(report["actions"], json!(["send_push_message"]));
+    assert!(report["examples"].as_u64().unwrap() > 5);
+
+    change(
+        folder.path(),
+        own,
+        "title: Send push message",
+        "title: Send a notice",
+    );
+    let notices = run(&["list", "notice", "--actions", &place], b"", &[]).stdout;
+    assert!(notices.contains("Send a notice"), "{notices}");
+    let document = json!({"inputs": {"to": USER, "messages": ["hi"]}}).to_string();
+    let call = ["run", "push_message", "--sandbox", "--actions", &place];
+    assert_eq!(run(&call, document.as_bytes(), &[]).code, 0);
+}
+
+#[test]
+fn a_mistake_in_an_action_is_told_with_its_line_and_what_was_meant() {
+    let greeting = "greet/get_greeting.yaml";
+    let line = |needle: &str| {
+        1 + GREETING
+            .lines()
+            .position(|line| line.contains(needle))
+            .unwrap()
+    };
+    for (from, to, at, says) in [
+        (
+            "  retry: safe",
+            "  rety: safe",
+            "retry: safe",
+            "did you mean `retry`?",
+        ),
+        (
+            "retry: safe",
+            "retry: sfe",
+            "retry: safe",
+            "did you mean `safe`?",
+        ),
+        (
+            "    path_parameters:\n",
+            "    path_parametrs:\n",
+            "    path_parameters:",
+            "did you mean `path_parameters`?",
+        ),
+        (
+            "$defs/user_id",
+            "$defs/usr_id",
+            "$defs/user_id",
+            "did you mean `/$defs/user_id`?",
+        ),
+        (
+            "line/id.json",
+            "line/ids.json",
+            "$defs/user_id",
+            "did you mean `schemas/line/id.json`?",
+        ),
+        (
+            "items: /words",
+            "items: /words\n  years_back: {parameters/sinse: 3}",
+            "items: /words",
+            "did you mean `parameters/since`?",
+        ),
+        (
+            "action: get_profile",
+            "action: get_profle",
+            "choices:",
+            "did you mean `get_profile`?",
+        ),
+        (
+            "pattern: ^[a-z]+$",
+            "pattern: \"^[a-z\"",
+            "inputs:",
+            "no JSON Schema",
+        ),
+        // The examples are tests.
+        (
+            "greeting/ja?since=20260101",
+            "greeting/ja?since=20260102",
+            "greeting/ja",
+            "`request/url`: the file has",
+        ),
+        (
+            "text: こんにちは}}\n    output",
+            "text: やあ}}\n    output",
+            "output: {status_code: 200",
+            "`output/json_body/text`: the file has",
+        ),
+        (
+            "lang: xx}}\n    request",
+            "lang: XX}}\n    request",
+            "{path_parameters: {lang: xx}}",
+            "no call is made",
+        ),
+        (
+            "json_body: {type: object}",
+            "json_body: {type: array}",
+            "json_body: {text",
+            "breaks the action's `output`",
+        ),
+    ] {
+        let wrong = GREETING.replacen(from, to, 1);
+        assert_ne!(wrong, GREETING, "{from}");
+        let folder = folder(&[(greeting, &wrong)]);
+        let ended = lint(&folder);
+        assert_eq!(ended.code, 2, "{to}");
+        let at = at.split("{status").next().unwrap();
+        let places = [line(at), line(at) + 1].map(|line| format!("{greeting}:{line}: "));
+        let told = ended.stderr.lines().find(|line| line.contains(says));
+        let told = told.unwrap_or_else(|| panic!("{to}: {}", ended.stderr));
+        assert!(
+            places.iter().any(|place| told.contains(place)),
+            "{places:?} {told}"
+        );
+        assert_eq!(ended.document()["error"]["kind"], "invalid_catalog");
+    }
+}
+
+#[test]
+fn every_action_of_this_repository_passes_the_lint() {
+    let actions = concat!(env!("CARGO_MANIFEST_DIR"), "/actions");
+    let ended = run(&["actions", "lint", actions], b"", &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.document()["actions"].as_array().unwrap().len() >= 112);
+}
+
+#[test]
+fn files_are_checked_together_and_those_that_are_of_no_use_are_named() {
+    let twice = folder(&[
+        ("a/get_greeting.yaml", GREETING),
+        ("b/get_greeting.yaml", GREETING),
+    ]);
+    let ended = lint(&twice);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended
+            .stderr
+            .contains("b/get_greeting.yaml:2: `get_greeting` is already the name of")
+    );
+
+    // One refers to the other, whichever is read first.
+    let other = GREETING
+        .replace("get_greeting", "a_greeting")
+        .replace("action: get_profile", "action: get_greeting");
+    let both = folder(&[("a_greeting.yaml", &other), ("get_greeting.yaml", GREETING)]);
+    assert_eq!(lint(&both).code, 0, "{}", lint(&both).stderr);
+
+    let stray = folder(&[
+        ("get_greeting.yaml", GREETING),
+        ("id.json", "{}"),
+        ("notes.md", "hers"),
+        (".hidden", ""),
+    ]);
+    for arguments in [
+        ["actions", "lint", &path(&stray)],
+        ["list", "--actions", &path(&stray)],
+    ] {
+        let ended = run(&arguments, b"", &[]);
+        assert_eq!(ended.code, 0);
+        assert!(ended.stderr.contains("warning: ") && ended.stderr.contains("id.json is not read"));
+        assert!(!ended.stderr.contains("notes.md") && !ended.stderr.contains(".hidden"));
+    }
+    let unused = folder(&[
+        ("get_greeting.yaml", GREETING),
+        ("schemas/line/mesage.json", "{}"),
+    ]);
+    assert!(
+        lint(&unused)
+            .stderr
+            .contains("did you mean `schemas/line/message.json`?")
+    );
+    let nothing = folder(&[("notes.md", "hers")]);
+    assert!(lint(&nothing).stderr.contains("holds no action"));
+}
+
+#[test]
+fn a_shared_schema_of_a_folder_holds_for_every_action() {
+    let built_in = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/schemas/line/message/text.json"
+    ));
+    let schema = "schemas/line/message/text.json";
+    let shorter = built_in
+        .unwrap()
+        .replace("\"maxLength\": 5000", "\"maxLength\": 3");
+    let own = folder(&[(schema, &shorter)]);
+    let text = |text: &str| {
+        let message = json!({"type": "text", "text": text});
+        json!({"inputs": {"to": USER, "messages": [message]}}).to_string()
+    };
+    let call = |text: String, actions: &[&str]| {
+        let arguments: Vec<&str> = ["run", "push_message", "--dry-run"]
+            .iter()
+            .chain(actions)
+            .copied()
+            .collect();
+        run(&arguments, text.as_bytes(), &[]).code
+    };
+    let place = path(&own);
+    assert_eq!(call(text("four"), &[]), 0);
+    assert_eq!(call(text("four"), &["--actions", &place]), 3);
+    assert_eq!(call(text("abc"), &["--actions", &place]), 0);
+    let described = run(
+        &[
+            "describe",
+            "push_message",
+            "messages/text/text",
+            "--actions",
+            &place,
+        ],
+        b"",
+        &[],
+    );
+    assert_eq!(described.document()["maxLength"], 3);
+
+    let broken = folder(&[(
+        schema,
+        &shorter.replace("../quick_reply.json", "../quick_replies.json"),
+    )]);
+    let ended = run(&["list", "--actions", &path(&broken)], b"", &[]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("text.json:"), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("did you mean `schemas/line/quick_reply.json`?"),
+        "{}",
+        ended.stderr
+    );
+    let no_json = folder(&[(schema, "{\n\"a\"")]);
+    assert!(lint(&no_json).stderr.contains("text.json:2: "));
+}
+
+#[test]
+fn the_sandbox_answers_an_added_action_as_its_examples_say() {
+    let own = folder(&[("greet/get_greeting.yaml", GREETING)]);
+    let ask = |language: &str, since: &str| -> (i32, Value) {
+        let inputs = json!({"lang": language, "since": since});
+        let document = json!({"inputs": inputs}).to_string();
+        let call = ["run", "get_greeting", "--sandbox", "--actions", &path(&own)];
+        let ended = run(&call, document.as_bytes(), &[]);
+        let document = ended.document();
+        (ended.code, document["json_body"].clone())
+    };
+    assert_eq!(ask("ja", "20260101"), (0, json!({"text": "こんにちは"})));
+    // What is like no example is answered as the first that succeeds.
+    assert_eq!(ask("de", "20260101"), (0, json!({"text": "こんにちは"})));
+    let document = json!({"inputs": {"lang": "xx"}}).to_string();
+    let call = ["run", "get_greeting", "--sandbox", "--actions", &path(&own)];
+    assert_eq!(run(&call, document.as_bytes(), &[]).code, 1);
+}
