@@ -80,7 +80,7 @@ fn flat_inputs(description: &Value) -> (Value, Value) {
                     .or_insert_with(|| schema.clone());
             }
             if needed.iter().any(|needed| needed == section) {
-                required.extend(names(Some(part.schema), "required"));
+                required.extend(part.required());
             }
         }
     }
@@ -118,11 +118,31 @@ fn within(bundle: &Value, root: &Value, path: &str) -> Result<Place, Error> {
     Ok(walk.place(&place.0, place.1, &place.2))
 }
 
-/// A schema that holds at a place, and the `type` for which alone it does.
+/// A schema that holds at a place.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     schema: &'a Map<String, Value>,
+    /// When it does.
+    holds: When<'a>,
+}
+
+/// When a schema holds.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct When<'a> {
+    /// The `type` for which alone it does.
     kind: Option<&'a str>,
+    /// Whether there are others that may hold instead.
+    is_choice: bool,
+}
+
+impl Part<'_> {
+    /// The properties that must be there.
+    fn required(&self) -> Vec<String> {
+        if self.holds.is_choice {
+            return Vec::new();
+        }
+        names(Some(self.schema), "required")
+    }
 }
 
 struct Walk<'a> {
@@ -140,17 +160,17 @@ impl<'a> Walk<'a> {
                 .filter_map(|part| part.schema.get("properties")?.get(name).cloned());
             let schemas = schemas.collect();
             let needed = parts.iter().any(|part| {
-                let names = names(Some(part.schema), "required");
+                let names = part.required();
                 names.iter().any(|needed| needed == name)
             });
             Some((name.to_owned(), needed, all_of(schemas)?))
         };
         let plain: Vec<Part<'_>> = parts
             .iter()
-            .filter(|part| part.kind.is_none())
+            .filter(|part| part.holds.kind.is_none())
             .copied()
             .collect();
-        let of_kind = parts.iter().find(|part| part.kind == Some(name));
+        let of_kind = parts.iter().find(|part| part.holds.kind == Some(name));
         let of_kind = of_kind.map(|part| {
             let schema = Value::Object(part.schema.clone());
             (name.to_owned(), false, schema)
@@ -158,7 +178,7 @@ impl<'a> Walk<'a> {
         // Of a name that several types have, any of them tells enough.
         let of_some_kind = || {
             kinds(&parts).iter().find_map(|kind| {
-                let of_it = parts.iter().filter(|part| part.kind == Some(kind));
+                let of_it = parts.iter().filter(|part| part.holds.kind == Some(kind));
                 declared(&of_it.copied().collect::<Vec<_>>())
             })
         };
@@ -183,9 +203,9 @@ impl<'a> Walk<'a> {
         let mut properties: Vec<Property> = Vec::new();
         for part in parts
             .iter()
-            .filter(|part| part.kind.is_none() || types.len() == 1)
+            .filter(|part| part.holds.kind.is_none() || types.len() == 1)
         {
-            let needed = names(Some(part.schema), "required");
+            let needed = part.required();
             for (name, schema) in members(part.schema, "properties") {
                 let facts = self.facts(schema);
                 let is_known = properties.iter().any(|known| known.name == *name);
@@ -281,14 +301,14 @@ impl<'a> Walk<'a> {
         'a: 'b,
     {
         let mut found = Vec::new();
-        self.collect(schema, None, &mut Vec::new(), &mut found);
+        self.collect(schema, When::default(), &mut Vec::new(), &mut found);
         found
     }
 
     fn collect<'b>(
         &self,
         schema: &'b Value,
-        kind: Option<&'b str>,
+        holds: When<'b>,
         seen: &mut Vec<(String, Option<String>)>,
         found: &mut Vec<Part<'b>>,
     ) where
@@ -297,31 +317,40 @@ impl<'a> Walk<'a> {
         let Some(schema) = schema.as_object() else {
             return;
         };
-        found.push(Part { schema, kind });
+        found.push(Part { schema, holds });
         if let Some(Value::String(reference)) = schema.get("$ref") {
-            let step = (reference.clone(), kind.map(str::to_owned));
+            let step = (reference.clone(), holds.kind.map(str::to_owned));
             if !seen.contains(&step) {
                 seen.push(step);
                 if let Some(target) = self.target(reference) {
-                    self.collect(target, kind, seen, found);
+                    self.collect(target, holds, seen, found);
                 }
             }
         }
         for keyword in ["allOf", "anyOf", "oneOf"] {
             let branches = schema.get(keyword).and_then(Value::as_array);
-            for branch in branches.into_iter().flatten() {
+            let branches = branches.into_iter().flatten();
+            let is_something =
+                |branch: &&Value| branch.get("type").is_none_or(|name| name != "null");
+            let is_choice = keyword != "allOf" && branches.clone().filter(is_something).count() > 1;
+            let is_choice = holds.is_choice || is_choice;
+            for branch in branches {
                 match (type_chosen_by(branch), branch.get("then")) {
-                    (Some(chosen), Some(then)) if kind.is_none() => {
-                        self.collect(then, Some(chosen), seen, found);
+                    (Some(chosen), Some(then)) if holds.kind.is_none() => {
+                        let kind = Some(chosen);
+                        self.collect(then, When { kind, is_choice }, seen, found);
                     }
                     (Some(_), _) => {}
-                    (None, _) => self.collect(branch, kind, seen, found),
+                    (None, _) => {
+                        let holds = When { is_choice, ..holds };
+                        self.collect(branch, holds, seen, found);
+                    }
                 }
             }
         }
         for keyword in ["then", "else", "items", "additionalProperties"] {
             if let Some(below) = schema.get(keyword) {
-                self.collect(below, kind, seen, found);
+                self.collect(below, holds, seen, found);
             }
         }
     }
@@ -344,7 +373,7 @@ fn all_of(schemas: Vec<Value>) -> Option<Value> {
 /// The types that choose a part, in order, each once.
 fn kinds(parts: &[Part<'_>]) -> Vec<String> {
     let mut kinds: Vec<String> = Vec::new();
-    for kind in parts.iter().filter_map(|part| part.kind) {
+    for kind in parts.iter().filter_map(|part| part.holds.kind) {
         if !kinds.iter().any(|known| known == kind) {
             kinds.push(kind.to_owned());
         }
