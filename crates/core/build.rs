@@ -89,6 +89,9 @@ fn schemas() -> Result<BTreeMap<String, Value>, Vec<Problem>> {
     for (name, schema) in &schemas {
         let mut breaches = Vec::new();
         lint::references("", name, schema, &schemas, &mut breaches);
+        if let Some(schema) = schema.as_object() {
+            lint::keywords("", schema, &mut breaches);
+        }
         problems.extend(reader::placed(name, &texts[name], breaches));
     }
     if problems.is_empty() {

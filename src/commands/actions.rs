@@ -94,7 +94,8 @@ fn lint(folder: &Path) -> Result<ExitCode, Error> {
         .map_err(|problems| wrong_files(&problems))?;
     let mut problems = useless_schemas(&catalog, &files);
     let mut count = 0;
-    for name in catalog.added() {
+    let names: Vec<String> = affected(&catalog, &files);
+    for name in &names {
         let Some((file, text)) = catalog.source(name) else {
             continue;
         };
@@ -105,8 +106,7 @@ fn lint(folder: &Path) -> Result<ExitCode, Error> {
     if !problems.is_empty() {
         return Err(wrong_files(&problems));
     }
-    let added: Vec<&str> = catalog.added().collect();
-    if added.is_empty() && files.is_empty() {
+    if files.is_empty() {
         let text = format!("{} holds no action and no shared schema", folder.display());
         return Err(Error::new(Kind::InvalidCatalog, text));
     }
@@ -114,8 +114,25 @@ fn lint(folder: &Path) -> Result<ExitCode, Error> {
     for warning in &warnings {
         say(&format!("warning: {warning}"));
     }
-    let report = json!({"actions": added, "examples": count, "warnings": warnings});
+    let report = json!({"actions": names, "examples": count, "warnings": warnings});
     Ok(print_json(&report.to_string()))
+}
+
+/// The names of the actions that files bring or change: added ones, and those that refer to a shared
+/// schema which is not what it was.
+fn affected(catalog: &Catalog, files: &[AddedFile]) -> Vec<String> {
+    let schemas = files.iter().filter(|file| file.is_schema());
+    let changed: BTreeSet<String> = schemas
+        .map(|file| file.path.clone())
+        .filter(|path| Catalog::schema(path) != catalog.schemas().get(path))
+        .collect();
+    let names = catalog.entries().into_iter().map(|entry| entry.name);
+    let is_affected = |name: &String| {
+        let action = catalog.action(name).filter(|_| !changed.is_empty());
+        let refers = action.is_some_and(|action| !referred(catalog, &action).is_disjoint(&changed));
+        refers || catalog.is_added(name)
+    };
+    names.filter(is_affected).collect()
 }
 
 /// Shared schemas that take no other's place, and that nothing refers to.

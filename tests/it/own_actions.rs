@@ -88,6 +88,89 @@ fn an_exported_action_can_be_changed_linted_and_run_elsewhere() {
     assert_eq!(run(&call, document.as_bytes(), &[]).code, 0);
 }
 
+/// Mistakes in the greeting: what is replaced, by what, at which line, and what is said.
+const MISTAKES: [(&str, &str, &str, &str); 13] = [
+    (
+        "  retry: safe",
+        "  rety: safe",
+        "retry: safe",
+        "did you mean `retry`?",
+    ),
+    (
+        "retry: safe",
+        "retry: sfe",
+        "retry: safe",
+        "did you mean `safe`?",
+    ),
+    (
+        "    path_parameters:\n",
+        "    path_parametrs:\n",
+        "    path_parameters:",
+        "did you mean `path_parameters`?",
+    ),
+    (
+        "$defs/user_id",
+        "$defs/usr_id",
+        "$defs/user_id",
+        "did you mean `/$defs/user_id`?",
+    ),
+    (
+        "line/id.json",
+        "line/ids.json",
+        "$defs/user_id",
+        "did you mean `schemas/line/id.json`?",
+    ),
+    (
+        "items: /words",
+        "items: /words\n  years_back: {parameters/sinse: 3}",
+        "items: /words",
+        "did you mean `parameters/since`?",
+    ),
+    (
+        "action: get_profile",
+        "action: get_profle",
+        "choices:",
+        "did you mean `get_profile`?",
+    ),
+    (
+        "pattern: ^[a-z]+$",
+        "patern: ^[a-z]+$",
+        "pattern: ^[a-z]+$",
+        "did you mean `pattern`?",
+    ),
+    (
+        "pattern: ^[a-z]+$",
+        "pattern: \"^[a-z\"",
+        "inputs:",
+        "no JSON Schema",
+    ),
+    // The examples are tests.
+    (
+        "greeting/ja?since=20260101",
+        "greeting/ja?since=20260102",
+        "greeting/ja",
+        "`request/url`: the file has",
+    ),
+    (
+        "text: こんにちは}}\n    output",
+        "text: やあ}}\n    output",
+        "output: {status_code: 200",
+        "`output/json_body/text`: the file has",
+    ),
+    (
+        "lang: xx}}\n    request",
+        "lang: XX}}\n    request",
+        "{path_parameters: {lang: xx}}",
+        "no call is made",
+    ),
+    (
+        "json_body: {type: object}",
+        "json_body: {type: array}",
+        "json_body: {text",
+        "breaks the action's `output`",
+    ),
+];
+
 #[test]
 fn a_mistake_in_an_action_is_told_with_its_line_and_what_was_meant() {
     let greeting = "greet/get_greeting.yaml";
@@ -97,81 +180,7 @@ fn a_mistake_in_an_action_is_told_with_its_line_and_what_was_meant() {
             .position(|line| line.contains(needle))
             .unwrap()
     };
-    for (from, to, at, says) in [
-        (
-            "  retry: safe",
-            "  rety: safe",
-            "retry: safe",
-            "did you mean `retry`?",
-        ),
-        (
-            "retry: safe",
-            "retry: sfe",
-            "retry: safe",
-            "did you mean `safe`?",
-        ),
-        (
-            "    path_parameters:\n",
-            "    path_parametrs:\n",
-            "    path_parameters:",
-            "did you mean `path_parameters`?",
-        ),
-        (
-            "$defs/user_id",
-            "$defs/usr_id",
-            "$defs/user_id",
-            "did you mean `/$defs/user_id`?",
-        ),
-        (
-            "line/id.json",
-            "line/ids.json",
-            "$defs/user_id",
-            "did you mean `schemas/line/id.json`?",
-        ),
-        (
-            "items: /words",
-            "items: /words\n  years_back: {parameters/sinse: 3}",
-            "items: /words",
-            "did you mean `parameters/since`?",
-        ),
-        (
-            "action: get_profile",
-            "action: get_profle",
-            "choices:",
-            "did you mean `get_profile`?",
-        ),
-        (
-            "pattern: ^[a-z]+$",
-            "pattern: \"^[a-z\"",
-            "inputs:",
-            "no JSON Schema",
-        ),
-        // The examples are tests.
-        (
-            "greeting/ja?since=20260101",
-            "greeting/ja?since=20260102",
-            "greeting/ja",
-            "`request/url`: the file has",
-        ),
-        (
-            "text: こんにちは}}\n    output",
-            "text: やあ}}\n    output",
-            "output: {status_code: 200",
-            "`output/json_body/text`: the file has",
-        ),
-        (
-            "lang: xx}}\n    request",
-            "lang: XX}}\n    request",
-            "{path_parameters: {lang: xx}}",
-            "no call is made",
-        ),
-        (
-            "json_body: {type: object}",
-            "json_body: {type: array}",
-            "json_body: {text",
-            "breaks the action's `output`",
-        ),
-    ] {
+    for (from, to, at, says) in MISTAKES {
         let wrong = GREETING.replacen(from, to, 1);
         assert_ne!(wrong, GREETING, "{from}");
         let folder = folder(&[(greeting, &wrong)]);
@@ -285,6 +294,12 @@ fn a_shared_schema_of_a_folder_holds_for_every_action() {
         &[],
     );
     assert_eq!(described.document()["maxLength"], 3);
+
+    // What it does to the examples of every action that refers to it is told.
+    let linted = lint(&own);
+    assert_eq!(linted.code, 2);
+    let told = "actions/message/send_push_message.yaml:";
+    assert!(linted.stderr.contains(told), "{}", linted.stderr);
 
     let broken = folder(&[(
         schema,

@@ -39,6 +39,7 @@ pub fn action(
             schemas,
             &mut breaches,
         );
+        keywords(&format!("/{part}"), schema, &mut breaches);
     }
     examples(action, hosts, &mut breaches);
     breaches
@@ -411,6 +412,125 @@ pub fn references(
             None => with_suggestion(&reason, &file, schemas.keys().map(String::as_str)),
         };
         breaches.push((format!("{at}{place}"), reason));
+    }
+}
+
+/// The keywords of JSON Schema 2020-12 that a schema may have, and ours.
+const KEYWORDS: [&str; 66] = [
+    "$anchor",
+    "$comment",
+    "$defs",
+    "$id",
+    "$ref",
+    "$schema",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "const",
+    "contains",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+    "default",
+    "dependentRequired",
+    "dependentSchemas",
+    "deprecated",
+    "description",
+    "else",
+    "enum",
+    "examples",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "if",
+    "items",
+    "maxContains",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minContains",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "multipleOf",
+    "not",
+    "oneOf",
+    "pattern",
+    "patternProperties",
+    "prefixItems",
+    "properties",
+    "propertyNames",
+    "readOnly",
+    "required",
+    "then",
+    "title",
+    "type",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "uniqueItems",
+    "writeOnly",
+    "x-ascending",
+    "x-binary",
+    "x-digest",
+    "x-exactlyOne",
+    "x-expected",
+    "x-maxDays",
+    "x-maxJsonKilobytes",
+    "x-ordered",
+    "x-refuse",
+    "x-rules",
+    "x-unit",
+    "x-warn",
+];
+
+/// Reports the keywords of a schema that are none: a misspelt one would limit nothing. Others may have
+/// annotations of their own, `x-…`, unless they look like one of ours.
+pub fn keywords(at: &str, schema: &Map<String, Value>, breaches: &mut Vec<Breach>) {
+    for (name, value) in schema {
+        let place = format!("{at}/{}", pointer::escape(name));
+        let is_annotation = name.starts_with("x-") && nearest(name, KEYWORDS).is_none();
+        if !KEYWORDS.contains(&name.as_str()) && !is_annotation {
+            let reason = format!("`{name}` is no keyword of a schema");
+            breaches.push((place, with_suggestion(&reason, name, KEYWORDS)));
+            continue;
+        }
+        let mut below = |step: &str, value: &Value| {
+            if let Some(schema) = value.as_object() {
+                keywords(&format!("{place}{step}"), schema, breaches);
+            }
+        };
+        match (name.as_str(), value) {
+            (
+                "properties" | "patternProperties" | "$defs" | "dependentSchemas",
+                Value::Object(all),
+            ) => {
+                for (name, schema) in all {
+                    below(&format!("/{}", pointer::escape(name)), schema);
+                }
+            }
+            ("allOf" | "anyOf" | "oneOf" | "prefixItems", Value::Array(all)) => {
+                for (index, schema) in all.iter().enumerate() {
+                    below(&format!("/{index}"), schema);
+                }
+            }
+            (
+                "additionalProperties"
+                | "contains"
+                | "else"
+                | "if"
+                | "items"
+                | "not"
+                | "propertyNames"
+                | "then"
+                | "unevaluatedItems"
+                | "unevaluatedProperties"
+                | "x-warn",
+                schema,
+            ) => below("", schema),
+            _ => {}
+        }
     }
 }
 

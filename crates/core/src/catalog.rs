@@ -238,6 +238,9 @@ impl Catalog {
             let mut breaches = Vec::new();
             if let Some(schema) = all.get(&file.path) {
                 lint::references("", &name, schema, &all, &mut breaches);
+                if let Some(schema) = schema.as_object() {
+                    lint::keywords("", schema, &mut breaches);
+                }
             }
             problems.extend(reader::placed(&file.name, &file.text, breaches));
         }
