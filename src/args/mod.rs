@@ -158,6 +158,7 @@ pub(crate) enum ActionsCommand {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// The action's name.
+        #[arg(value_parser = ActionName, hide_possible_values = true)]
         action: String,
     },
     /// Checks the action files and shared schemas of a folder as the build checks its own, and runs
