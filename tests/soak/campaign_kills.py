@@ -88,8 +88,8 @@ def run(connector, folder, size, seed):
         f"{lives.peak_mib:.0f} MiB"
     )
     told = status["people"] == {"accepted": size.people} and status["state"] == "finished"
-    kept = missing == 0 and twice == 0 and arrivals.wrong == 0
-    return kept and told and results == size.people and lives.killed == size.kills, text
+    kept = missing == 0 and twice == 0 and arrivals.wrong == 0 and results == size.people
+    return kept and told and lives.killed == size.kills and lives.paused > 0, text
 
 
 class Campaign:
@@ -252,6 +252,7 @@ class Lives:
     campaign: Campaign
     arrivals: Arrivals
     chance: random.Random
+    started: int = 0
     killed: int = 0
     # Killed when something had been sent, and something was left.
     at_work: int = 0
@@ -262,7 +263,8 @@ class Lives:
     def live(self, requests, kills):
         """Lets a process live for a random time, and kills it."""
         before = self.arrivals.look()
-        ends_the_month = self.chance.randrange(PAUSES) == 0
+        self.started += 1
+        ends_the_month = self.started % PAUSES == PAUSES // 2
         if ends_the_month:
             self.arrivals.end_of_month()
         process = self.campaign.send()
