@@ -45,6 +45,7 @@ fn given_up(document: Value, at: usize) -> (Output, usize) {
     let settings = Settings {
         verify_tls: true,
         proxy: None,
+        no_proxy: Vec::new(),
         authorities: None,
         connect_timeout: Duration::from_secs(10),
         usual_timeout: Duration::from_secs(10),

@@ -220,7 +220,7 @@ fn rendered(rules: &Rules<'_>, messages: &Value) -> Result<Rendering, String> {
         check(rules, &body)?;
         requests.push(Value::Object(body));
     }
-    Ok(Rendering::new(Value::Array(requests).to_string()))
+    Ok(Rendering::new(requests))
 }
 
 /// Refuses a request that LINE would refuse, whoever it is for.

@@ -517,6 +517,7 @@ impl<'a> Sending<'a> {
     ) -> Result<(), Error> {
         let mut asked = None;
         let mut looked = Instant::now();
+        let mut written = Instant::now();
         let mut told = BTreeMap::new();
         let mut ends = Vec::new();
         loop {
@@ -525,7 +526,12 @@ impl<'a> Sending<'a> {
             } else {
                 Vec::new()
             };
-            self.turn(&mut ends, &wants)?;
+            let is_idle = self.lanes.iter().all(|lane| lane.under_way == 0);
+            // Ends alone can wait: one that is lost is found out by repeating.
+            if !wants.is_empty() || is_idle || written.elapsed() >= TICK {
+                written = Instant::now();
+                self.turn(&mut ends, &wants)?;
+            }
             if looked.elapsed() >= TICK {
                 looked = Instant::now();
                 if asked.is_none() {
@@ -624,8 +630,9 @@ impl<'a> Sending<'a> {
     /// How many parts of each account are to be taken now.
     fn wants(&self) -> Vec<Want> {
         let now = self.campaigner.now();
-        // Some are ready when a thread is, so that none waits for the disk.
-        let most = usize::from(self.campaigner.campaign.sending.concurrency) * 2;
+        // As many again are ready as are under way when more are taken, so that no thread waits for
+        // the disk.
+        let most = usize::from(self.campaigner.campaign.sending.concurrency) * 4;
         let lanes = self.lanes.iter().enumerate().filter(|(_, lane)| {
             let is_held = lane.held_until > now.as_millisecond();
             let is_open = lane
@@ -639,7 +646,7 @@ impl<'a> Sending<'a> {
             parts: most.saturating_sub(lane.under_way),
         });
         // Few at a time would be a write to the disk for each.
-        wants.filter(|want| want.parts * 4 >= most).collect()
+        wants.filter(|want| want.parts * 2 >= most).collect()
     }
 
     /// Why accounts wait.

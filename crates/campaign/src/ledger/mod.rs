@@ -41,7 +41,9 @@ CREATE TABLE run (
 );
 CREATE TABLE account (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE reason (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE body (id INTEGER PRIMARY KEY, digest BLOB NOT NULL, requests TEXT NOT NULL);
+CREATE TABLE body (
+    id INTEGER PRIMARY KEY, digest BLOB NOT NULL, requests TEXT NOT NULL, count INTEGER NOT NULL
+);
 CREATE TABLE recipient (
     n INTEGER PRIMARY KEY, line INTEGER NOT NULL, id TEXT NOT NULL, reason INTEGER
 );
@@ -248,7 +250,7 @@ pub(crate) struct Ledger {
     path: PathBuf,
     connection: Connection,
     /// Keeps other senders out.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -287,7 +289,7 @@ impl Ledger {
         let ledger = Self {
             path: path.to_owned(),
             connection,
-            _lock: lock,
+            lock,
         };
         let of_ours = ledger
             .settle(access)
@@ -415,6 +417,11 @@ impl Ledger {
         written.map(drop).map_err(|failure| self.error(&failure))
     }
 
+    /// Closes the ledger, and keeps others from sending it for as long as the answer is kept.
+    fn keep_locked(self) -> Option<File> {
+        self.lock
+    }
+
     /// Makes the ledger one file again, which can be read wherever it is copied to.
     pub(crate) fn close(self) {
         let _ = self
@@ -462,7 +469,9 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
         .map_err(|failure| error(format!("cannot be locked: {failure}")))?;
     for _ in 0..TRIES {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            // Another plan may have taken the name meanwhile.
+            Ok(()) if is_at(&file, &lock_path(path)) => return Ok(file),
+            Ok(()) => return Err(error("was planned anew at this moment".to_owned())),
             Err(TryLockError::WouldBlock) => SystemClock.sleep(BETWEEN_TRIES),
             Err(TryLockError::Error(failure)) => {
                 return Err(error(format!("cannot be locked: {failure}")));
@@ -479,6 +488,21 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
     let holder = holder.ok().flatten().flatten();
     let holder = holder.unwrap_or_else(|| "another process".to_owned());
     Err(error(format!("is in use: {holder} sends this campaign")))
+}
+
+/// Whether a file that was opened is still the one of this name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let place = |found: fs::Metadata| (found.dev(), found.ino());
+    let opened = file.metadata().ok().map(place);
+    opened.is_some() && opened == fs::metadata(path).ok().map(place)
+}
+
+/// Elsewhere a file that is open keeps its name.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 /// The ledger says who is a customer: its owner alone reads it.

@@ -33,13 +33,18 @@ pub(crate) struct Rendering {
     pub(crate) digest: Fingerprint,
     /// An array of request bodies without `to`.
     pub(crate) requests: String,
+    /// How many there are.
+    pub(crate) count: usize,
 }
 
 impl Rendering {
-    pub(crate) fn new(requests: String) -> Self {
+    pub(crate) fn new(requests: Vec<Value>) -> Self {
+        let count = requests.len();
+        let requests = Value::Array(requests).to_string();
         Self {
             digest: fingerprint(requests.as_bytes()),
             requests,
+            count,
         }
     }
 }
@@ -152,7 +157,8 @@ impl Draft {
             before = Some(ledger);
         }
         let (new, staging) = (beside(path, ".new"), beside(path, ".staging"));
-        let lock = super::lock(&new)?;
+        let lock = super::lock(&new)
+            .map_err(|_| error("is being planned by another process".to_owned()))?;
         for file in [&new, &staging] {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
@@ -251,9 +257,13 @@ impl Draft {
         if let Some(known) = self.bodies.get(&rendering.digest) {
             return Ok(*known);
         }
-        let insert = "INSERT INTO body (digest, requests) VALUES (?, ?)";
+        let insert = "INSERT INTO body (digest, requests, count) VALUES (?, ?, ?)";
         let mut insert = self.connection.prepare_cached(insert)?;
-        insert.execute(params![rendering.digest, rendering.requests])?;
+        insert.execute(params![
+            rendering.digest,
+            rendering.requests,
+            rendering.count
+        ])?;
         let number = self.connection.last_insert_rowid();
         if self.bodies.len() < MAX_REMEMBERED {
             self.bodies.insert(rendering.digest, number);
@@ -316,7 +326,7 @@ impl Draft {
         let publish = || {
             File::open(&self.new)?.sync_all()?;
             // What is left of a journal belongs to the ledger that is replaced.
-            drop(before);
+            let _locked = before.and_then(Ledger::keep_locked);
             for ending in ["-wal", "-shm"] {
                 let _ = fs::remove_file(beside(&self.path, ending));
             }
@@ -379,7 +389,7 @@ impl Draft {
             add: connection.prepare(
                 "INSERT INTO part (account, body, first, people, state) VALUES (?, ?, ?, ?, ?)",
             )?,
-            body: connection.prepare("SELECT digest, requests FROM body WHERE id = ?")?,
+            body: connection.prepare("SELECT digest, count, requests FROM body WHERE id = ?")?,
             accounts: &self.accounts,
             known: None,
             digest: Sha256::default(),
@@ -468,7 +478,7 @@ struct Parts<'a> {
     body: rusqlite::Statement<'a>,
     accounts: &'a [String],
     /// The rendering that was looked up last: many parts in a row have the same.
-    known: Option<(i64, Vec<u8>, usize)>,
+    known: Option<(i64, Fingerprint, u64)>,
     digest: Sha256,
     planned: Planned,
     samples: usize,
@@ -488,21 +498,19 @@ impl Parts<'_> {
         self.add.execute(values)?;
         let place = usize::try_from(account).unwrap_or_default();
         if self.known.as_ref().is_none_or(|known| known.0 != body) {
-            let (digest, requests): (Vec<u8>, String) = self
-                .body
-                .query_row([body], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let count = serde_json::from_str::<Vec<Value>>(&requests).map_or(1, |list| list.len());
-            self.known = Some((body, digest, count));
+            let mut rows = self.body.query([body])?;
+            let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            self.known = Some((body, row.get(0)?, row.get(1)?));
             if self.planned.samples.len() < self.samples {
                 self.planned.samples.push(Sample {
                     line: part.line,
                     id: part.id.clone(),
                     account: place,
-                    requests,
+                    requests: row.get(2)?,
                 });
             }
         }
-        let (_, digest, count) = self.known.clone().unwrap_or_default();
+        let (_, digest, count) = self.known.unwrap_or_default();
         let name = self
             .accounts
             .get(place)
@@ -514,12 +522,12 @@ impl Parts<'_> {
         self.digest.update(part.ids.clone().hex().as_bytes());
         if let Some(share) = self.planned.shares.get_mut(place) {
             share.people += people;
-            share.billed += people * count as u64;
+            share.billed += people * count;
             *(if people == 1 {
                 &mut share.one
             } else {
                 &mut share.many
-            }) += count as u64;
+            }) += count;
         }
         Ok(())
     }

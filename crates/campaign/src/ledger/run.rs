@@ -216,9 +216,10 @@ fn write_end(transaction: &Transaction<'_>, end: &End) -> rusqlite::Result<()> {
     }
     let mut write = transaction.prepare_cached(
         // A retry key lives from the first attempt that may have been carried out; one that LINE
-        // surely refused is none.
+        // surely refused is none. What is planned again was taken and not sent.
         "UPDATE part SET state = ?2, due = ?3, ended_at = ?4, status = ?5, request_id = ?6,
-             reason = ?7, first_attempt = CASE WHEN ?2 IN (0, 8) THEN NULL ELSE first_attempt END
+             reason = ?7, first_attempt = CASE WHEN ?2 IN (0, 8) THEN NULL ELSE first_attempt END,
+             attempts = attempts - (?2 = 0)
          WHERE id = ?1",
     )?;
     let values = params![
