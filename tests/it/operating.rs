@@ -291,7 +291,8 @@ fn unit_folder() -> &'static str {
     concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/systemd")
 }
 
-const UNITS: [&str; 3] = [
+const UNITS: [&str; 4] = [
+    "line-connector-campaign@spring.service",
     "line-connector-listen.service",
     "line-connector-serve.socket",
     "line-connector-serve@1.service",
@@ -326,6 +327,7 @@ fn systemd_takes_the_units_and_finds_them_hardened() {
 #[test]
 fn the_command_lines_of_the_units_are_the_programs() {
     for unit in [
+        "line-connector-campaign@.service",
         "line-connector-listen.service",
         "line-connector-serve@.service",
     ] {
