@@ -118,6 +118,12 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
+/// Writes a text for people to standard output. What would command the terminal is shown instead.
+#[cfg(feature = "campaign")]
+pub(crate) fn tell(text: &str) -> ExitCode {
+    print(&shown(text))
+}
+
 /// Tells people what standard output did not take.
 pub(crate) fn say_unwritten(error: &io::Error, text: &str) {
     say(&format!(

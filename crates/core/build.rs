@@ -64,6 +64,7 @@ fn generate() -> Result<[(&'static str, String); 2], Vec<Problem>> {
         vec![Problem {
             file: "actions".to_owned(),
             line: 0,
+            column: 0,
             reason,
         }]
     })?;
@@ -122,9 +123,11 @@ fn actions(
         let breaches = lint::action(&stem, &action, &manifest.hosts, schemas);
         problems.extend(reader::placed(&name, &content, breaches));
         if let Some(other) = homes.insert(action.name.clone(), name.clone()) {
+            let (line, column) = reader::place_of(&content, "/name");
             problems.push(Problem {
                 file: name,
-                line: reader::line_of(&content, "/name"),
+                line,
+                column,
                 reason: format!("`{}` is already the name of {other}", action.name),
             });
         }
@@ -221,6 +224,7 @@ fn text(path: &Path) -> Result<String, Vec<Problem>> {
         vec![Problem {
             file: path.to_string_lossy().into_owned(),
             line: 0,
+            column: 0,
             reason: error.to_string(),
         }]
     })

@@ -121,6 +121,19 @@ pub(crate) struct ResumeArguments {
     pub(crate) resend_unknown: Option<u64>,
 }
 
+/// The states of people in results.
+const STATES: [&str; 9] = [
+    "planned",
+    "sending",
+    "accepted",
+    "rejected",
+    "unknown",
+    "expired_unknown",
+    "cancelled",
+    "held",
+    "skipped",
+];
+
 /// Which results, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ResultsArguments {
@@ -130,7 +143,7 @@ pub(crate) struct ResultsArguments {
     #[arg(long, value_enum, default_value_t = ResultsForm::Csv)]
     pub(crate) format: ResultsForm,
     /// Only people in this state; may be repeated.
-    #[arg(long, value_name = "STATE")]
+    #[arg(long, value_name = "STATE", value_parser = STATES)]
     pub(crate) state: Vec<String>,
     /// Instead: what LINE tells of the campaign's unit, for each account: who saw and clicked.
     #[arg(long)]

@@ -150,6 +150,7 @@ fn useless_schemas(catalog: &Catalog, files: &[AddedFile]) -> Vec<Problem> {
         .map(|file| Problem {
             file: file.name.clone(),
             line: 0,
+            column: 0,
             reason: match Catalog::nearest_schema(&file.path) {
                 Some(near) => format!("nothing refers to it; did you mean `{near}`?"),
                 None => "nothing refers to it".to_owned(),

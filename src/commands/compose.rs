@@ -82,7 +82,7 @@ pub(crate) fn document(bytes: &[u8]) -> Result<Value, Error> {
     json::read(bytes).map_err(|unreadable| {
         let message = format!("the messages cannot be read: {unreadable}");
         Error::new(Kind::InvalidDocument, message).with_hint(
-            "give JSON: a string, a message or a list of messages; for a text use `--text`",
+            "give JSON: a string, a message or a list of messages; a text goes with `compose --text`, or `send` without `--json`",
         )
     })
 }

@@ -32,8 +32,13 @@ struct Written {
 }
 
 fn written(arguments: &SendArguments) -> Result<Written, Error> {
-    let to = arguments.to.clone();
-    if let Some(text) = &arguments.text {
+    let (mut to, mut words) = (arguments.to.clone(), arguments.text.clone());
+    // A reply needs nobody's ID: the only word is its text.
+    let is_text = to.as_deref().is_some_and(|word| !names_chats(word));
+    if arguments.reply.is_some() && words.is_none() && is_text {
+        words = to.take();
+    }
+    if let Some(text) = &words {
         let messages = Value::from(text.as_str());
         return Ok(Written { to, messages });
     }
@@ -58,6 +63,17 @@ fn written(arguments: &SendArguments) -> Result<Written, Error> {
         Value::from(text(&bytes)?)
     };
     Ok(Written { to, messages })
+}
+
+/// Whether a word looks like the ID of a chat, or several with commas between them.
+fn names_chats(word: &str) -> bool {
+    let is_id = |id: &str| {
+        let digits = id.trim().strip_prefix(['U', 'C', 'R']);
+        digits.is_some_and(|digits| {
+            !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        })
+    };
+    word.split(',').all(is_id)
 }
 
 /// The invocation that the command line stands for.

@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{Ended, World, call, connector, run, start};
+use crate::world::{Ended, World, run, start};
 
 const PUSH: &str = "/v2/bot/message/push";
 const MULTICAST: &str = "/v2/bot/message/multicast";
@@ -820,8 +820,8 @@ fn whoever_left_is_not_sent_to_even_if_they_left_after_the_plan() {
     let ended = place.run("plan", &["--offline"]);
     let plan: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(plan["left_out"], json!({"unfollowed": 1}));
-    let bot = call(
-        &connector(),
+    let bot = crate::world::call(
+        &crate::world::connector(),
         json!({"action": "get_bot_info", "asset": place.world.bearer()}),
     );
     let bot = bot.json().unwrap()["userId"].as_str().unwrap().to_owned();
@@ -936,4 +936,64 @@ fn a_campaign_can_go_on_in_the_background() {
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     wait_until(|| last(&place.run("status", &[]))["state"] == "finished");
     place.assert_everybody_once(50);
+}
+
+#[test]
+fn a_cap_holds_between_campaigns_that_run_at_once() {
+    let place = Place::new(150, &greeting());
+    let cap = json!({"history": "sent.db", "most": 1, "days": 7});
+    let campaign = |name: &str| {
+        let members = json!({"messages": greeting(), "name": name, "frequency_cap": cap});
+        place.document(&members);
+        fs::rename(
+            place.path("spring.yaml"),
+            place.path(&format!("{name}.yaml")),
+        )
+        .unwrap();
+        let document = place.path(&format!("{name}.yaml")).display().to_string();
+        let asset = place.path("asset.json").display().to_string();
+        let arguments = ["campaign", "plan", &document, "--asset", &asset, "--json"];
+        let plan: Value = serde_json::from_str(&run(&arguments, b"", &[]).stdout).unwrap();
+        let digest = plan["digest"].as_str().unwrap().to_owned();
+        [
+            "campaign",
+            "start",
+            &document,
+            "--asset",
+            &asset,
+            "--confirm",
+            &digest,
+        ]
+        .map(str::to_owned)
+    };
+    let plans = [campaign("one"), campaign("two")];
+    let children = plans.map(|arguments| start(&arguments, &[]));
+    for mut child in children {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+    place.assert_everybody_once(150);
+}
+
+#[test]
+fn a_file_of_people_who_get_nothing_is_read_as_it_is_written_or_told() {
+    let place = Place::new(4, &json!(["Hello!"]));
+    place.document(&json!({"messages": ["Hello!"], "suppress": {"files": ["gone.txt"]}}));
+    place.write("gone.txt", &format!("id\r{}\r{}\rnobody\r", id(0), id(1)));
+    let plan = place.plan();
+    assert_eq!(plan["left_out"], json!({"suppressed": 2}));
+    assert!(
+        plan["warnings"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("1 lines of"),
+        "{plan}"
+    );
+    place.write("gone.txt", &id(0xabc).to_uppercase());
+    let ended = place.run("plan", &[]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("has no ID of LINE's"),
+        "{}",
+        ended.stderr
+    );
 }

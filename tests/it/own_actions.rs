@@ -187,7 +187,7 @@ fn a_mistake_in_an_action_is_told_with_its_line_and_what_was_meant() {
         let ended = lint(&folder);
         assert_eq!(ended.code, 2, "{to}");
         let at = at.split("{status").next().unwrap();
-        let places = [line(at), line(at) + 1].map(|line| format!("{greeting}:{line}: "));
+        let places = [line(at), line(at) + 1].map(|line| format!("{greeting}:{line}:"));
         let told = ended.stderr.lines().find(|line| line.contains(says));
         let told = told.unwrap_or_else(|| panic!("{to}: {}", ended.stderr));
         assert!(
@@ -217,7 +217,7 @@ fn files_are_checked_together_and_those_that_are_of_no_use_are_named() {
     assert!(
         ended
             .stderr
-            .contains("b/get_greeting.yaml:2: `get_greeting` is already the name of")
+            .contains("b/get_greeting.yaml:2:1: `get_greeting` is already the name of")
     );
 
     // One refers to the other, whichever is read first.
@@ -316,7 +316,7 @@ fn a_shared_schema_of_a_folder_holds_for_every_action() {
         ended.stderr
     );
     let no_json = folder(&[(schema, "{\n\"a\"")]);
-    assert!(lint(&no_json).stderr.contains("text.json:2: "));
+    assert!(lint(&no_json).stderr.contains("text.json:2:"));
 }
 
 #[test]

@@ -89,23 +89,57 @@ impl History {
         Ok(count >= i64::from(self.cap.most))
     }
 
-    /// Remembers that people were, or may have been, sent something.
-    pub(crate) fn record<'a>(
+    /// Remembers people who are about to be sent something, and names the places of those who have got
+    /// as much as they may. Campaigns that run at once take their turns.
+    pub(crate) fn reserve(&mut self, ids: &[&str], now: Timestamp) -> Result<Vec<usize>, Error> {
+        self.write(|history| {
+            let mut full = Vec::new();
+            for (place, id) in ids.iter().enumerate() {
+                if history.is_full(id, now)? {
+                    full.push(place);
+                } else {
+                    let insert =
+                        "INSERT OR IGNORE INTO sent (id, tag, run, at) VALUES (?, ?, ?, ?)";
+                    let values = params![id, history.cap.tag, history.run, now.as_millisecond()];
+                    history.execute(insert, values)?;
+                }
+            }
+            Ok(full)
+        })
+    }
+
+    /// Forgets people who surely got nothing.
+    pub(crate) fn release<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        self.write(|history| {
+            for id in ids {
+                let delete = "DELETE FROM sent WHERE id = ? AND tag = ? AND run = ?";
+                history.execute(delete, params![id, history.cap.tag, history.run])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// One transaction, begun so that nobody else writes in between.
+    fn write<T: Default>(
         &mut self,
-        ids: impl Iterator<Item = &'a str>,
-        at_ms: i64,
-    ) -> Result<(), Error> {
-        let Some(connection) = &mut self.connection else {
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.connection.is_none() {
+            return Ok(T::default());
+        }
+        self.execute("BEGIN IMMEDIATE", [])?;
+        let done = work(self);
+        self.execute(if done.is_ok() { "COMMIT" } else { "ROLLBACK" }, [])?;
+        done
+    }
+
+    fn execute(&self, statement: &str, values: impl rusqlite::Params) -> Result<(), Error> {
+        let Some(connection) = &self.connection else {
             return Ok(());
         };
-        let written = connection.transaction().and_then(|transaction| {
-            let insert = "INSERT OR IGNORE INTO sent (id, tag, run, at) VALUES (?, ?, ?, ?)";
-            for id in ids {
-                let mut insert = transaction.prepare_cached(insert)?;
-                insert.execute(params![id, self.cap.tag, self.run, at_ms])?;
-            }
-            transaction.commit()
-        });
-        written.map_err(|failure| self.error(&failure))
+        let done = connection
+            .prepare_cached(statement)
+            .and_then(|mut statement| statement.execute(values));
+        done.map(drop).map_err(|failure| self.error(&failure))
     }
 }

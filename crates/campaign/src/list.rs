@@ -89,6 +89,7 @@ enum Rows {
 struct State {
     digest: Cell<Sha256>,
     bytes: Cell<u64>,
+    quotes: Cell<u64>,
     row_began: Cell<u64>,
 }
 
@@ -112,6 +113,9 @@ impl<R: Read> Read for Watched<R> {
         digest.update(buffer.get(..count).unwrap_or_default());
         state.digest.set(digest);
         state.bytes.set(state.bytes.get() + count as u64);
+        let read = buffer.get(..count).unwrap_or_default();
+        let quotes = memchr::memchr_iter(b'"', read).count();
+        state.quotes.set(state.quotes.get() + quotes as u64);
         Ok(count)
     }
 }
@@ -233,8 +237,12 @@ impl List {
     ///
     /// # Errors
     ///
-    /// That the file was changed meanwhile.
+    /// That the file was changed meanwhile, or that its last row may be many.
     pub(crate) fn finish(self) -> Result<Fingerprint, Unreadable> {
+        if matches!(self.rows, Rows::Csv(..)) && self.state.quotes.get() % 2 == 1 {
+            let reason = "has an odd number of quotation marks: one is open that is never closed and takes the rows after it into its cell, or stands in a cell without being doubled";
+            return Err(Unreadable::from(reason.to_owned()));
+        }
         let changed = self.watched.as_ref().map(|(path, before)| {
             let after = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
             let same = before.len() == after.len()
@@ -447,6 +455,18 @@ mod tests {
         assert!(error.reason.contains("never closed"), "{error}");
         let mut list = List::read(Box::new(Endless(true)), Notation::Ndjson, None).unwrap();
         assert!(list.next().is_err());
+    }
+
+    #[test]
+    fn a_quotation_mark_that_takes_the_last_rows_into_its_cell_is_told() {
+        let read = |text: &'static [u8]| {
+            let mut list = csv_list(text).unwrap();
+            while list.next().unwrap().is_some() {}
+            list.finish()
+        };
+        let error = read(b"id,name\nU1,\"a\nU2,b\n").unwrap_err();
+        assert!(error.reason.contains("never closed"), "{error}");
+        assert!(read(b"id,name\nU1,\"a \"\"b\"\"\"\nU2,b\n").is_ok());
     }
 
     #[test]

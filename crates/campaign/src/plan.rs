@@ -72,7 +72,7 @@ impl Campaigner<'_> {
         let rules = Rules {
             accounts: self.weighted(&health),
             control: control.map(|group| (group.percent / 100.0, group.salt.clone())),
-            suppressed: self.suppressed(&health)?,
+            suppressed: self.suppressed(&health, &mut warnings)?,
             ..self.rules(&templates)
         };
         let mut history = self.history(false)?;
@@ -129,6 +129,9 @@ impl Campaigner<'_> {
                 .map(|(path, reason)| Detail::new(path, reason));
             Error::new(Kind::InvalidDocument, "the campaign's templates are wrong")
                 .with_details(details.collect())
+                .with_hint(
+                    "correct them in the campaign's document; docs/campaigns.md has examples",
+                )
         })
     }
 
@@ -278,25 +281,51 @@ impl Campaigner<'_> {
         })
     }
 
-    fn suppressed(&self, health: &[Health]) -> Result<Suppressed, Error> {
+    /// The IDs of a file: the first cell of each line.
+    fn suppressed_by(&self, file: &str, warnings: &mut Vec<String>) -> Result<Vec<String>, Error> {
+        let path = self.beside(file);
+        let shown = path.display();
+        let unusable = |reason: String| {
+            Error::new(Kind::Usage, format!("the list {shown} {reason}"))
+                .with_hint("correct `suppress.files`; the paths are relative to the campaign")
+        };
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| unusable(format!("cannot be read: {error}")))?;
+        let lines = text.split(['\n', '\r']).map(|line| {
+            let cell = line.split([',', ';', '\t']).next().unwrap_or_default();
+            cell.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}')
+        });
+        let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+        // The first line may be a header.
+        let strange = lines.iter().skip(1).filter(|line| !is_id(line)).count();
+        let ids: Vec<String> = lines
+            .into_iter()
+            .filter(|line| is_id(line))
+            .map(str::to_owned)
+            .collect();
+        if ids.is_empty() && !text.trim().is_empty() {
+            let reason = "has no ID of LINE's at the beginning of a line, such as U4af4980629f0b5a3c3d6b8a1d2e3f405";
+            return Err(unusable(reason.to_owned()));
+        }
+        if strange > 0 {
+            warnings.push(format!(
+                "{strange} lines of {shown} begin with no ID of LINE's"
+            ));
+        }
+        Ok(ids)
+    }
+
+    fn suppressed(
+        &self,
+        health: &[Health],
+        warnings: &mut Vec<String>,
+    ) -> Result<Suppressed, Error> {
         let mut suppressed = Suppressed::default();
         let Some(suppress) = &self.campaign.suppress else {
             return Ok(suppressed);
         };
         for file in &suppress.files {
-            let path = self.beside(file);
-            let text = std::fs::read_to_string(&path).map_err(|error| {
-                let message = format!("the list {} cannot be read: {error}", path.display());
-                Error::new(Kind::Usage, message)
-                    .with_hint("correct `suppress.files`; the paths are relative to the campaign")
-            })?;
-            let ids = text.lines().map(|line| {
-                let cell = line.split([',', ';', '\t']).next().unwrap_or_default();
-                cell.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}')
-            });
-            suppressed
-                .ids
-                .extend(ids.filter(|id| is_id(id)).map(str::to_owned));
+            suppressed.ids.extend(self.suppressed_by(file, warnings)?);
         }
         suppressed.ids.sort_unstable();
         suppressed.ids.dedup();
@@ -328,6 +357,15 @@ impl Campaigner<'_> {
         let unreadable = |error: Unreadable| self.unreadable(&error);
         let mut list = List::open(&place, notation, self.input).map_err(unreadable)?;
         tally.columns = list.columns().map(<[String]>::to_vec);
+        if let (Some(columns), Some(id)) = (&tally.columns, rules.templates.plain_id())
+            && !columns.iter().any(|column| column == id)
+        {
+            let there = columns.join("`, `");
+            let reason = format!(
+                "has no column `{id}` with the IDs, only `{there}`; name it so, or say in `recipients.to` where they are"
+            );
+            return Err(unreadable(Unreadable::from(reason)));
+        }
         let judged = judge_all(rules, draft, history, now, tally, &mut || list.next());
         judged.map_err(|trouble| match trouble {
             Trouble::List(error) => unreadable(error),

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::campaigner::{Campaigner, ledger_error};
 use crate::history::History;
 use crate::ledger::{
-    Access, Claimed, Count, End, Gate, Ledger, LedgerError, RunState, State, Want, Wanted,
+    Access, Claimed, Count, End, Gate, Ledger, LedgerError, Member, RunState, State, Want, Wanted,
 };
 use crate::unfollows::Unfollows;
 use crate::window::Window;
@@ -79,9 +79,8 @@ struct Job {
 struct Done {
     lane: usize,
     part: i64,
-    /// Everybody whom LINE may have sent something, for the history.
-    ids: Vec<String>,
-    people: u64,
+    /// Everybody whom LINE may have sent something.
+    members: Vec<Member>,
     verdict: Verdict,
 }
 
@@ -171,8 +170,12 @@ impl Campaigner<'_> {
                 );
             }
             RunState::Cancelled => {
-                let hint = "plan another `occurrence`";
-                return Err(Error::new(Kind::Usage, "the campaign was cancelled").with_hint(hint));
+                // Of requests that were under way it can still be found out what became of them.
+                let counts = ledger.counts().map_err(|error| ledger_error(&error))?;
+                if people_in(&counts, State::Unknown) == 0 {
+                    return Err(Error::new(Kind::Usage, "the campaign was cancelled")
+                        .with_hint("plan another `occurrence`"));
+                }
             }
             RunState::Finished => return summary(&ledger),
             RunState::FinishedWithUnknown if resends.is_none() => return summary(&ledger),
@@ -207,7 +210,6 @@ impl Campaigner<'_> {
         tell: &mut dyn FnMut(&Progress),
     ) -> Result<Value, Error> {
         let broken = |error: LedgerError| ledger_error(&error);
-        ledger.ask(None).map_err(broken)?;
         let holder = format!("process {} on {}", std::process::id(), host());
         ledger.hold(Some(&holder)).map_err(broken)?;
         ledger.recover().map_err(broken)?;
@@ -258,18 +260,29 @@ struct Gatekeeper {
 }
 
 impl Gatekeeper {
-    fn judge(&mut self, account: usize, id: &str) -> Result<Option<&'static str>, Error> {
-        if let Some(unfollows) = &self.unfollows
-            && unfollows.has_left(account, id)?
-        {
-            return Ok(Some("unfollowed"));
+    fn judge(&mut self, account: usize, ids: &[&str]) -> Result<Vec<(usize, String)>, Error> {
+        let mut left_out = Vec::new();
+        let mut places = Vec::new();
+        for (place, id) in ids.iter().enumerate() {
+            let unfollows = self.unfollows.as_ref();
+            if unfollows
+                .map(|unfollows| unfollows.has_left(account, id))
+                .transpose()?
+                == Some(true)
+            {
+                left_out.push((place, "unfollowed".to_owned()));
+            } else {
+                places.push(place);
+            }
         }
-        if let Some(history) = &mut self.history
-            && history.is_full(id, self.now)?
-        {
-            return Ok(Some("frequency_cap"));
+        if let Some(history) = &mut self.history {
+            let rest = places.iter().filter_map(|place| ids.get(*place).copied());
+            let rest: Vec<&str> = rest.collect();
+            let full = history.reserve(&rest, self.now)?;
+            let full = full.into_iter().filter_map(|place| places.get(place));
+            left_out.extend(full.map(|place| (*place, "frequency_cap".to_owned())));
         }
-        Ok(None)
+        Ok(left_out)
     }
 }
 
@@ -279,25 +292,14 @@ impl Gate for Gatekeeper {
         account: usize,
         ids: &[&str],
     ) -> Result<Vec<(usize, String)>, LedgerError> {
-        if self.unfollows.is_none() && self.history.is_none() {
-            return Ok(Vec::new());
-        }
-        let mut left_out = Vec::new();
-        for (place, id) in ids.iter().enumerate() {
-            match self.judge(account, id) {
-                Ok(Some(reason)) => left_out.push((place, reason.to_owned())),
-                Ok(None) => {}
-                Err(error) => {
-                    let reason = error.message.clone();
-                    self.failure = Some(error);
-                    return Err(LedgerError {
-                        path: "".into(),
-                        reason,
-                    });
-                }
+        self.judge(account, ids).map_err(|error| {
+            let reason = error.message.clone();
+            self.failure = Some(error);
+            LedgerError {
+                path: "".into(),
+                reason,
             }
-        }
-        Ok(left_out)
+        })
     }
 }
 
@@ -456,7 +458,9 @@ impl<'a> Sending<'a> {
         if state == RunState::Cancelled {
             self.ledger.cancel().map_err(|error| ledger_error(&error))?;
         }
-        self.moved(state, reason)
+        self.moved(state, reason)?;
+        // It has been done. What is asked before somebody sends is kept until then.
+        self.ledger.ask(None).map_err(|error| ledger_error(&error))
     }
 
     /// What somebody asks of this run.
@@ -692,9 +696,12 @@ impl<'a> Sending<'a> {
             return Ok(Some((RunState::Paused, Some(reasons.join("; ")))));
         }
         let counts = self.ledger.counts().map_err(broken)?;
-        let state = match people_in(&counts, State::ExpiredUnknown) {
-            0 => RunState::Finished,
-            _ => RunState::FinishedWithUnknown,
+        let state = if people_in(&counts, State::Cancelled) > 0 {
+            RunState::Cancelled
+        } else if people_in(&counts, State::ExpiredUnknown) > 0 {
+            RunState::FinishedWithUnknown
+        } else {
+            RunState::Finished
         };
         Ok(Some((state, None)))
     }
@@ -705,12 +712,13 @@ impl<'a> Sending<'a> {
         let max_failures = self.campaigner.campaign.sending.max_failures;
         let concurrency = u32::from(self.campaigner.campaign.sending.concurrency);
         let verdict = done.verdict;
-        if matches!(verdict.state, State::Accepted | State::Unknown)
+        // They were remembered when the part was taken.
+        if !matches!(verdict.state, State::Accepted | State::Unknown)
             && let Some(history) = &mut self.gatekeeper.history
         {
-            history.record(done.ids.iter().map(String::as_str), now)?;
+            history.release(done.members.iter().map(|member| member.id.as_str()))?;
         }
-        self.meter.count(verdict.state, done.people);
+        self.meter.count(verdict.state, done.members.len() as u64);
         let mut due = 0;
         if let Some(lane) = self.lanes.get_mut(done.lane) {
             lane.under_way = lane.under_way.saturating_sub(1);
@@ -773,7 +781,6 @@ impl Worker<'_> {
             let Ok(job) = job else {
                 return;
             };
-            let members = &job.claimed.members;
             let verdict = if ending.load(Ordering::Relaxed) {
                 // It was taken and no request was made: it stands as it stood.
                 Verdict::unsent(job.claimed.in_doubt)
@@ -784,8 +791,7 @@ impl Worker<'_> {
             let done = Done {
                 lane: self.lane,
                 part: job.claimed.part,
-                people: members.len() as u64,
-                ids: members.iter().map(|member| member.id.clone()).collect(),
+                members: job.claimed.members,
                 verdict,
             };
             if results.send(done).is_err() {
@@ -898,9 +904,15 @@ impl Verdict {
             .as_ref()
             .and_then(|meta| meta.request_id.clone());
         let Some(error) = &output.error else {
+            let meta = output.meta.as_ref();
+            let is_again =
+                !in_doubt && meta.is_some_and(|meta| meta.already_accepted == Some(true));
+            let reason =
+                "LINE had accepted this request before, within 24 hours: it sent nothing now";
             return Self {
                 status: output.status_code,
                 request_id,
+                reason: is_again.then(|| reason.to_owned()),
                 ..Self::new(State::Accepted)
             };
         };

@@ -256,7 +256,8 @@ impl Trouble {
             Self::Output(error) => Error::new(
                 Kind::FileUnwritable,
                 format!("the results cannot be written: {error}"),
-            ),
+            )
+            .with_hint("make room, or write them elsewhere"),
         }
     }
 }

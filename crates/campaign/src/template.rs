@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use minijinja::value::Value as Rendered;
+use minijinja::value::{Value as Rendered, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, context};
 use serde_json::Value;
 
@@ -173,6 +173,11 @@ impl Templates {
         Ok(id.trim().to_owned())
     }
 
+    /// The attribute that is the ID, where the ID is one and nothing more.
+    pub(crate) fn plain_id(&self) -> Option<&str> {
+        self.plain_id.as_deref()
+    }
+
     /// The texts of a person's blanks, in order.
     pub(crate) fn texts(&self, person: &Arc<Attributes>) -> Result<Vec<String>, Unrendered> {
         let blanks = self.blanks.iter();
@@ -228,6 +233,12 @@ impl Selector<'_> {
         };
         let value = condition.eval(self.templates.context(person));
         let value = value.map_err(|error| why(&error, person))?;
+        // Any text is true, `false` and `0` among them.
+        if value.kind() != ValueKind::Bool {
+            let reason =
+                "is neither true nor false; compare, as in `UserAttribute['vip'] == 'yes'`";
+            return Err(Unrendered::Failed(reason.to_owned()));
+        }
         Ok(value.is_true())
     }
 }
@@ -482,6 +493,9 @@ mod tests {
             Ok(false)
         );
         assert_eq!(templates.selector().selects(&person(json!({}))), Ok(false));
+        let templates = super::tests::templates("x", Some("UserAttribute['vip']")).unwrap();
+        let person = person(json!({"vip": "false"}));
+        assert!(templates.selector().selects(&person).is_err());
     }
 
     #[test]

@@ -16,16 +16,22 @@ pub struct Problem {
     pub file: String,
     /// The line, from 1; 0 for the file as a whole.
     pub line: usize,
+    /// The column, from 1; 0 where it is not known.
+    pub column: usize,
     /// The reason, a fragment for people.
     pub reason: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(formatter, "{}: {}", self.file, self.reason),
-            line => write!(formatter, "{}:{line}: {}", self.file, self.reason),
+        formatter.write_str(&self.file)?;
+        for number in [self.line, self.column]
+            .into_iter()
+            .filter(|number| *number > 0)
+        {
+            write!(formatter, ":{number}")?;
         }
+        write!(formatter, ": {}", self.reason)
     }
 }
 
@@ -38,13 +44,15 @@ pub fn yaml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {
     if let Some(problem) = cut_off(file, text) {
         return Err(problem);
     }
-    serde_saphyr::from_str(text).map_err(|error| Problem {
-        file: file.to_owned(),
-        line: error
-            .location()
-            .and_then(|location| usize::try_from(location.line()).ok())
-            .unwrap_or(0),
-        reason: first_line(&error.to_string()),
+    serde_saphyr::from_str(text).map_err(|error| {
+        let place = error.location();
+        let number = |number| usize::try_from(number).unwrap_or(0);
+        Problem {
+            file: file.to_owned(),
+            line: place.map_or(0, |place| number(place.line())),
+            column: place.map_or(0, |place| number(place.column())),
+            reason: first_line(&error.to_string()),
+        }
     })
 }
 
@@ -57,6 +65,7 @@ pub fn json(file: &str, text: &str) -> Result<serde_json::Value, Problem> {
     serde_json::from_str(text).map_err(|error| Problem {
         file: file.to_owned(),
         line: error.line(),
+        column: error.column(),
         reason: error.to_string(),
     })
 }
@@ -66,18 +75,22 @@ pub fn json(file: &str, text: &str) -> Result<serde_json::Value, Problem> {
 pub fn placed(file: &str, text: &str, breaches: Vec<(String, String)>) -> Vec<Problem> {
     breaches
         .into_iter()
-        .map(|(pointer, reason)| Problem {
-            file: file.to_owned(),
-            line: line_of(text, &pointer),
-            reason,
+        .map(|(pointer, reason)| {
+            let (line, column) = place_of(text, &pointer);
+            Problem {
+                file: file.to_owned(),
+                line,
+                column,
+                reason,
+            }
         })
         .collect()
 }
 
-/// The line on which the value at a JSON pointer stands, or the nearest one above it that there is; 0
-/// where there is none.
+/// The line and column at which the value at a JSON pointer stands, or the nearest one above it that
+/// there is; 0 where there is none.
 #[must_use]
-pub fn line_of(text: &str, pointer: &str) -> usize {
+pub fn place_of(text: &str, pointer: &str) -> (usize, usize) {
     let is_above = |place: &str| {
         let rest = pointer.strip_prefix(place);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -86,7 +99,7 @@ pub fn line_of(text: &str, pointer: &str) -> usize {
         .into_iter()
         .filter(|(place, _)| is_above(place));
     let deepest = places.max_by_key(|(place, _)| place.len());
-    deepest.map_or(0, |(_, line)| line)
+    deepest.map_or((0, 0), |(_, place)| place)
 }
 
 /// Where the parser is among the nodes of a document.
@@ -97,9 +110,9 @@ enum Level {
     List(usize),
 }
 
-/// The JSON pointer of every member and every item of a YAML text, with its line, as far as the text
-/// can be read.
-fn places(text: &str) -> Vec<(String, usize)> {
+/// The JSON pointer of every member and every item of a YAML text, with its line and column, as far
+/// as the text can be read.
+fn places(text: &str) -> Vec<(String, (usize, usize))> {
     let mut found = Vec::new();
     let mut levels: Vec<Level> = Vec::new();
     let mut pointer: Vec<String> = Vec::new();
@@ -109,6 +122,7 @@ fn places(text: &str) -> Vec<(String, usize)> {
             pointer.pop();
             continue;
         }
+        let at = (span.start.line(), span.start.col() + 1);
         let opens = match &event {
             Event::MappingStart(..) => Some(Level::Mapping(None)),
             Event::SequenceStart(..) => Some(Level::List(0)),
@@ -120,7 +134,7 @@ fn places(text: &str) -> Vec<(String, usize)> {
             (Some(Level::Mapping(key @ None)), Event::Scalar(name, ..)) => {
                 *key = Some(name.to_string());
                 let place = format!("{}/{}", pointer.concat(), escape(name));
-                found.push((place, span.start.line()));
+                found.push((place, at));
                 continue;
             }
             (Some(Level::Mapping(key)), _) => {
@@ -130,7 +144,7 @@ fn places(text: &str) -> Vec<(String, usize)> {
             (Some(Level::List(index)), _) => {
                 *index += 1;
                 let step = format!("/{}", *index - 1);
-                found.push((format!("{}{step}", pointer.concat()), span.start.line()));
+                found.push((format!("{}{step}", pointer.concat()), at));
                 step
             }
         };
@@ -155,6 +169,7 @@ fn cut_off(file: &str, text: &str) -> Option<Problem> {
             return Some(Problem {
                 file: file.to_owned(),
                 line: index + 1,
+                column: 0,
                 reason: "a plain value is cut off at ` #`; use a block scalar (`>-`) or quotes"
                     .to_owned(),
             });
@@ -192,7 +207,7 @@ fn with_suggestion(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{line_of, yaml};
+    use super::{place_of, yaml};
 
     #[test]
     fn a_name_that_is_not_known_is_answered_with_the_nearest() {
@@ -212,11 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_leads_to_its_line() {
+    fn a_pointer_leads_to_its_line_and_column() {
         let text = "name: a\nmeta:\n  docs: x\n  endpoint: y\ninputs:\n  endpoint: z\n";
-        assert_eq!(line_of(text, "/meta/endpoint"), 4);
-        assert_eq!(line_of(text, "/inputs/endpoint"), 6);
-        assert_eq!(line_of(text, "/nowhere"), 0);
+        assert_eq!(place_of(text, "/meta/endpoint"), (4, 3));
+        assert_eq!(place_of(text, "/inputs/endpoint"), (6, 3));
+        assert_eq!(place_of(text, "/nowhere"), (0, 0));
         let text = "a:\n  - b: {c: 1,\n      d: 2}\n  - *x\n  - b:\n      \"d/e\": [1,\n  2]\nf: 1";
         for (pointer, line) in [
             ("/a/0/b/d", 3),
@@ -226,8 +241,8 @@ mod tests {
             ("/f", 8),
         ] {
             let text = text.replace("*x", "&x y");
-            assert_eq!(line_of(&text, pointer), line, "{pointer}");
+            assert_eq!(place_of(&text, pointer).0, line, "{pointer}");
         }
-        assert_eq!(line_of("{\n\"a\": [{\n\"b\": 1}]}", "/a/0/b"), 3);
+        assert_eq!(place_of("{\n\"a\": [{\n\"b\": 1}]}", "/a/0/b"), (3, 1));
     }
 }

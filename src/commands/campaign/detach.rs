@@ -1,7 +1,6 @@
 //! A campaign in the background: the same command again, as a process of its own.
 
 use std::env;
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +8,8 @@ use std::time::{Duration, Instant};
 use line_connector_campaign::status;
 use line_connector_client::{Clock as _, Error, Kind, SystemClock};
 use serde_json::{Value, json};
+
+use crate::private::private;
 
 /// How long the new process may take to get the campaign under way.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,7 @@ pub(super) fn detach(ledger: &Path) -> Result<Value, Error> {
         )
         .with_hint("leave `--detach` out")
     };
-    let mut options = OpenOptions::new();
+    let mut options = private();
     options.create(true).append(true);
     let file = options
         .open(&log)
@@ -59,7 +60,9 @@ pub(super) fn detach(ledger: &Path) -> Result<Value, Error> {
             .try_wait()
             .map_err(|error| failed(error.to_string()))?;
         let known = status(ledger)?;
-        let is_under_way = known.get("holder").is_some_and(Value::is_string);
+        let own = format!("process {} ", child.id());
+        let holder = known.get("holder").and_then(Value::as_str);
+        let is_under_way = holder.is_some_and(|holder| holder.starts_with(&own));
         if let Some(code) = ended {
             if code.success() {
                 return Ok(known);

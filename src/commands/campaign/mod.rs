@@ -291,7 +291,7 @@ fn shown(about: &About, document: &Value, text: fn(&Value) -> String) -> ExitCod
     if about.json {
         return print(&format!("{document}\n"));
     }
-    print(&text(document))
+    crate::terminal::tell(&text(document))
 }
 
 /// `start` and `resume`.
@@ -310,6 +310,10 @@ fn go(
 ) -> Result<ExitCode, Error> {
     let about = &going.sent.about;
     let known = Known::read(about)?;
+    if going.detach && about.document == Path::new("-") {
+        let message = "a campaign on standard input cannot go on in the background";
+        return Err(Error::new(Kind::Usage, message).with_hint("name the file of its document"));
+    }
     if going.detach {
         let begun = detach::detach(&known.ledger)?;
         return Ok(shown(about, &begun, tell::status));
@@ -356,7 +360,7 @@ fn go(
     let written = if about.json {
         print(&format!("{}\n", json!({"ended": ended})))
     } else {
-        print(&tell::status(&ended))
+        crate::terminal::tell(&tell::status(&ended))
     };
     Ok(if written == ExitCode::Accepted {
         code_of(&ended)

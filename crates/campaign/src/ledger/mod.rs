@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub(crate) use plan::{Draft, Fate, Fingerprint, Planned, Rendering, Share, Staged, fingerprint};
 pub(crate) use read::{PartRow, Person};
-pub(crate) use run::{Claimed, Count, End, Gate, Want};
+pub(crate) use run::{Claimed, Count, End, Gate, Member, Want};
 
 /// Marks the file as ours (`PRAGMA application_id`): "LINC".
 const APPLICATION: i64 = 0x4c49_4e43;

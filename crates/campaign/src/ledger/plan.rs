@@ -149,10 +149,13 @@ impl Draft {
             let ledger = Ledger::open(path, super::Access::Send)?;
             let state = ledger.run()?.state;
             if state != RunState::Planned {
-                let state = state.name();
-                return Err(error(format!(
-                    "has a run that is {state}: go on with `campaign resume`, or plan another `occurrence`"
-                )));
+                let way = match state {
+                    RunState::Scheduled | RunState::Running | RunState::Paused => {
+                        "go on with `campaign resume`, or plan another `occurrence`"
+                    }
+                    _ => "plan another `occurrence`",
+                };
+                return Err(error(format!("has a run that is {}: {way}", state.name())));
             }
             before = Some(ledger);
         }
