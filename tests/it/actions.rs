@@ -4,11 +4,12 @@
 use std::sync::{Arc, Mutex};
 
 use line_connector_catalog::definition::Example;
+use line_connector_client::examples::reply;
 use line_connector_client::{Catalog, Random};
 use line_connector_core::describe;
 use line_connector_core::documents::Invocation;
 use line_connector_core::schema::Schema;
-use line_connector_http::{Failure, Headers, Reply, Request, Transport};
+use line_connector_http::{Failure, Reply, Request, Transport};
 use line_connector_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
 
@@ -41,29 +42,6 @@ fn examples() -> Vec<(String, String, Example)> {
         })
     });
     all.collect()
-}
-
-fn reply(example: &Example) -> Reply {
-    let mut headers = Headers::new();
-    for (name, value) in &example.reply.headers {
-        headers.push(name, value);
-    }
-    let body = match &example.reply.body {
-        None => Vec::new(),
-        Some(Value::String(text)) => text.clone().into_bytes(),
-        Some(json) => json.to_string().into_bytes(),
-    };
-    let reason = example
-        .output
-        .get("reason")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    Reply {
-        status: example.reply.status_code,
-        reason: reason.to_owned(),
-        headers,
-        body,
-    }
 }
 
 #[test]

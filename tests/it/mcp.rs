@@ -42,6 +42,14 @@ struct Client {
     beside: Vec<Value>,
 }
 
+/// A file with an asset, and the folder that it stands in.
+fn asset_file(asset: &Value) -> (String, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.json");
+    fs::write(&file, asset.to_string()).unwrap();
+    (file.to_str().unwrap().to_owned(), folder)
+}
+
 impl Client {
     fn new(era: Era, forms: bool, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let arguments: Vec<&str> = ["mcp"].iter().chain(arguments).copied().collect();
@@ -75,10 +83,13 @@ impl Client {
 
     /// A client of the account behind `world`.
     fn of(world: &World, era: Era, forms: bool, arguments: &[&str]) -> (Self, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("shop.json");
-        fs::write(&file, world.bearer().to_string()).unwrap();
-        let asset = ["--asset", file.to_str().unwrap()];
+        Self::with(&world.bearer(), era, forms, arguments)
+    }
+
+    /// A client of the account with this asset.
+    fn with(asset: &Value, era: Era, forms: bool, arguments: &[&str]) -> (Self, tempfile::TempDir) {
+        let (file, folder) = asset_file(asset);
+        let asset = ["--asset", &file];
         let arguments: Vec<&str> = asset.iter().chain(arguments).copied().collect();
         (Self::new(era, forms, &arguments, &[]), folder)
     }
@@ -975,10 +986,7 @@ impl Trouble {
 fn a_cancelled_call_goes_no_further_and_the_operator_is_told_how_it_ended() {
     for era in ERAS {
         let line = Trouble::new();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("shop.json");
-        fs::write(&file, line.asset.to_string()).unwrap();
-        let mut client = Client::new(era, false, &["--asset", file.to_str().unwrap()], &[]);
+        let (mut client, _folder) = Client::with(&line.asset, era, false, &[]);
         let arguments = json!({"to": USER, "messages": hello()});
         let id = client.send(
             "tools/call",
@@ -1005,10 +1013,8 @@ fn a_cancelled_call_goes_no_further_and_the_operator_is_told_how_it_ended() {
 #[test]
 fn a_call_whose_client_closes_the_connection_goes_no_further() {
     let line = Trouble::new();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("shop.json");
-    fs::write(&file, line.asset.to_string()).unwrap();
-    let mut server = Http::of(&["--asset", file.to_str().unwrap()], &[]);
+    let (file, _folder) = asset_file(&line.asset);
+    let mut server = Http::of(&["--asset", &file], &[]);
     let arguments = json!({"to": USER, "messages": hello()});
     let call = modern(
         "tools/call",

@@ -78,7 +78,8 @@ impl Transport for Canned {
 }
 
 /// The reply that an example tells, as bytes.
-fn reply(example: &Example) -> Reply {
+#[must_use]
+pub fn reply(example: &Example) -> Reply {
     let mut headers = Headers::new();
     for (name, value) in &example.reply.headers {
         headers.push(name, value);

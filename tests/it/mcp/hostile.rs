@@ -132,15 +132,7 @@ fn a_line_of_100_megabytes_is_dropped_and_memory_stays_small() {
 #[test]
 fn large_calls_under_way_are_bounded() {
     let line = Trouble::new();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("shop.json");
-    std::fs::write(&file, line.asset.to_string()).unwrap();
-    let mut client = Client::new(
-        Era::Legacy,
-        false,
-        &["--asset", file.to_str().unwrap()],
-        &[],
-    );
+    let (mut client, _folder) = Client::with(&line.asset, Era::Legacy, false, &[]);
     let inputs =
         json!({"to": USER, "messages": [{"type": "text", "text": "x".repeat(12 * MEBIBYTE)}]});
     let arguments = json!({"action": "push_message", "inputs": inputs, "validation": "off"});
@@ -161,15 +153,7 @@ fn large_calls_under_way_are_bounded() {
 #[test]
 fn a_client_that_leaves_during_a_call_ends_it() {
     let line = Trouble::new();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("shop.json");
-    std::fs::write(&file, line.asset.to_string()).unwrap();
-    let mut client = Client::new(
-        Era::Legacy,
-        false,
-        &["--asset", file.to_str().unwrap()],
-        &[],
-    );
+    let (mut client, _folder) = Client::with(&line.asset, Era::Legacy, false, &[]);
     let arguments = json!({"to": USER, "messages": hello()});
     client.send(
         "tools/call",
