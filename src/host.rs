@@ -73,11 +73,7 @@ fn builder(
     invocation: &mut Invocation,
 ) -> Result<Builder, Error> {
     if sandbox {
-        let added = catalog.added();
-        let channel = Arc::new(Sandbox::new(Settings {
-            operations: added.filter_map(|name| operation(&catalog, name)).collect(),
-            ..Settings::default()
-        }));
+        let channel = sandbox_in_memory(&catalog);
         let own = channel.asset("http://sandbox.invalid");
         invocation.asset = own.as_object().cloned().unwrap_or_default().into();
         return Ok(Connector::builder()
@@ -94,6 +90,15 @@ fn builder(
         builder = builder.token_store(store);
     }
     Ok(builder)
+}
+
+/// A sandbox in memory, which answers added actions from their examples.
+pub(crate) fn sandbox_in_memory(catalog: &Catalog) -> Arc<Sandbox> {
+    let added = catalog.added();
+    Arc::new(Sandbox::new(Settings {
+        operations: added.filter_map(|name| operation(catalog, name)).collect(),
+        ..Settings::default()
+    }))
 }
 
 /// Where tokens are kept for other processes, if so.

@@ -997,3 +997,16 @@ fn a_file_of_people_who_get_nothing_is_read_as_it_is_written_or_told() {
         ended.stderr
     );
 }
+
+#[test]
+fn accounts_are_asked_about_their_people_however_many_renderings_are_shown() {
+    let place = Place::new(5, &json!(["Hello!"]));
+    let ended = place.run("plan", &["--probe", "3", "--show", "0"]);
+    let plan: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(plan["samples"], json!([]));
+    let warning = plan["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.starts_with("default does not know 3 of 3 people"),
+        "{warning}"
+    );
+}

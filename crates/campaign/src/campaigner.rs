@@ -199,9 +199,11 @@ fn differences(before: &Value, now: &Value) -> Vec<Detail> {
         .collect()
 }
 
-/// The error of a command whose ledger does not do what it should.
-pub(crate) fn ledger_error(error: &LedgerError) -> Error {
-    Error::new(Kind::Usage, error.to_string()).with_hint(
-        "`campaign status` shows where a campaign stands; `campaign resume` goes on with it",
-    )
+/// A command whose ledger does not do what it should.
+impl From<LedgerError> for Error {
+    fn from(error: LedgerError) -> Self {
+        Self::new(Kind::Usage, error.to_string()).with_hint(
+            "`campaign status` shows where a campaign stands; `campaign resume` goes on with it",
+        )
+    }
 }

@@ -1,7 +1,9 @@
 //! Everybody who follows an account of the campaign, with the accounts that they follow: gathered on
 //! the disk, since there may be millions.
 
-use line_connector_client::{Error, Kind, Output};
+use std::collections::HashSet;
+
+use line_connector_client::{Error, Kind};
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
@@ -40,10 +42,20 @@ impl Followers {
             Ok(connection)
         });
         let connection = connection.map_err(|failure| database(&failure))?;
+        let catalog = campaigner.connector.catalog();
+        let name = &catalog.manifest().campaign.followers;
+        let pages = catalog.action(name).and_then(|action| action.meta.pages);
+        let Some(pages) = pages else {
+            let message = format!("the action `{name}` has no pages");
+            return Err(Error::new(Kind::InvalidCatalog, message));
+        };
         for account in accounts {
             let mut start: Option<String> = None;
+            // Each continuation token leads on once: a listing that goes in a circle has no end.
+            let mut tokens = HashSet::new();
             loop {
-                let output = page(campaigner, account, start.as_deref());
+                let inputs = start.map(|start| (pages.parameter.clone(), Value::from(start)));
+                let output = campaigner.call(account, name, inputs.into_iter().collect());
                 if let Some(error) = output.error {
                     let error = Error::from(error);
                     let message = format!(
@@ -52,19 +64,27 @@ impl Followers {
                     );
                     return Err(Error { message, ..error });
                 }
-                let (ids, next) = read(campaigner, &output);
-                for id in ids {
+                let body = output.json().unwrap_or_default();
+                let ids = body.get(&pages.items).and_then(Value::as_array);
+                for id in ids.into_iter().flatten().filter_map(Value::as_str) {
                     let insert = "INSERT OR IGNORE INTO follower (id, account) VALUES (?, ?)";
                     let insert = connection.prepare_cached(insert);
                     insert
                         .and_then(|mut insert| insert.execute(params![id, account]))
                         .map_err(|failure| database(&failure))?;
                 }
-                // LINE ends a listing by leaving the token out.
-                if next.is_none() || next == start {
-                    break;
+                let next = body.get(&pages.next).and_then(Value::as_str);
+                match next {
+                    Some(next) if tokens.insert(next.to_owned()) => start = Some(next.to_owned()),
+                    Some(_) => {
+                        let message =
+                            format!("the list of the followers of {account} goes in a circle");
+                        return Err(Error::new(Kind::UnexpectedStatus, message)
+                            .with_hint("try again later; nothing was planned"));
+                    }
+                    // LINE ends a listing by leaving the token out.
+                    None => break,
                 }
-                start = next;
             }
         }
         Ok(Self {
@@ -100,28 +120,4 @@ impl Followers {
             row: Ok(Row::Members(Map::from_iter(members))),
         }))
     }
-}
-
-fn page(campaigner: &Campaigner<'_>, account: &str, start: Option<&str>) -> Output {
-    let catalog = campaigner.connector.catalog();
-    let name = &catalog.manifest().campaign.followers;
-    let pages = catalog.action(name).and_then(|action| action.meta.pages);
-    let inputs = start
-        .zip(pages)
-        .map(|(start, pages)| (pages.parameter, Value::from(start)));
-    campaigner.call(account, name, inputs.into_iter().collect())
-}
-
-/// The IDs of a page, and what asks for the next.
-fn read(campaigner: &Campaigner<'_>, output: &Output) -> (Vec<String>, Option<String>) {
-    let catalog = campaigner.connector.catalog();
-    let name = &catalog.manifest().campaign.followers;
-    let pages = catalog.action(name).and_then(|action| action.meta.pages);
-    let (Some(pages), Some(body)) = (pages, output.json()) else {
-        return (Vec::new(), None);
-    };
-    let ids = body.get(&pages.items).and_then(Value::as_array);
-    let ids = ids.into_iter().flatten().filter_map(Value::as_str);
-    let next = body.get(&pages.next).and_then(Value::as_str);
-    (ids.map(str::to_owned).collect(), next.map(str::to_owned))
 }

@@ -7,18 +7,21 @@ use std::num::NonZero;
 use std::thread;
 
 use jiff::Timestamp;
-use line_connector_client::{Error, Invocation, Kind, Output};
+use line_connector_catalog::definition::{self, Figure};
+use line_connector_client::{Error, Invocation, Kind, Options, Output};
+use line_connector_core::documents::MediaCheck;
 use line_connector_core::error::Detail;
+use line_connector_core::nearest::nearest;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::campaigner::{Campaigner, ledger_error};
+use crate::campaigner::Campaigner;
 use crate::followers::{FOLLOWS, Followers};
 use crate::gateway::Weighted;
 use crate::history::History;
-use crate::ledger::{Draft, Fate, Planned, Share, Staged};
+use crate::ledger::{Draft, Excerpt, Fate, Planned, Share, Staged};
 use crate::list::{Entry, Fingerprint, List, Unreadable};
-use crate::render::{Judged, Renderer, Rules, Suppressed, is_id};
+use crate::render::{Judged, Renderer, Rules, SOMEBODY, Suppressed, is_id};
 use crate::template::{Fixed, Templates};
 use crate::{unfollows, window};
 
@@ -26,8 +29,7 @@ use crate::{unfollows, window};
 const BATCH: usize = 16_384;
 /// Campaigns' runs, as UUIDs of version 5, stand beneath this one.
 const RUNS: Uuid = Uuid::from_u128(0x2b7c_91e4_5f03_4d6a_a8de_70c1_3f95_be62);
-/// What follows from each reason that somebody was left out is for people; the rest of a plan is not
-/// longer than this.
+/// How many warnings a plan has at most.
 const MAX_WARNINGS: usize = 20;
 
 /// How a campaign is planned.
@@ -70,34 +72,35 @@ impl Campaigner<'_> {
         let names = self.names();
         let control = campaign.control_group.as_ref();
         let rules = Rules {
-            accounts: self.weighted(&health),
             control: control.map(|group| (group.percent / 100.0, group.salt.clone())),
             suppressed: self.suppressed(&health, &mut warnings)?,
-            ..self.rules(&templates)
+            ..self.rules(&templates, &health)
         };
         let mut history = self.history(false)?;
-        let mut draft = Draft::begin(&self.ledger, &names).map_err(|error| ledger_error(&error))?;
+        let mut draft = Draft::begin(&self.ledger, &names)?;
         let mut tally = Tally::default();
         let list = self.gather(&rules, &mut draft, history.as_mut(), now, &mut tally)?;
         let run = self.run_id();
-        let planned = draft
-            .arrange(&run, options.samples)
-            .map_err(|error| ledger_error(&error))?;
+        // The first rendering is looked at, shown or not.
+        let excerpt = Excerpt {
+            samples: options.samples.max(1),
+            users: options.probes,
+        };
+        let mut planned = draft.arrange(&run, excerpt)?;
         if planned.shares.iter().all(|share| share.people == 0) {
             return Err(nobody_is_sent(&planned.left_out, tally.not_selected));
         }
         self.look(&planned, &tally, options, &mut warnings);
+        planned.samples.truncate(options.samples);
         let plan = self.told(&run, &planned, &tally, &health, &warnings);
         let document = self.frozen(list.as_ref());
-        draft
-            .keep(
-                &run,
-                &planned.digest,
-                &document,
-                &plan,
-                now.as_millisecond(),
-            )
-            .map_err(|error| ledger_error(&error))?;
+        draft.keep(
+            &run,
+            &planned.digest,
+            &document,
+            &plan,
+            now.as_millisecond(),
+        )?;
         Ok(plan)
     }
 
@@ -136,22 +139,19 @@ impl Campaigner<'_> {
     }
 
     /// What decides about rows: who is meant and what they get, whatever else may keep it from them.
-    pub(crate) fn rules<'a>(&'a self, templates: &'a Templates) -> Rules<'a> {
+    pub(crate) fn rules<'a>(&'a self, templates: &'a Templates, health: &[Health]) -> Rules<'a> {
         let recipients = &self.campaign.recipients;
         let follows = if recipients.followers {
             Some(FOLLOWS.to_owned())
         } else {
             recipients.accounts.clone()
         };
-        let accounts = self.names().into_iter();
         Rules {
             connector: self.connector,
             templates,
             compose: self.campaign.compose_options().unwrap_or_default(),
             request: self.request(),
-            accounts: accounts
-                .map(|name| Weighted { name, weight: 1.0 })
-                .collect(),
+            accounts: self.weighted(health),
             follows,
             control: None,
             suppressed: Suppressed::default(),
@@ -171,7 +171,7 @@ impl Campaigner<'_> {
     }
 
     /// The accounts with their weights. One that is known not to work gets nobody.
-    pub(crate) fn weighted(&self, health: &[Health]) -> Vec<Weighted> {
+    fn weighted(&self, health: &[Health]) -> Vec<Weighted> {
         let accounts = self.campaign.all_accounts().into_iter().enumerate();
         let weighted = accounts.map(|(place, (name, account))| {
             let works = health
@@ -247,13 +247,16 @@ impl Campaigner<'_> {
         })
     }
 
+    /// A number that LINE tells of an account.
+    fn figure(&self, account: &str, figure: &Figure) -> Option<u64> {
+        let body = self.call(account, &figure.action, Map::new()).json()?;
+        body.pointer(&figure.output)?.as_u64()
+    }
+
     fn quota_left(&self, account: &str) -> Option<u64> {
         let quota = &self.connector.catalog().manifest().quota;
-        let number = |figure: &line_connector_catalog::definition::Figure| {
-            let body = self.call(account, &figure.action, Map::new()).json()?;
-            body.pointer(&figure.output)?.as_u64()
-        };
-        Some(number(&quota.limit)?.saturating_sub(number(&quota.used)?))
+        let limit = self.figure(account, &quota.limit)?;
+        Some(limit.saturating_sub(self.figure(account, &quota.used)?))
     }
 
     /// Beyond LINE's number of unit names a month, messages go out without one.
@@ -263,9 +266,7 @@ impl Campaigner<'_> {
             return;
         }
         let units = &self.connector.catalog().manifest().campaign.units;
-        let body = self.call(account, &units.action, Map::new()).json();
-        let used = body.and_then(|body| body.pointer(&units.output)?.as_u64());
-        if let Some(used) = used.filter(|used| *used >= MOST) {
+        if let Some(used) = self.figure(account, units).filter(|used| *used >= MOST) {
             warnings.push(format!(
                 "{account} has used {used} unit names this month: LINE takes no new one, and sends without it"
             ));
@@ -404,8 +405,7 @@ impl Campaigner<'_> {
                 && let Some(columns) = &tally.columns
                 && !columns.iter().any(|column| column == name)
             {
-                let near =
-                    line_connector_core::nearest::nearest(name, columns.iter().map(String::as_str));
+                let near = nearest(name, columns.iter().map(String::as_str));
                 let hint = near.map(|near| format!("; did you mean `{near}`?"));
                 warnings.push(format!(
                     "the list has no column `{name}`{}",
@@ -422,18 +422,11 @@ impl Campaigner<'_> {
             warnings.extend(self.media_warnings(&sample.requests));
         }
         for (place, name) in self.names().iter().enumerate() {
-            let people = planned
-                .samples
-                .iter()
-                .filter(|sample| sample.account == place);
-            let people = people
-                .filter(|sample| sample.id.starts_with('U'))
-                .take(options.probes);
+            let people = planned.users.get(place).into_iter().flatten();
             let profile = &self.connector.catalog().manifest().campaign.profile;
             let (mut asked, mut strangers) = (0, 0);
-            for sample in people {
-                let inputs =
-                    Map::from_iter([(profile.input.clone(), Value::from(sample.id.as_str()))]);
+            for user in people {
+                let inputs = Map::from_iter([(profile.input.clone(), Value::from(user.as_str()))]);
                 let output = self.call(name, &profile.action, inputs);
                 asked += 1;
                 strangers += usize::from(
@@ -455,16 +448,13 @@ impl Campaigner<'_> {
         let requests: Vec<Map<String, Value>> = serde_json::from_str(requests).unwrap_or_default();
         let mut warnings = Vec::new();
         for mut inputs in requests {
-            inputs.insert(
-                "to".to_owned(),
-                Value::from("U00000000000000000000000000000000"),
-            );
+            inputs.insert("to".to_owned(), Value::from(SOMEBODY));
             let shown = self.connector.plan(Invocation {
                 action: Some(self.connector.catalog().manifest().send.one.clone()),
                 inputs,
-                options: line_connector_client::Options {
-                    media_check: Some(line_connector_core::documents::MediaCheck::Warn),
-                    ..line_connector_client::Options::default()
+                options: Options {
+                    media_check: Some(MediaCheck::Warn),
+                    ..Options::default()
                 },
                 ..Invocation::default()
             });
@@ -545,9 +535,7 @@ impl Campaigner<'_> {
         let time = |action: &str, requests: u64| {
             let action = catalog.action(action);
             let limit = action.and_then(|action| action.meta.rate_limit);
-            let rate = limit
-                .as_deref()
-                .and_then(line_connector_catalog::definition::rate);
+            let rate = limit.as_deref().and_then(definition::rate);
             rate.map_or(0, |(calls, seconds)| {
                 requests
                     .saturating_mul(u64::from(seconds))
@@ -677,9 +665,7 @@ fn write_batch(
             }
         }
     }
-    draft
-        .add(rows)
-        .map_err(|error| Trouble::Ours(ledger_error(&error)))
+    draft.add(rows).map_err(|error| Trouble::Ours(error.into()))
 }
 
 fn nobody_is_sent(left_out: &BTreeMap<String, u64>, not_selected: u64) -> Error {

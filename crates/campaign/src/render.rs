@@ -249,7 +249,7 @@ fn check(rules: &Rules<'_>, body: &Map<String, Value>) -> Result<(), String> {
 /// Where the action that sends takes what a request has.
 const BODY: &str = "json_body";
 /// Stands for the person while messages are checked.
-const SOMEBODY: &str = "U00000000000000000000000000000000";
+pub(crate) const SOMEBODY: &str = "U00000000000000000000000000000000";
 
 fn invalid(error: &line_connector_client::Error) -> String {
     let first = error.details.first();

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use line_connector_client::{Error, Invocation, Kind, Options, Outcome, Output};
+use line_connector_core::catalog::RETRY_KEY;
 use line_connector_core::retry::further_key;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::campaigner::{Campaigner, ledger_error};
+use crate::campaigner::Campaigner;
 use crate::history::History;
 use crate::ledger::{
-    Access, Claimed, Count, End, Gate, Ledger, LedgerError, Member, RunState, State, Want, Wanted,
+    Access, Claimed, Count, End, Gate, Ledger, Member, RunRow, RunState, State, Want, Wanted,
 };
 use crate::unfollows::Unfollows;
 use crate::window::Window;
@@ -122,9 +123,7 @@ impl Campaigner<'_> {
         stop: &AtomicBool,
         tell: &mut dyn FnMut(&Progress),
     ) -> Result<Value, Error> {
-        let ledger =
-            Ledger::open(&self.ledger, Access::Send).map_err(|error| ledger_error(&error))?;
-        let run = ledger.run().map_err(|error| ledger_error(&error))?;
+        let (ledger, run) = self.take_ledger()?;
         if !matches!(run.state, RunState::Planned | RunState::Scheduled) {
             let message = format!(
                 "the campaign is {} already; nothing was sent",
@@ -158,9 +157,7 @@ impl Campaigner<'_> {
         stop: &AtomicBool,
         tell: &mut dyn FnMut(&Progress),
     ) -> Result<Value, Error> {
-        let ledger =
-            Ledger::open(&self.ledger, Access::Send).map_err(|error| ledger_error(&error))?;
-        let run = ledger.run().map_err(|error| ledger_error(&error))?;
+        let (ledger, run) = self.take_ledger()?;
         let resends = options.resend_unknown;
         match run.state {
             RunState::Planned => {
@@ -171,7 +168,7 @@ impl Campaigner<'_> {
             }
             RunState::Cancelled => {
                 // Of requests that were under way it can still be found out what became of them.
-                let counts = ledger.counts().map_err(|error| ledger_error(&error))?;
+                let counts = ledger.counts()?;
                 if people_in(&counts, State::Unknown) == 0 {
                     return Err(Error::new(Kind::Usage, "the campaign was cancelled")
                         .with_hint("plan another `occurrence`"));
@@ -186,7 +183,7 @@ impl Campaigner<'_> {
         }
         self.compare(&run, options.as_planned)?;
         if let Some(told) = resends {
-            let counts = ledger.counts().map_err(|error| ledger_error(&error))?;
+            let counts = ledger.counts()?;
             let doubles = people_in(&counts, State::ExpiredUnknown);
             if told != doubles {
                 let message =
@@ -194,12 +191,17 @@ impl Campaigner<'_> {
                 let hint = format!("`--resend-unknown {doubles}` says that this is known");
                 return Err(Error::new(Kind::Usage, message).with_hint(hint));
             }
-            ledger
-                .resend_unknown()
-                .map_err(|error| ledger_error(&error))?;
+            ledger.resend_unknown()?;
         }
-        ledger.release().map_err(|error| ledger_error(&error))?;
+        ledger.release()?;
         self.send(ledger, &run.id, stop, tell)
+    }
+
+    /// The ledger, which no other process sends from until it is dropped.
+    fn take_ledger(&self) -> Result<(Ledger, RunRow), Error> {
+        let ledger = Ledger::open(&self.ledger, Access::Send)?;
+        let run = ledger.run()?;
+        Ok((ledger, run))
     }
 
     fn send(
@@ -209,10 +211,9 @@ impl Campaigner<'_> {
         stop: &AtomicBool,
         tell: &mut dyn FnMut(&Progress),
     ) -> Result<Value, Error> {
-        let broken = |error: LedgerError| ledger_error(&error);
         let holder = format!("process {} on {}", std::process::id(), host());
-        ledger.hold(Some(&holder)).map_err(broken)?;
-        ledger.recover().map_err(broken)?;
+        ledger.hold(Some(&holder))?;
+        ledger.recover()?;
         let mut sender = Sending::new(self, ledger, run)?;
         let ended = sender.wait_for_time(stop, tell).and_then(|in_time| {
             if in_time {
@@ -232,7 +233,7 @@ impl Campaigner<'_> {
 
 /// A run in numbers.
 fn summary(ledger: &Ledger) -> Result<Value, Error> {
-    crate::status::summary(ledger).map_err(|error| ledger_error(&error))
+    crate::status::summary(ledger).map_err(Error::from)
 }
 
 /// How much of a digest confirms a plan.
@@ -255,12 +256,10 @@ struct Gatekeeper {
     history: Option<History>,
     unfollows: Option<Unfollows>,
     now: Timestamp,
-    /// Why the last question could not be answered.
-    failure: Option<Error>,
 }
 
-impl Gatekeeper {
-    fn judge(&mut self, account: usize, ids: &[&str]) -> Result<Vec<(usize, String)>, Error> {
+impl Gate for Gatekeeper {
+    fn left_out(&mut self, account: usize, ids: &[&str]) -> Result<Vec<(usize, String)>, Error> {
         let mut left_out = Vec::new();
         let mut places = Vec::new();
         for (place, id) in ids.iter().enumerate() {
@@ -283,23 +282,6 @@ impl Gatekeeper {
             left_out.extend(full.map(|place| (*place, "frequency_cap".to_owned())));
         }
         Ok(left_out)
-    }
-}
-
-impl Gate for Gatekeeper {
-    fn left_out(
-        &mut self,
-        account: usize,
-        ids: &[&str],
-    ) -> Result<Vec<(usize, String)>, LedgerError> {
-        self.judge(account, ids).map_err(|error| {
-            let reason = error.message.clone();
-            self.failure = Some(error);
-            LedgerError {
-                path: "".into(),
-                reason,
-            }
-        })
     }
 }
 
@@ -376,11 +358,10 @@ fn people_in(counts: &[(State, Count)], state: State) -> u64 {
 
 impl<'a> Sending<'a> {
     fn new(campaigner: &'a Campaigner<'a>, ledger: Ledger, run: &str) -> Result<Self, Error> {
-        let broken = |error: LedgerError| ledger_error(&error);
         let accounts = campaigner.campaign.all_accounts();
         let mut lanes = Vec::new();
         let mut bots = Vec::new();
-        for name in ledger.accounts().map_err(broken)? {
+        for name in ledger.accounts()? {
             let account = accounts.get(&name);
             let window = account.and_then(|account| account.window.as_ref());
             let window = window.and_then(|window| Window::new(window).ok());
@@ -407,7 +388,7 @@ impl<'a> Sending<'a> {
             .as_ref()
             .and_then(|list| list.queue.as_ref());
         let queue = queue.map(|queue| Unfollows::open(&campaigner.beside(queue), bots));
-        let meter = Meter::new(&ledger.counts().map_err(broken)?);
+        let meter = Meter::new(&ledger.counts()?);
         Ok(Self {
             campaigner,
             ledger,
@@ -417,7 +398,6 @@ impl<'a> Sending<'a> {
                 history: campaigner.history(true)?,
                 unfollows: queue.transpose()?,
                 now: campaigner.now(),
-                failure: None,
             },
             body: None,
             meter,
@@ -449,18 +429,16 @@ impl<'a> Sending<'a> {
 
     fn moved(&self, state: RunState, reason: Option<&str>) -> Result<(), Error> {
         let now = self.campaigner.now().as_millisecond();
-        self.ledger
-            .moved(state, reason, now)
-            .map_err(|error| ledger_error(&error))
+        self.ledger.moved(state, reason, now).map_err(Error::from)
     }
 
     fn end(&mut self, state: RunState, reason: Option<&str>) -> Result<(), Error> {
         if state == RunState::Cancelled {
-            self.ledger.cancel().map_err(|error| ledger_error(&error))?;
+            self.ledger.cancel()?;
         }
         self.moved(state, reason)?;
         // It has been done. What is asked before somebody sends is kept until then.
-        self.ledger.ask(None).map_err(|error| ledger_error(&error))
+        self.ledger.ask(None).map_err(Error::from)
     }
 
     /// What somebody asks of this run.
@@ -468,7 +446,7 @@ impl<'a> Sending<'a> {
         if stop.load(Ordering::Relaxed) {
             return Ok(Some(RunState::Paused));
         }
-        let wanted = self.ledger.wanted().map_err(|error| ledger_error(&error))?;
+        let wanted = self.ledger.wanted()?;
         Ok(wanted.map(|wanted| match wanted {
             Wanted::Pause => RunState::Paused,
             Wanted::Cancel => RunState::Cancelled,
@@ -586,23 +564,13 @@ impl<'a> Sending<'a> {
         }
         let now = self.campaigner.now();
         self.gatekeeper.now = now;
-        let turn = self.ledger.turn(
+        let taken = self.ledger.turn(
             &self.run,
             ends,
             wants,
             now.as_millisecond(),
             &mut self.gatekeeper,
-        );
-        let taken = match turn {
-            Ok(taken) => taken,
-            Err(error) => {
-                return Err(self
-                    .gatekeeper
-                    .failure
-                    .take()
-                    .unwrap_or_else(|| ledger_error(&error)));
-            }
-        };
+        )?;
         ends.clear();
         for (place, claimed) in taken {
             let bodies = self.bodies(claimed.body)?;
@@ -622,10 +590,7 @@ impl<'a> Sending<'a> {
         {
             return Ok(Arc::clone(bodies));
         }
-        let text = self
-            .ledger
-            .requests(body)
-            .map_err(|error| ledger_error(&error))?;
+        let text = self.ledger.requests(body)?;
         let bodies: Bodies = Arc::new(serde_json::from_str(&text).unwrap_or_default());
         self.body = Some((body, Arc::clone(&bodies)));
         Ok(bodies)
@@ -668,10 +633,7 @@ impl<'a> Sending<'a> {
             } else {
                 continue;
             };
-            let due = self
-                .ledger
-                .next_due(number)
-                .map_err(|error| ledger_error(&error))?;
+            let due = self.ledger.next_due(number)?;
             if due.is_some() {
                 waiting.insert(lane.name.clone(), reason);
             }
@@ -681,10 +643,9 @@ impl<'a> Sending<'a> {
 
     /// How the run ends, if nothing is left that could be sent. Nothing is under way.
     fn is_over(&self) -> Result<Option<(RunState, Option<String>)>, Error> {
-        let broken = |error: LedgerError| ledger_error(&error);
         let mut reasons = Vec::new();
         for (number, lane) in self.lanes.iter().enumerate() {
-            if self.ledger.next_due(number).map_err(broken)?.is_none() {
+            if self.ledger.next_due(number)?.is_none() {
                 continue;
             }
             match &lane.stopped {
@@ -695,7 +656,7 @@ impl<'a> Sending<'a> {
         if !reasons.is_empty() {
             return Ok(Some((RunState::Paused, Some(reasons.join("; ")))));
         }
-        let counts = self.ledger.counts().map_err(broken)?;
+        let counts = self.ledger.counts()?;
         let state = if people_in(&counts, State::Cancelled) > 0 {
             RunState::Cancelled
         } else if people_in(&counts, State::ExpiredUnknown) > 0 {
@@ -835,10 +796,7 @@ impl Worker<'_> {
             }
         };
         inputs.insert("to".to_owned(), to);
-        inputs.insert(
-            line_connector_catalog::sections::RETRY_KEY.to_owned(),
-            Value::from(key),
-        );
+        inputs.insert(RETRY_KEY.to_owned(), Value::from(key));
         self.campaigner.connector(&self.name).call(Invocation {
             action: Some(action.clone()),
             inputs,

@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan as _};
 use line_connector_client::{Error, Kind};
 use serde_json::{Map, Value, json};
 
-use crate::campaigner::{Campaigner, ledger_error};
+use crate::campaigner::Campaigner;
 use crate::ledger::{Access, Ledger, LedgerError, PartRow, Person, RunState, State, Wanted};
 
 /// How results are written.
@@ -35,7 +35,7 @@ const COLUMNS: [&str; 11] = [
 ];
 
 fn open(path: &Path, access: Access) -> Result<Ledger, Error> {
-    Ledger::open(path, access).map_err(|error| ledger_error(&error))
+    Ledger::open(path, access).map_err(Error::from)
 }
 
 /// Where the campaign of a ledger stands.
@@ -44,7 +44,7 @@ fn open(path: &Path, access: Access) -> Result<Ledger, Error> {
 ///
 /// Where the ledger cannot be read.
 pub fn status(path: &Path) -> Result<Value, Error> {
-    summary(&open(path, Access::Read)?).map_err(|error| ledger_error(&error))
+    summary(&open(path, Access::Read)?).map_err(Error::from)
 }
 
 pub(crate) fn summary(ledger: &Ledger) -> Result<Value, LedgerError> {
@@ -95,8 +95,7 @@ fn told(at_ms: Option<i64>) -> Option<String> {
 /// Where the ledger cannot be written, or the campaign has ended.
 pub fn ask(path: &Path, wanted: Wanted) -> Result<Value, Error> {
     let ledger = open(path, Access::Ask)?;
-    let broken = |error: LedgerError| ledger_error(&error);
-    let run = ledger.run().map_err(broken)?;
+    let run = ledger.run()?;
     if matches!(
         run.state,
         RunState::Finished | RunState::FinishedWithUnknown | RunState::Cancelled
@@ -105,28 +104,26 @@ pub fn ask(path: &Path, wanted: Wanted) -> Result<Value, Error> {
         return Err(Error::new(Kind::Usage, message)
             .with_hint("`campaign results` shows what became of each person"));
     }
-    ledger.ask(Some(wanted)).map_err(broken)?;
+    ledger.ask(Some(wanted))?;
     drop(ledger);
     // Nobody sends if the ledger can be had for sending.
     if let Ok(ledger) = Ledger::open(path, Access::Send) {
-        let run = ledger.run().map_err(broken)?;
+        let run = ledger.run()?;
         let now = Timestamp::now().as_millisecond();
-        ledger.recover().map_err(broken)?;
+        ledger.recover()?;
         match wanted {
             Wanted::Pause if run.state == RunState::Planned => {
-                ledger.ask(None).map_err(broken)?;
+                ledger.ask(None)?;
                 let message = "the campaign was not started yet";
                 return Err(Error::new(Kind::Usage, message).with_hint("`campaign start` sends it"));
             }
-            Wanted::Pause => ledger.moved(RunState::Paused, None, now).map_err(broken)?,
+            Wanted::Pause => ledger.moved(RunState::Paused, None, now)?,
             Wanted::Cancel => {
-                ledger.cancel().map_err(broken)?;
-                ledger
-                    .moved(RunState::Cancelled, None, now)
-                    .map_err(broken)?;
+                ledger.cancel()?;
+                ledger.moved(RunState::Cancelled, None, now)?;
             }
         }
-        ledger.ask(None).map_err(broken)?;
+        ledger.ask(None)?;
         ledger.close();
     }
     status(path)
@@ -252,7 +249,7 @@ impl From<io::Error> for Trouble {
 impl Trouble {
     fn error(self) -> Error {
         match self {
-            Self::Ledger(error) => ledger_error(&error),
+            Self::Ledger(error) => error.into(),
             Self::Output(error) => Error::new(
                 Kind::FileUnwritable,
                 format!("the results cannot be written: {error}"),
@@ -281,9 +278,7 @@ impl Campaigner<'_> {
                 Error::new(Kind::Usage, message).with_hint("give the next campaign a `unit`")
             );
         };
-        let days = open(&self.ledger, Access::Read)?
-            .days()
-            .map_err(|error| ledger_error(&error))?;
+        let days = open(&self.ledger, Access::Read)?.days()?;
         let mut accounts = Vec::new();
         for name in self.names() {
             let own = days.iter().filter(|(_, account, _)| *account == name);

@@ -8,7 +8,7 @@ use crate::campaigner::Campaigner;
 use crate::followers::Followers;
 use crate::ledger::Fate;
 use crate::list::{Entry, List, Unreadable};
-use crate::render::{Renderer, Rules, is_id};
+use crate::render::{Renderer, is_id};
 
 impl Campaigner<'_> {
     /// Sends what the row on this line of the list would get to `to`, from the account that would send
@@ -25,10 +25,7 @@ impl Campaigner<'_> {
             return Err(Error::new(Kind::Usage, message).with_hint(hint));
         }
         let templates = self.templates(self.now())?;
-        let rules = Rules {
-            accounts: self.weighted(&[]),
-            ..self.rules(&templates)
-        };
+        let rules = self.rules(&templates, &[]);
         let entry = self.entry(line)?;
         let Some(staged) = Renderer::new(&rules).judge(entry) else {
             let message =

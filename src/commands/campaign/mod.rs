@@ -20,7 +20,6 @@ use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kin
 use line_connector_core::asset::Operator;
 use line_connector_core::describe;
 use line_connector_core::error::Detail;
-use line_connector_sandbox::{Sandbox, Settings};
 use serde_json::{Map, Value, json};
 
 use crate::args::{About, CampaignCommand, Going, Permissions, ResultsForm, Sent};
@@ -246,7 +245,7 @@ impl Accounts {
 
 /// A connector to a sandbox of its own.
 fn sandbox(catalog: Catalog) -> Connector {
-    let channel = Arc::new(Sandbox::new(Settings::default()));
+    let channel = host::sandbox_in_memory(&catalog);
     let asset = channel.asset("http://sandbox.invalid");
     let operator = Operator {
         file: asset.as_object().cloned().unwrap_or_default(),

@@ -16,10 +16,12 @@ use std::time::Duration;
 
 use line_connector_client::{Clock as _, SystemClock};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use plan::{Draft, Fate, Fingerprint, Planned, Rendering, Share, Staged, fingerprint};
+pub(crate) use plan::{
+    Draft, Excerpt, Fate, Fingerprint, Planned, Rendering, Share, Staged, fingerprint,
+};
 pub(crate) use read::{PartRow, Person};
 pub(crate) use run::{Claimed, Count, End, Gate, Member, Want};
 
@@ -63,8 +65,7 @@ CREATE INDEX turn ON part (account, due, id) WHERE state IN (0, 4, 8);
 ";
 
 /// Where a part stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Nothing was sent.
     Planned = 0,
@@ -123,7 +124,7 @@ impl State {
 }
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// It is planned; nothing was sent.

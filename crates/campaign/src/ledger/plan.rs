@@ -94,6 +94,17 @@ pub(crate) struct Planned {
     pub(crate) left_out: BTreeMap<String, u64>,
     pub(crate) renderings: u64,
     pub(crate) samples: Vec<Sample>,
+    /// Of each account's users the first ones, by the account's number.
+    pub(crate) users: Vec<Vec<String>>,
+}
+
+/// How much of a plan is kept to look at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Excerpt {
+    /// Different renderings.
+    pub(crate) samples: usize,
+    /// Users of each account.
+    pub(crate) users: usize,
 }
 
 /// A ledger that is being made.
@@ -296,10 +307,10 @@ impl Draft {
     }
 
     /// Puts everybody into the order of sending, and makes the parts. `run` is the run's ID.
-    pub(crate) fn arrange(&mut self, run: &str, samples: usize) -> Result<Planned, LedgerError> {
+    pub(crate) fn arrange(&mut self, run: &str, excerpt: Excerpt) -> Result<Planned, LedgerError> {
         self.mark_duplicates()
             .and_then(|()| self.merge_bodies())
-            .and_then(|()| self.distribute(run, samples))
+            .and_then(|()| self.distribute(run, excerpt))
             .map_err(|failure| self.error(&failure))
     }
 
@@ -380,7 +391,7 @@ impl Draft {
     }
 
     /// Numbers people in the order of sending, and makes the parts.
-    fn distribute(&self, run: &str, samples: usize) -> rusqlite::Result<Planned> {
+    fn distribute(&self, run: &str, excerpt: Excerpt) -> rusqlite::Result<Planned> {
         let connection = &self.connection;
         let mut people = connection.prepare(
             "SELECT line, id, account, body, reason FROM staging.person
@@ -398,9 +409,10 @@ impl Draft {
             digest: Sha256::default(),
             planned: Planned {
                 shares: vec![Share::default(); self.accounts.len()],
+                users: vec![Vec::new(); self.accounts.len()],
                 ..Planned::default()
             },
-            samples,
+            samples: excerpt.samples,
         };
         parts.digest.update(run.as_bytes());
         let mut open: Option<Open> = None;
@@ -423,6 +435,13 @@ impl Draft {
                 parts.close(&full)?;
             }
             if let Some(place) = place {
+                let account = usize::try_from(place.0).unwrap_or_default();
+                if let Some(users) = parts.planned.users.get_mut(account)
+                    && users.len() < excerpt.users
+                    && !alone
+                {
+                    users.push(id.to_owned());
+                }
                 let part = open.get_or_insert_with(|| Open {
                     place,
                     first: number,

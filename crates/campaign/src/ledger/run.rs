@@ -1,6 +1,7 @@
 //! The ledger while its run is sent: parts are taken, and their ends written down, a transaction for
 //! all that waits.
 
+use line_connector_client::Error;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
@@ -53,11 +54,7 @@ pub(crate) trait Gate {
     /// # Errors
     ///
     /// Where that cannot be found out.
-    fn left_out(
-        &mut self,
-        account: usize,
-        ids: &[&str],
-    ) -> Result<Vec<(usize, String)>, LedgerError>;
+    fn left_out(&mut self, account: usize, ids: &[&str]) -> Result<Vec<(usize, String)>, Error>;
 }
 
 /// How many parts of an account are wanted.
@@ -105,10 +102,10 @@ impl Ledger {
         wants: &[Want],
         now_ms: i64,
         gate: &mut dyn Gate,
-    ) -> Result<Vec<(usize, Claimed)>, LedgerError> {
+    ) -> Result<Vec<(usize, Claimed)>, Error> {
         let turn = turn(&mut self.connection, run, ends, wants, now_ms, gate);
         turn.map_err(|failure| match failure {
-            Failure::Database(failure) => self.error(&failure),
+            Failure::Database(failure) => self.error(&failure).into(),
             Failure::Gate(error) => error,
         })
     }
@@ -179,7 +176,7 @@ impl Ledger {
 
 enum Failure {
     Database(rusqlite::Error),
-    Gate(LedgerError),
+    Gate(Error),
 }
 
 impl From<rusqlite::Error> for Failure {
