@@ -1,0 +1,6 @@
+//! `line-connector-worker`: what runs on more than one machine.
+
+mod campaign;
+mod nats;
+
+fn main() {}

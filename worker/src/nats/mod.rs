@@ -1,0 +1,1 @@
+//! Webhooks and calls on NATS JetStream.
