@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use line_connector_client::{Connector, SystemFiles};
+use line_connector_client::{Connector, SystemFiles, WebMedia};
 use line_connector_core::documents::Output;
 use line_connector_core::error::{Kind, Outcome};
 use serde_json::{Value, json};
@@ -197,6 +197,41 @@ fn a_download_ends_with_the_call_however_it_comes() {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         server.join().unwrap();
     }
+}
+
+#[test]
+fn the_requests_of_one_call_share_its_time() {
+    let world = World::new();
+    world.fault(json!({"kind": "delay", "ms": 2_000, "path": PUSH, "times": 99}));
+    let mut document = push(&world.bearer());
+    let texts: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    document["inputs"]["messages"] = json!(texts);
+    let output = call(&connector(), with(document, json!({"deadline_ms": 5_000})));
+    assert_failed(&output, Kind::Timeout, Outcome::Partial);
+    let meta = output.meta.as_ref().unwrap();
+    assert!((1..4).contains(&meta.requests.len()), "{}", output.render());
+}
+
+#[test]
+fn media_are_not_waited_for_beyond_the_end() {
+    let world = World::new();
+    // It takes connections and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connector = Connector::builder()
+        .media(WebMedia::default().at_any_address())
+        .build();
+    let url = format!("https://localhost:{port}/picture.png");
+    let mut document = push(&world.bearer());
+    document["inputs"]["messages"] = json!([{"media_message": {"url": url}}]);
+    for check in ["fail", "warn"] {
+        let options = json!({"media_check": check, "timeout_ms": 3_600_000, "deadline_ms": 500});
+        let output = call(&connector, with(document.clone(), options));
+        let error = output.error.as_ref().expect("an error");
+        assert_eq!(error.outcome, Outcome::NotDone, "{}", output.render());
+        assert_eq!(world.count(PUSH), 0, "{}", output.render());
+    }
+    drop(listener);
 }
 
 #[test]
