@@ -9,10 +9,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use super::host::{Host, SteadyClock, whole_millis};
+use super::keeper::{Arrival, Stored};
 use super::metrics::{DeliveryOutcome, Metrics};
 use super::notice::{Level, Log, Notice};
 use super::policy::{self, Decision, DeliveryResult, History, Outage};
-use super::queue::{Changes, NewEvent, Queue, QueueError, QueuedEvent};
+use super::queue::{Changes, Queue, QueueError, QueuedEvent};
 use super::settings::{DeliverySettings, QueueSettings};
 
 /// How many messages one transaction takes in.
@@ -110,30 +111,6 @@ pub(crate) enum Message {
     },
     /// Hand out nothing more; end when what is in flight is settled, or after this time.
     Stop(Duration),
-}
-
-/// A verified webhook, and whom to tell that its events are safe.
-pub(crate) struct Arrival {
-    pub(crate) channel: String,
-    pub(crate) events: Vec<NewEvent>,
-    pub(crate) answer: Box<dyn FnOnce(Stored) + Send>,
-}
-
-impl Arrival {
-    fn bytes(&self) -> usize {
-        self.events.iter().map(|event| event.body.len()).sum()
-    }
-}
-
-/// What became of an arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
-    /// Its events are on the disk, or were before.
-    Safe,
-    /// Backpressure: the queue holds as much as it may.
-    Full,
-    /// They could not be written.
-    Failed,
 }
 
 /// An event that has been handed out and is not settled.
@@ -689,6 +666,9 @@ fn store(
 mod tests {
     use std::sync::mpsc::sync_channel;
 
+    use line_connector_core::webhook::Type;
+
+    use super::super::queue::NewEvent;
     use super::super::settings::RetryLimits;
     use super::*;
 
@@ -716,6 +696,7 @@ mod tests {
             id: "a".to_owned(),
             chat: "c".to_owned(),
             time: 1,
+            kind: Type::MessageText,
             friendship: None,
             body: "{}".to_owned(),
         };

@@ -4,7 +4,7 @@ use line_connector_core::json_text::in_one_line;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::queue::QueuedEvent;
+use super::queue::{NewEvent, QueuedEvent};
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {
@@ -45,4 +45,39 @@ pub fn document(event: &QueuedEvent, stale: bool) -> Result<String, String> {
         })
     });
     document.map(in_one_line).map_err(|_| DAMAGED.to_owned())
+}
+
+#[derive(Debug, Serialize)]
+struct Published<'a> {
+    id: &'a str,
+    destination: &'a str,
+    chat: &'a str,
+    event: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    omitted: Option<&'a str>,
+}
+
+/// An event for another system, which numbers events and counts attempts by itself, as one line of
+/// JSON. Where that cannot take the event, the reason stands in its place.
+///
+/// # Errors
+///
+/// Why it can never be published.
+pub fn published(
+    event: &NewEvent,
+    destination: &str,
+    omitted: Option<&str>,
+) -> Result<String, String> {
+    let body: Option<&RawValue> = match omitted {
+        Some(_) => None,
+        None => Some(serde_json::from_str(&event.body).map_err(|error| error.to_string())?),
+    };
+    let document = serde_json::to_string(&Published {
+        id: &event.id,
+        destination,
+        chat: &event.chat,
+        event: body,
+        omitted,
+    });
+    document.map(in_one_line).map_err(|error| error.to_string())
 }

@@ -16,7 +16,7 @@ use line_connector_http::Secret;
 
 use super::host::Clock;
 use super::metrics::WebhookOutcome;
-use super::queue::{Friendship, NewEvent};
+use super::queue::{CHATLESS, Friendship, NewEvent};
 
 /// The largest body that is looked at without a signature, to see that it has no events.
 pub(crate) const MAX_PROBE_BYTES: usize = 1024;
@@ -167,9 +167,10 @@ impl Intake {
             // What belongs to no chat has no order to keep, and must not wait for its like.
             let chat = Some(event.chat()).filter(|chat| !chat.is_empty());
             events.push(NewEvent {
-                chat: chat.unwrap_or_else(|| format!("event:{id}")),
+                chat: chat.unwrap_or_else(|| format!("{CHATLESS}{id}")),
                 id,
                 time: event.timestamp().unwrap_or(0),
+                kind: event.kind,
                 friendship: friendship(event),
                 body: serde_json::to_string(event).map_err(|_| WebhookOutcome::Malformed)?,
             });

@@ -1,6 +1,7 @@
 //! The webhook receiver: `server` takes requests as `admission` lets it, `intake` verifies them,
 //! `coordinator` makes their events safe in the `queue` and hands them out, `stdio` or `forward` deliver
-//! them to the platform. It reads no configuration and prints nothing; what it needs of the world is
+//! them to the platform. Where the host brings a `Publisher`, that makes events safe instead, and there
+//! is no queue. It reads no configuration and prints nothing; what it needs of the world is
 //! handed in.
 //!
 //! The promise, whenever the process dies: an event that LINE was answered 200 for is on the disk or
@@ -30,7 +31,8 @@ pub mod document;
 mod forward;
 mod host;
 mod intake;
-mod metrics;
+mod keeper;
+pub mod metrics;
 mod notice;
 mod policy;
 pub mod queue;
@@ -49,8 +51,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use coordinator::{Coordinator, Message, Outlet, Recall, Turn};
+use keeper::Keeper;
 use metrics::Metrics;
-use notice::Log;
 use queue::{Queue, QueueError};
 use server::Server;
 use supervisor::Supervisor;
@@ -58,7 +60,8 @@ use supervisor::Supervisor;
 pub use forward::{Signer, Target};
 pub use host::{Clock, Host, millis};
 pub use intake::{Channel, Intake};
-pub use notice::{Level, Notice};
+pub use keeper::{Arrival, Publisher, Stored};
+pub use notice::{Level, Log, Notice};
 pub use settings::{DeliverySettings, QueueSettings, RetryLimits, ServerSettings, Settings};
 pub use stdio::Acknowledgements;
 pub use supervisor::ShutdownReason;
@@ -123,8 +126,9 @@ impl std::error::Error for StartError {}
 /// A receiver at work.
 pub struct Receiver {
     server: Server,
-    coordinator_tx: SyncSender<Message>,
-    coordinator: JoinHandle<()>,
+    keeper: Keeper,
+    /// The thread that owns the queue, where there is one.
+    coordinator: Option<JoinHandle<()>>,
     metrics: Arc<Metrics>,
 }
 
@@ -178,7 +182,7 @@ impl Receiver {
         let server = Server::start(
             server,
             intake,
-            coordinator_tx.clone(),
+            Keeper::Queue(coordinator_tx.clone()),
             (Arc::clone(&metrics), Arc::clone(&log)),
             &supervisor,
         )
@@ -193,8 +197,40 @@ impl Receiver {
             .map_err(StartError::Thread)?;
         Ok(Self {
             server,
-            coordinator_tx,
-            coordinator,
+            keeper: Keeper::Queue(coordinator_tx),
+            coordinator: Some(coordinator),
+            metrics,
+        })
+    }
+
+    /// Starts one that has no queue: a publisher makes events safe, and whoever reads there has them.
+    /// `shutdown_tx` as in [`Receiver::start`].
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be used, or a thread cannot be started.
+    pub fn publishing(
+        settings: ServerSettings,
+        intake: Arc<Intake>,
+        publisher: Arc<dyn Publisher>,
+        log: Arc<Log>,
+        shutdown_tx: Sender<ShutdownReason>,
+    ) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::default());
+        let supervisor = Supervisor::new(shutdown_tx, Arc::clone(&metrics));
+        let keeper = Keeper::Publisher(publisher);
+        let server = Server::start(
+            settings,
+            intake,
+            keeper.clone(),
+            (Arc::clone(&metrics), log),
+            &supervisor,
+        )
+        .map_err(|(address, error)| StartError::Address(address, error))?;
+        Ok(Self {
+            server,
+            keeper,
+            coordinator: None,
             metrics,
         })
     }
@@ -212,14 +248,21 @@ impl Receiver {
     }
 
     /// Graceful shutdown: takes no further request, answers those that are open, lets what is in
-    /// flight be settled within `grace`, and closes the queue. What was said about events before is
-    /// written in any case. The answer is how many panics there were since the start: bugs.
+    /// flight be settled within `grace`, and closes the queue or ends the publisher. What was said about
+    /// events before is written in any case. The answer is how many panics there were since the start: bugs.
     #[must_use = "a bug that was survived should still be told"]
     pub fn stop(self, grace: Duration) -> u64 {
         self.server.stop();
-        // Where the coordinator has panicked there is nothing left to wait for.
-        let _ = self.coordinator_tx.send(Message::Stop(grace));
-        let _ = self.coordinator.join();
+        match self.keeper {
+            // Where the coordinator has panicked there is nothing left to wait for.
+            Keeper::Queue(coordinator_tx) => {
+                let _ = coordinator_tx.send(Message::Stop(grace));
+            }
+            Keeper::Publisher(publisher) => publisher.stop(grace),
+        }
+        if let Some(coordinator) = self.coordinator {
+            let _ = coordinator.join();
+        }
         self.metrics.panics.load(Ordering::Relaxed)
     }
 }

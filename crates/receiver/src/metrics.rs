@@ -168,40 +168,17 @@ impl Metrics {
         self.delay_seconds.observe(delay);
     }
 
-    /// The Prometheus text.
-    pub(crate) fn render(&self) -> String {
+    /// What the server counts, as Prometheus text.
+    pub(crate) fn of_server(&self) -> String {
         let mut text = String::with_capacity(8 * 1024);
-        let name = "line_connector_webhook_requests_total";
-        let _ = writeln!(
-            text,
-            "# HELP {name} Webhook requests by their answer.\n# TYPE {name} counter"
+        let labels = WEBHOOK_LABELS.iter().zip(&self.webhooks);
+        render_by_result(
+            &mut text,
+            "webhook_requests_total",
+            "Webhook requests by their answer.",
+            labels.map(|((_, label), counter)| (*label, get(counter))),
         );
-        for ((_, label), counter) in WEBHOOK_LABELS.iter().zip(&self.webhooks) {
-            let _ = writeln!(text, "{name}{{result=\"{label}\"}} {}", get(counter));
-        }
-        let name = "line_connector_events_total";
-        let _ = writeln!(
-            text,
-            "# HELP {name} Events in signed webhooks.\n# TYPE {name} counter"
-        );
-        for (label, counter) in [("new", &self.new_events), ("duplicate", &self.duplicates)] {
-            let _ = writeln!(text, "{name}{{result=\"{label}\"}} {}", get(counter));
-        }
-        let name = "line_connector_forwards_total";
-        let _ = writeln!(
-            text,
-            "# HELP {name} Delivery attempts by their result.\n# TYPE {name} counter"
-        );
-        for ((_, label), counter) in DELIVERY_LABELS.iter().zip(&self.deliveries) {
-            let _ = writeln!(text, "{name}{{result=\"{label}\"}} {}", get(counter));
-        }
         for (name, help, counter) in [
-            ("commits_total", "Transactions on the disk.", &self.commits),
-            (
-                "failed_commits_total",
-                "Transactions that failed.",
-                &self.failed_commits,
-            ),
             (
                 "evicted_connections_total",
                 "Connections closed to make room.",
@@ -213,7 +190,48 @@ impl Metrics {
                 &self.panics,
             ),
         ] {
-            render_plain(&mut text, name, help, "counter", &get(counter).to_string());
+            render_counter(&mut text, name, help, get(counter));
+        }
+        render_gauge(
+            &mut text,
+            "connections",
+            "Open connections.",
+            self.connections.load(Ordering::Relaxed),
+        );
+        self.answer_seconds.render(
+            "line_connector_answer_seconds",
+            "How long an answer to LINE took.",
+            &mut text,
+        );
+        text
+    }
+
+    /// What is counted about the queue and what leaves it, as Prometheus text.
+    pub(crate) fn of_queue(&self) -> String {
+        let mut text = String::with_capacity(8 * 1024);
+        let counts = [("new", &self.new_events), ("duplicate", &self.duplicates)];
+        render_by_result(
+            &mut text,
+            "events_total",
+            "Events in signed webhooks.",
+            counts.map(|(label, counter)| (label, get(counter))),
+        );
+        let labels = DELIVERY_LABELS.iter().zip(&self.deliveries);
+        render_by_result(
+            &mut text,
+            "forwards_total",
+            "Delivery attempts by their result.",
+            labels.map(|((_, label), counter)| (*label, get(counter))),
+        );
+        for (name, help, counter) in [
+            ("commits_total", "Transactions on the disk.", &self.commits),
+            (
+                "failed_commits_total",
+                "Transactions that failed.",
+                &self.failed_commits,
+            ),
+        ] {
+            render_counter(&mut text, name, help, get(counter));
         }
         for (name, help, gauge) in [
             (
@@ -223,17 +241,10 @@ impl Metrics {
             ),
             ("events_dead", "Dead letters.", &self.dead),
             ("events_in_flight", "Events in flight.", &self.in_flight),
-            ("connections", "Open connections.", &self.connections),
         ] {
-            let value = gauge.load(Ordering::Relaxed).to_string();
-            render_plain(&mut text, name, help, "gauge", &value);
+            render_gauge(&mut text, name, help, gauge.load(Ordering::Relaxed));
         }
         let histograms = [
-            (
-                "answer",
-                "How long an answer to LINE took.",
-                &self.answer_seconds,
-            ),
             (
                 "forward",
                 "From an event's handing out to the end of its attempt.",
@@ -250,6 +261,32 @@ impl Metrics {
         }
         text
     }
+}
+
+/// A counter for each result, as Prometheus text.
+pub fn render_by_result<'a>(
+    text: &mut String,
+    name: &str,
+    help: &str,
+    counts: impl IntoIterator<Item = (&'a str, u64)>,
+) {
+    let _ = writeln!(
+        text,
+        "# HELP line_connector_{name} {help}\n# TYPE line_connector_{name} counter"
+    );
+    for (label, count) in counts {
+        let _ = writeln!(text, "line_connector_{name}{{result=\"{label}\"}} {count}");
+    }
+}
+
+/// A counter, as Prometheus text.
+pub fn render_counter(text: &mut String, name: &str, help: &str, count: u64) {
+    render_plain(text, name, help, "counter", &count.to_string());
+}
+
+/// A gauge, as Prometheus text.
+pub fn render_gauge(text: &mut String, name: &str, help: &str, value: i64) {
+    render_plain(text, name, help, "gauge", &value.to_string());
 }
 
 fn render_plain(text: &mut String, name: &str, help: &str, kind: &str, value: &str) {
@@ -279,7 +316,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.count_webhook(WebhookOutcome::Accepted, Duration::from_millis(7));
         metrics.count_webhook(WebhookOutcome::Accepted, Duration::from_secs(90));
-        let text = metrics.render();
+        let text = metrics.of_server();
         for line in [
             "line_connector_webhook_requests_total{result=\"accepted\"} 2",
             "line_connector_answer_seconds_bucket{le=\"0.005\"} 0",

@@ -86,13 +86,15 @@ struct Window {
 }
 
 /// Tells notices, not too many of a sort. Shared by all threads.
-pub(crate) struct Log {
+pub struct Log {
     tell: fn(&Notice),
     sorts: Mutex<BTreeMap<String, Window>>,
 }
 
 impl Log {
-    pub(crate) fn new(tell: fn(&Notice)) -> Self {
+    /// Tells by this.
+    #[must_use]
+    pub fn new(tell: fn(&Notice)) -> Self {
         Self {
             tell,
             sorts: Mutex::default(),
@@ -100,7 +102,7 @@ impl Log {
     }
 
     /// Tells a notice, or counts it where its like was told often enough.
-    pub(crate) fn tell(&self, notice: &Notice) {
+    pub fn tell(&self, notice: &Notice) {
         let mut sorts = self.sorts.lock().unwrap_or_else(PoisonError::into_inner);
         let window = sorts.entry(notice.sort()).or_insert_with(|| Window {
             since: Instant::now(),
@@ -118,7 +120,7 @@ impl Log {
     }
 
     /// Tells how many notices were left out, of those sorts whose window is over, or of all at the end.
-    pub(crate) fn summarise(&self, at_the_end: bool) {
+    pub fn summarise(&self, at_the_end: bool) {
         let mut sorts = self.sorts.lock().unwrap_or_else(PoisonError::into_inner);
         let over = sorts.extract_if(.., |_, window| {
             at_the_end || window.since.elapsed() >= WINDOW

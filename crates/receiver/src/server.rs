@@ -1,5 +1,5 @@
 //! HTTP/1.1 for the receiver: many connections on one thread, each with its deadlines. It answers
-//! LINE only when the coordinator says that events are safe, and in time in any case. `admission`
+//! LINE only when the keeper says that events are safe, and in time in any case. `admission`
 //! decides who may stay where there is no room. It knows neither signatures nor events.
 
 use std::cell::{Cell, RefCell};
@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,8 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use super::admission::{Connections, Phase, Refused};
-use super::coordinator::{Arrival, Message, Stored};
 use super::intake::{Intake, MAX_PROBE_BYTES};
+use super::keeper::{Arrival, Keeper, Stored};
 use super::metrics::{Metrics, WebhookOutcome};
 use super::notice::{Level, Log, Notice};
 use super::queue::NewEvent;
@@ -81,7 +81,7 @@ impl Server {
     pub(crate) fn start(
         settings: ServerSettings,
         intake: Arc<Intake>,
-        coordinator_tx: SyncSender<Message>,
+        keeper: Keeper,
         (metrics, log): (Arc<Metrics>, Arc<Log>),
         supervisor: &Supervisor,
     ) -> Result<Self, (SocketAddr, String)> {
@@ -117,7 +117,7 @@ impl Server {
             let shared = Rc::new(Shared {
                 settings,
                 intake,
-                coordinator_tx,
+                keeper,
                 metrics,
                 log,
                 supervisor: watched,
@@ -161,7 +161,7 @@ impl Server {
 struct Shared {
     settings: ServerSettings,
     intake: Arc<Intake>,
-    coordinator_tx: SyncSender<Message>,
+    keeper: Keeper,
     metrics: Arc<Metrics>,
     log: Arc<Log>,
     supervisor: Supervisor,
@@ -328,7 +328,9 @@ async fn answer(shared: &Rc<Shared>, peer: Peer, request: Request<Incoming>) -> 
     };
     match path {
         "/healthz" if reading && administrates => shared.health().await,
-        "/metrics" if reading && administrates => reply(StatusCode::OK, &shared.metrics.render()),
+        "/metrics" if reading && administrates => {
+            reply(StatusCode::OK, &shared.keeper.metrics(&shared.metrics))
+        }
         _ => {
             if public {
                 shared
@@ -607,7 +609,8 @@ impl Shared {
         self.log.tell(&notice);
     }
 
-    /// Hands events to the coordinator and waits for its word; `None` where it did not come in time.
+    /// Hands events to whoever makes them safe and waits for the word; `None` where it did not come in
+    /// time.
     async fn store(
         &self,
         channel: String,
@@ -615,30 +618,23 @@ impl Shared {
         store_timeout: Duration,
     ) -> Option<Stored> {
         let (answer, stored) = oneshot::channel();
-        let arrival = Arrival {
+        self.keeper.take(Arrival {
             channel,
             events,
             answer: Box::new(move |stored| {
                 let _ = answer.send(stored);
             }),
-        };
-        if self
-            .coordinator_tx
-            .try_send(Message::Arrival(arrival))
-            .is_err()
-        {
-            return Some(Stored::Full);
-        }
+        });
         timeout(store_timeout, stored).await.ok()?.ok()
     }
 
-    /// Whether the coordinator works and the disk takes what it writes.
+    /// Whether events can be made safe.
     async fn health(&self) -> Reply {
         match self.store(String::new(), Vec::new(), HEALTH_TIMEOUT).await {
             Some(Stored::Safe) => reply(StatusCode::OK, "ok\n"),
             _ => reply(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the queue cannot be written\n",
+                "events cannot be made safe\n",
             ),
         }
     }

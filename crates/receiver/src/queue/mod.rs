@@ -13,6 +13,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
+use line_connector_core::webhook::Type;
+
 pub use changes::Changes;
 
 /// Marks the file as ours (`PRAGMA application_id`): "LINE".
@@ -81,18 +83,31 @@ impl std::error::Error for QueueError {}
 
 /// An event as it is taken in.
 #[derive(Debug, Clone)]
-pub(crate) struct NewEvent {
+pub struct NewEvent {
     /// What makes it the same event when it comes again: LINE's webhookEventId.
-    pub(crate) id: String,
-    /// The chat within which order is kept.
-    pub(crate) chat: String,
-    /// LINE's timestamp, milliseconds since 1970.
-    pub(crate) time: i64,
+    pub id: String,
+    /// The chat within which order is kept; `event:` and the id where it belongs to none.
+    pub chat: String,
+    /// LINE's timestamp, milliseconds since 1970; 0 where there was none.
+    pub time: i64,
+    /// What happened.
+    pub kind: Type,
     /// The normalised event, JSON.
-    pub(crate) body: String,
+    pub body: String,
     /// Who added the account as a friend with it, or left it.
     pub(crate) friendship: Option<Friendship>,
 }
+
+impl NewEvent {
+    /// The chat that it belongs to, if any.
+    #[must_use]
+    pub fn chat(&self) -> Option<&str> {
+        (!self.chat.starts_with(CHATLESS)).then_some(&*self.chat)
+    }
+}
+
+/// What stands before the id of an event that belongs to no chat, in the place of one.
+pub(crate) const CHATLESS: &str = "event:";
 
 /// A user who became a friend of an account, or is one no more.
 #[derive(Debug, Clone)]
@@ -544,6 +559,7 @@ mod tests {
             id: id.to_owned(),
             chat: chat.to_owned(),
             time,
+            kind: Type::MessageText,
             friendship: None,
             body: format!("{{\"id\":\"{id}\"}}"),
         }
