@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use line_connector_client::{
-    Builder, Catalog, Connector, Error, Invocation, Kind, Secret, Sent, SystemFiles,
+    Builder, Catalog, Connector, Error, Invocation, Kind, Output, Secret, Sent, SystemFiles,
 };
 use line_connector_core::asset::{Operator, SystemProxy, environment_variable};
 use line_connector_core::catalog::AddedFile;
@@ -21,11 +21,16 @@ use serde_json::{Map, Value};
 
 use crate::args::{AssetFile, Calling, Permissions};
 use crate::private::{Others, others};
-use crate::terminal::{in_one_line, say};
+use crate::terminal::{complain, in_one_line, say};
 use crate::token_store::TokenFiles;
 
-/// A connector as the command line has it.
-pub(crate) fn calling(
+/// A connector as the command line has it. Where that wants the sandbox, the invocation gets the
+/// sandbox's asset.
+///
+/// # Errors
+///
+/// Where the asset file cannot be used.
+pub fn calling(
     catalog: Catalog,
     calling: &Calling,
     invocation: &mut Invocation,
@@ -161,8 +166,29 @@ pub(crate) fn operation(catalog: &Catalog, name: &str) -> Option<Operation> {
     })
 }
 
+/// Reads the asset file again, for the calls from now on, and tells people. Where it is wrong, the asset
+/// stays.
+pub fn reread(connector: &Connector, calling: &Calling) {
+    if calling.sandbox || calling.asset.asset.is_none() {
+        say("there is no --asset file to read again; the environment is read at the start alone");
+        return;
+    }
+    let operator = operator(connector.catalog(), &calling.asset);
+    match operator.and_then(|operator| connector.set_operator(operator)) {
+        Ok(()) => say("the asset was read again"),
+        Err(error) => {
+            say("the asset stays as it was:");
+            complain(&Output::from(&error));
+        }
+    }
+}
+
 /// Refuses the asset of a document where the operator allows none.
-pub(crate) fn allow_asset(permissions: &Permissions, invocation: &Invocation) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// [`Kind::InvalidAsset`].
+pub fn allow_asset(permissions: &Permissions, invocation: &Invocation) -> Result<(), Error> {
     if !permissions.fixed_asset || invocation.asset.is_empty() {
         return Ok(());
     }
@@ -265,13 +291,18 @@ pub(crate) fn environment(catalog: &Catalog) -> Map<String, Value> {
     clippy::disallowed_methods,
     reason = "the environment is read in this file alone"
 )]
-pub(crate) fn variable(name: &str) -> Option<String> {
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 /// The catalog, with what stands in the folder of the command line. A file there that is of no use is
 /// named: it may have been meant for something.
-pub(crate) fn catalog(added: Option<&Path>) -> Result<Catalog, Error> {
+///
+/// # Errors
+///
+/// [`Kind::InvalidCatalog`] where the folder cannot be read, or a file in it is wrong.
+pub fn catalog(added: Option<&Path>) -> Result<Catalog, Error> {
     let mut catalog = Catalog::embedded();
     let Some(folder) = added else {
         return Ok(catalog);

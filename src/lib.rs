@@ -15,32 +15,47 @@ mod queue_file;
 mod signals;
 mod terminal;
 mod token_store;
+#[cfg(feature = "listen")]
+mod worker;
 
 use std::ffi::OsString;
 
 use line_connector_client::{Error, ExitCode, Kind, Output};
 
-use terminal::{print, report, say};
+pub use args::{Calling, Permissions};
+#[cfg(feature = "listen")]
+pub use args::{ListenArguments, LogForm, NatsArguments};
+#[cfg(feature = "listen")]
+pub use commands::publish;
+pub use host::{allow_asset, calling, catalog, reread, variable};
+#[cfg(feature = "listen")]
+pub use notices::teller;
+pub use panics::contain;
+pub use signals::{Signal, watch};
+pub use terminal::{print, say};
 
 /// Runs the process's command line to its end. The answer is its exit code.
 #[must_use]
 pub fn program() -> ExitCode {
-    panics::report_place();
-    // A platform gets its one document and an exit code even from a bug.
-    panics::contain(|| run(&std::env::args_os().collect::<Vec<_>>()))
-        .unwrap_or_else(|bug| report(&Output::from(&bug)))
+    contained(|| run(&std::env::args_os().collect::<Vec<_>>()))
 }
 
-/// Runs one command line to its end and says how it went.
-fn run(line: &[OsString]) -> ExitCode {
-    let arguments = match args::parse(line) {
-        Ok(arguments) => arguments,
-        Err(instead) if instead.wrong => return misused(line, &instead.text),
-        Err(instead) => return print(&instead.text),
-    };
-    match commands::dispatch(arguments) {
-        Ok(code) => code,
-        Err(error) => report(&Output::from(&error)),
+/// Does a process's work and says how it went. The answer is its exit code.
+#[must_use]
+pub fn contained(work: impl FnOnce() -> Result<ExitCode, Error>) -> ExitCode {
+    panics::report_place();
+    // A platform gets its one document and an exit code even from a bug.
+    contain(work)
+        .and_then(|done| done)
+        .unwrap_or_else(|error| terminal::report(&Output::from(&error)))
+}
+
+/// Runs one command line to its end.
+fn run(line: &[OsString]) -> Result<ExitCode, Error> {
+    match args::parse(line) {
+        Ok(arguments) => commands::dispatch(arguments),
+        Err(instead) if instead.wrong => Ok(misused(line, &instead.text)),
+        Err(instead) => Ok(print(&instead.text)),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::args::LogForm;
 use crate::terminal::{in_one_line, say};
 
 /// What writes notices in this form; without one as whoever reads standard error likes it.
-pub(crate) fn teller(form: Option<LogForm>, at_a_terminal: bool) -> fn(&Notice) {
+#[must_use]
+pub fn teller(form: Option<LogForm>, at_a_terminal: bool) -> fn(&Notice) {
     match form {
         Some(LogForm::Off) => |_| {},
         Some(LogForm::Text) => text,

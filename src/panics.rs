@@ -30,7 +30,7 @@ pub(crate) fn report_place() {
 /// # Errors
 ///
 /// [`Kind::Internal`] with the place, where it panicked.
-pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
+pub fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     // What panicked is given up as a whole, and locks are taken over from whoever panicked, so no
     // half-changed state is looked at as if it were whole.
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| {

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub enum Signal {
     /// Finish what was started and end.
     Stop,
     /// Tell the figures.
@@ -21,7 +21,7 @@ pub(crate) enum Signal {
 ///
 /// Where the system takes no handler, or gives no thread.
 #[cfg(unix)]
-pub(crate) fn watch(obey: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
+pub fn watch(obey: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
@@ -56,6 +56,6 @@ pub(crate) fn watch(obey: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
 ///
 /// None.
 #[cfg(not(unix))]
-pub(crate) fn watch(_: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
+pub fn watch(_: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
     Ok(())
 }

@@ -104,7 +104,8 @@ pub(crate) fn is_watched() -> bool {
 
 /// Writes to standard output. A reader that has gone away wants nothing more, which is no error. For
 /// any other the text goes to standard error, so that it is not lost.
-pub(crate) fn print(text: &str) -> ExitCode {
+#[must_use]
+pub fn print(text: &str) -> ExitCode {
     let mut output = io::stdout().lock();
     let written = output
         .write_all(text.as_bytes())
@@ -134,7 +135,7 @@ pub(crate) fn say_unwritten(error: &io::Error, text: &str) {
 }
 
 /// Writes a line for people to standard error. What would command the terminal is shown instead.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", shown(line));
 }
 

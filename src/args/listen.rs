@@ -5,13 +5,32 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
+use super::nats::NatsArguments;
+
+/// What is about the queue and what leaves it, and means nothing to a receiver without one.
+const OF_THE_QUEUE: [&str; 13] = [
+    "queue",
+    "forward",
+    "forward_secret_file",
+    "forward_ca_file",
+    "ack",
+    "hold",
+    "concurrency",
+    "timeout_ms",
+    "attempts",
+    "max_age_hours",
+    "settle_ms",
+    "max_waiting",
+    "remember_days",
+];
+
 /// The receiver.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ListenArguments {
+pub struct ListenArguments {
     /// The durable queue: a file that keeps events until the platform has them, made where there is
     /// none.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) queue: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "nats_url")]
+    pub(crate) queue: Option<PathBuf>,
     /// A JSON file with a channel's asset, or with an array of them; may be given several times. An
     /// asset may hold its `destination`, the bot's user ID, too. Without it: the environment's asset.
     /// SIGHUP reads the files again.
@@ -74,6 +93,30 @@ pub(crate) struct ListenArguments {
     /// How long a connection may be idle, or take for a request's head, seconds.
     #[arg(long, value_name = "N", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) idle_seconds: u64,
+    /// Publishes each event to NATS JetStream instead of keeping it in a queue: the servers' URLs, such
+    /// as `nats://host:4222` or `tls://host`, with commas between them. `line-connector-worker` does it,
+    /// which must be installed.
+    #[arg(long, value_name = "URL", id = "nats_url", conflicts_with_all = OF_THE_QUEUE)]
+    pub publish: Option<String>,
+    /// The stream that keeps the events, made where there is none.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "LINE_EVENTS",
+        requires = "nats_url"
+    )]
+    pub stream: String,
+    /// What subjects begin with; the destination and the chat follow.
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        default_value = "line.events",
+        requires = "nats_url"
+    )]
+    pub subject: String,
+    /// How NATS is reached.
+    #[command(flatten)]
+    pub nats: NatsArguments,
     /// How standard error tells of failed deliveries, events that are given up and requests that are
     /// refused. Without it: `text` on a terminal, `json` elsewhere.
     #[arg(long, value_name = "FORM", value_enum)]
@@ -82,7 +125,7 @@ pub(crate) struct ListenArguments {
 
 /// How standard error tells what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogForm {
+pub enum LogForm {
     /// A sentence a line, for people.
     Text,
     /// A JSON document a line.

@@ -9,6 +9,8 @@ mod listen;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod messages;
+#[cfg(feature = "listen")]
+mod nats;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -25,7 +27,11 @@ use action_name::ActionName;
 pub(crate) use campaign::{About, CampaignCommand, Going, ResultsForm, Sent};
 pub(crate) use deferred::Deferred;
 #[cfg(feature = "listen")]
-pub(crate) use listen::{Chosen, EventsCommand, ListenArguments, LogForm, QueueFile, Standing};
+pub(crate) use listen::{Chosen, EventsCommand, QueueFile, Standing};
+#[cfg(feature = "listen")]
+pub use listen::{ListenArguments, LogForm};
+#[cfg(feature = "listen")]
+pub use nats::NatsArguments;
 
 pub(crate) use messages::{ComposeArguments, Content, SendArguments};
 
@@ -171,17 +177,18 @@ pub(crate) enum ActionsCommand {
 
 /// What calls are made with, by whichever command.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Calling {
+pub struct Calling {
     /// Shows the request instead of sending it; needs neither network nor credentials.
     #[arg(long)]
-    pub(crate) dry_run: bool,
+    pub dry_run: bool,
     /// Asks the embedded sandbox instead of LINE; needs no credentials.
     #[arg(long)]
-    pub(crate) sandbox: bool,
+    pub sandbox: bool,
     #[command(flatten)]
     pub(crate) asset: AssetFile,
+    /// What documents may do.
     #[command(flatten)]
-    pub(crate) permissions: Permissions,
+    pub permissions: Permissions,
     /// Shows each request that is sent, and how it went, on standard error.
     #[arg(long, short)]
     pub(crate) verbose: bool,
@@ -323,7 +330,7 @@ pub(crate) struct AssetFile {
 
 /// What documents, whose authors may be anybody, may do.
 #[derive(Debug, Default, clap::Args)]
-pub(crate) struct Permissions {
+pub struct Permissions {
     /// Lets documents read files beneath this folder; may be repeated. Also `LINE_FILES`.
     #[arg(long, value_name = "DIR")]
     pub(crate) files: Vec<PathBuf>,

@@ -135,7 +135,7 @@ fn change(
             }
         }
     }
-    print(&format!("{}\n", json!({done: count, "not_dead": absent})));
+    let _ = print(&format!("{}\n", json!({done: count, "not_dead": absent})));
     if absent.is_empty() {
         return Ok(ExitCode::Accepted);
     }

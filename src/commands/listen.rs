@@ -24,9 +24,9 @@ use line_connector_core::error::Detail;
 use line_connector_core::webhook::cause;
 use line_connector_receiver::queue::Queue;
 use line_connector_receiver::{
-    Acknowledgements, Channel, DeliverySettings, Host, Intake, Level, Notice, QueueSettings,
-    Receiver, RetryLimits, ServerSettings, Settings, ShutdownReason, Signer, Sink, StartError,
-    Target,
+    Acknowledgements, Channel, DeliverySettings, Host, Intake, Level, Log, Notice, Publisher,
+    QueueSettings, Receiver, RetryLimits, ServerSettings, Settings, ShutdownReason, Signer, Sink,
+    StartError, Target,
 };
 
 use crate::args::ListenArguments;
@@ -36,6 +36,7 @@ use crate::panics::contain;
 use crate::queue_file::{self, queue_error};
 use crate::signals::{self, Signal};
 use crate::terminal::say;
+use crate::worker;
 
 /// How long what is in flight may take to be settled at the end, where no time-out bounds it.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
@@ -56,32 +57,96 @@ struct Configured {
     operator: Operator,
 }
 
-/// Receives until a signal, or until nobody takes the events any more.
+/// Receives into a queue, until a signal, or until nobody takes the events any more. Where the events
+/// are to be published, the worker receives.
 pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
+    let Some(queue) = &arguments.queue else {
+        return worker::take_over();
+    };
+    receive(catalog, arguments, |surroundings| {
+        let mut warnings = Vec::new();
+        let unusable = |reason: &dyn Display| queue_error(queue, reason);
+        // Held until the process ends: two receivers would deliver the same events.
+        let lock = queue_file::reserve(queue)?;
+        let events = Queue::open(queue).map_err(|error| unusable(&error))?;
+        // What SQLite has just made beside it, or found there.
+        queue_file::check(queue)?;
+        if queue_file::is_replaceable(queue) {
+            warnings.push(Notice::new(
+                Level::Warning,
+                "queue_replaceable",
+                "others may change the queue's folder, and so put another file in its place",
+            ));
+        }
+        let Surroundings {
+            intake,
+            host,
+            shutdown_tx,
+        } = surroundings;
+        let sink = sink(arguments, &mut warnings)?;
+        let settings = settings(arguments);
+        let receiver = Receiver::start(settings, events, intake, sink, &host, shutdown_tx);
+        let receiver = receiver.map_err(|error| match error {
+            StartError::Queue(error) => unusable(&error),
+            error => not_started(&error),
+        })?;
+        Ok((receiver, warnings, lock))
+    })
+}
+
+/// Receives and publishes, until a signal. `publisher` is what publishes; it tells by what it is given.
+///
+/// # Errors
+///
+/// Where it cannot begin.
+pub fn publish(
+    catalog: &Catalog,
+    arguments: &ListenArguments,
+    publisher: impl FnOnce(Arc<Log>) -> Result<Arc<dyn Publisher>, Error>,
+) -> Result<ExitCode, Error> {
+    receive(catalog, arguments, |surroundings| {
+        let Surroundings {
+            intake,
+            host,
+            shutdown_tx,
+        } = surroundings;
+        let log = Arc::new(Log::new(host.tell));
+        let publisher = publisher(Arc::clone(&log))?;
+        let settings = settings(arguments).server;
+        let receiver = Receiver::publishing(settings, intake, publisher, log, shutdown_tx);
+        let receiver = receiver.map_err(|error| not_started(&error))?;
+        Ok((receiver, Vec::new(), ()))
+    })
+}
+
+fn not_started(error: &StartError) -> Error {
+    Error::new(Kind::Usage, error.to_string())
+        .with_hint("choose another --address or --admin-address, or end what uses this one")
+}
+
+/// What a receiver is started with.
+struct Surroundings {
+    intake: Arc<Intake>,
+    host: Host,
+    shutdown_tx: mpsc::Sender<ShutdownReason>,
+}
+
+/// Receives until a signal, or until nobody takes the events any more. `start` starts the receiver; its
+/// answer has warnings, and what is held until the end.
+fn receive<K>(
+    catalog: &Catalog,
+    arguments: &ListenArguments,
+    start: impl FnOnce(Surroundings) -> Result<(Receiver, Vec<Notice>, K), Error>,
+) -> Result<ExitCode, Error> {
     let environment = host::environment(catalog);
     let (configured, open) = channels(catalog, &arguments.assets, &environment)?;
     let tell = notices::teller(arguments.log, io::stderr().is_terminal());
-    let unusable = |reason: &dyn Display| queue_error(&arguments.queue, reason);
-    // Held until the process ends: two receivers would deliver the same events.
-    let _lock = queue_file::reserve(&arguments.queue)?;
-    let queue = Queue::open(&arguments.queue).map_err(|error| unusable(&error))?;
-    // What SQLite has just made beside it, or found there.
-    queue_file::check(&arguments.queue)?;
     let host = Host {
         clock: Arc::new(|| SystemClock.now()),
         random: || SystemRandom.bits(),
         tell,
     };
-    let mut warnings = Vec::new();
-    if queue_file::is_replaceable(&arguments.queue) {
-        warnings.push(Notice::new(
-            Level::Warning,
-            "queue_replaceable",
-            "others may change the queue's folder, and so put another file in its place",
-        ));
-    }
-    warnings.extend(open);
-    warnings.extend(unusual_secret(&configured));
+    let of_secrets = unusual_secret(&configured);
     let (known, unknown) = sorted(catalog, configured);
     let content = catalog.triggers().content;
     let intake = Arc::new(Intake::new(known, content, Arc::clone(&host.clock)));
@@ -103,19 +168,10 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
     });
     watched
         .map_err(|error| Error::new(Kind::Usage, format!("signals cannot be watched: {error}")))?;
-    let (settings, sink) = (settings(arguments), sink(arguments, &mut warnings)?);
-    let receiver = Receiver::start(
-        settings,
-        queue,
-        Arc::clone(&intake),
-        sink,
-        &host,
+    let (receiver, warnings, _held) = start(Surroundings {
+        intake: Arc::clone(&intake),
+        host,
         shutdown_tx,
-    );
-    let receiver = receiver.map_err(|error| match error {
-        StartError::Queue(error) => unusable(&error),
-        error => Error::new(Kind::Usage, error.to_string())
-            .with_hint("choose another --address or --admin-address, or end what uses this one"),
     })?;
     let url = format!("http://{}{}", receiver.address(), arguments.path);
     let mut line = json!({"listening": url});
@@ -123,7 +179,11 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
         members.insert("admin".to_owned(), format!("http://{address}/").into());
     }
     say(&line.to_string());
-    warnings.iter().for_each(tell);
+    warnings
+        .iter()
+        .chain(&open)
+        .chain(&of_secrets)
+        .for_each(tell);
     start_learning(intake, unknown, tell);
     let reason = shutdown.recv().unwrap_or(ShutdownReason::Requested);
     let failed = |message: &str| tell(&Notice::new(Level::Error, "ends", message));
@@ -134,7 +194,7 @@ pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
         ShutdownReason::OutputFailed(kind) => failed(&format!(
             "standard output cannot be written: {kind}; the events wait in the queue"
         )),
-        ShutdownReason::Panicked => failed("a bug ends the receiver; the events wait in the queue"),
+        ShutdownReason::Panicked => failed("a bug ends the receiver; what it has taken is safe"),
         ShutdownReason::Requested | ShutdownReason::InputEnded => {}
     }
     let panics = receiver.stop(grace(reason, arguments));

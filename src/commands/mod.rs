@@ -27,6 +27,9 @@ use line_connector_client::{Error, ExitCode};
 use crate::args::{self, Arguments, Command, Deferred};
 use crate::host;
 
+#[cfg(feature = "listen")]
+pub use listen::publish;
+
 /// Runs the command that the arguments name.
 pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
     let catalog = || host::catalog(arguments.actions.as_deref());

@@ -293,6 +293,23 @@ pub enum ExitCode {
     Unwritten = 74,
 }
 
+impl ExitCode {
+    /// Every code.
+    pub const ALL: [ExitCode; 11] = [
+        ExitCode::Accepted,
+        ExitCode::Refused,
+        ExitCode::Usage,
+        ExitCode::InvalidInputs,
+        ExitCode::NoToken,
+        ExitCode::NoAnswer,
+        ExitCode::Untrusted,
+        ExitCode::Quota,
+        ExitCode::SomeFailed,
+        ExitCode::Bug,
+        ExitCode::Unwritten,
+    ];
+}
+
 impl Kind {
     /// Every kind, in the order of a call.
     pub const ALL: [Kind; 38] = [

@@ -29,7 +29,7 @@ use crate::args::ServeArguments;
 use crate::host;
 use crate::panics::contain;
 use crate::signals::{self, Signal};
-use crate::terminal::{complain, say, say_unwritten};
+use crate::terminal::{say, say_unwritten};
 
 /// What a worker's calls need of its stack at most: documents nest 128 deep.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
@@ -107,7 +107,7 @@ pub(super) fn serve(catalog: Catalog, arguments: ServeArguments) -> Result<ExitC
     signals::watch(move |signal| match signal {
         Signal::Stop => watched.stop(),
         Signal::Report => watched.report(),
-        Signal::Reread => watched.reread(),
+        Signal::Reread => host::reread(&watched.connector, &watched.arguments.calling),
     })
     .map_err(cannot_start)?;
     let input = io::stdin();
@@ -224,25 +224,6 @@ where
         drop(stopped);
         self.queue.stop();
         self.connector.stop();
-    }
-
-    /// Reads the asset file again; calls under way keep theirs. Where it is wrong, the asset stays.
-    fn reread(&self) {
-        let calling = &self.arguments.calling;
-        if calling.sandbox || calling.asset.asset.is_none() {
-            say(
-                "there is no --asset file to read again; the environment is read at the start alone",
-            );
-            return;
-        }
-        let operator = host::operator(self.connector.catalog(), &calling.asset);
-        match operator.and_then(|operator| self.connector.set_operator(operator)) {
-            Ok(()) => say("the asset was read again"),
-            Err(error) => {
-                say("the asset stays as it was:");
-                complain(&Output::from(&error));
-            }
-        }
     }
 
     /// Reads until the input ends or nothing more is wanted.
