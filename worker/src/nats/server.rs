@@ -1,0 +1,260 @@
+//! The way to NATS: its servers, credentials and TLS, and whether the connection stands. No error shows
+//! a password.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::connection::State;
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use line_connector::{NatsArguments, variable};
+use line_connector_client::{Error, Kind};
+use line_connector_receiver::{Level, Log, Notice};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How long servers that cannot be reached are tried at the start: they may be starting too.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause between two such tries.
+const PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause between two tries to get a lost connection back.
+const MAX_PAUSE_MS: u64 = 1_000;
+/// How often the connection is tried; after two silent ones it counts as lost.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A connection to NATS, which comes back by itself.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) client: Client,
+    /// How often the connection was lost.
+    losses: watch::Receiver<u64>,
+    /// What the server said last about what it did not like.
+    complaint: Arc<Mutex<Option<String>>>,
+}
+
+impl Server {
+    /// Connects. Servers that are away are waited for.
+    pub(super) async fn connect(
+        urls: &str,
+        arguments: &NatsArguments,
+        log: &Arc<Log>,
+    ) -> Result<Self, Error> {
+        let addresses = addresses(urls)?;
+        let shown = shown(&addresses);
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            let (losses_tx, losses) = watch::channel(0);
+            let complaint = Arc::default();
+            let options = options(arguments)?;
+            let options = watched(options, losses_tx, Arc::clone(&complaint), Arc::clone(log));
+            let failure = match options.connect(&addresses[..]).await {
+                Ok(client) => {
+                    return Ok(Self {
+                        client,
+                        losses,
+                        complaint,
+                    });
+                }
+                Err(failure) => failure,
+            };
+            let away = matches!(
+                failure.kind(),
+                ConnectErrorKind::Io | ConnectErrorKind::Dns | ConnectErrorKind::TimedOut
+            );
+            if !away || begun.elapsed() >= PATIENCE {
+                return Err(unreachable(&shown, &failure));
+            }
+            if !told {
+                told = true;
+                let message = format!(
+                    "NATS at {shown} cannot be reached yet: {}",
+                    reason(&failure)
+                );
+                log.tell(&Notice::new(Level::Warning, "nats_away", message));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether the connection stands.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Waits until the connection is lost, after it stood; `from` is what [`Server::losses`] said then.
+    pub(super) async fn lost(&self, from: u64) {
+        let mut losses = self.losses.clone();
+        // Where nobody is left to tell, there is no connection either.
+        let _ = losses.wait_for(|losses| *losses != from).await;
+    }
+
+    /// How often the connection was lost.
+    pub(super) fn losses(&self) -> u64 {
+        *self.losses.borrow()
+    }
+
+    /// What the server did not like, which explains what got no answer.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let complaint = self.complaint.lock();
+        complaint.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The servers' addresses.
+fn addresses(urls: &str) -> Result<Vec<ServerAddr>, Error> {
+    let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty());
+    let addresses: Vec<ServerAddr> = urls
+        .map(str::parse)
+        .collect::<Result<_, io::Error>>()
+        .unwrap_or_default();
+    let known = |address: &ServerAddr| {
+        matches!(address.scheme(), "nats" | "tls") && !address.host().is_empty()
+    };
+    if addresses.is_empty() || !addresses.iter().all(known) {
+        let message = "a NATS URL must be like nats://host:4222 or tls://host:4222";
+        let error = Error::new(Kind::Usage, message);
+        return Err(error.with_hint("put commas between the URLs of several servers"));
+    }
+    Ok(addresses)
+}
+
+/// The servers for people, without users and passwords.
+fn shown(addresses: &[ServerAddr]) -> String {
+    let shown: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("{}:{}", address.host(), address.port()))
+        .collect();
+    shown.join(", ")
+}
+
+fn options(arguments: &NatsArguments) -> Result<ConnectOptions, Error> {
+    let mut options = ConnectOptions::new()
+        .name("line-connector-worker")
+        .ping_interval(PING_INTERVAL)
+        .reconnect_delay_callback(|attempts| {
+            let attempts = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+            let pause = 10_u64.saturating_mul(2_u64.saturating_pow(attempts));
+            Duration::from_millis(if attempts == 0 {
+                0
+            } else {
+                pause.min(MAX_PAUSE_MS)
+            })
+        });
+    if let (Some(user), Some(password)) = (variable("NATS_USER"), variable("NATS_PASSWORD")) {
+        options = options.user_and_password(user, password);
+    }
+    if let Some(path) = &arguments.creds {
+        let text = read(path)?;
+        options = options.credentials(&text).map_err(|_| {
+            let path = path.display();
+            Error::new(Kind::Usage, format!("{path} holds no credentials for NATS"))
+        })?;
+    }
+    if let Some(path) = &arguments.nkey {
+        options = options.nkey(read(path)?.trim().to_owned());
+    }
+    if let Some(path) = &arguments.tls_ca {
+        read(path)?;
+        options = options.add_root_certificates(path.clone());
+    }
+    if let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
+        read(certificate)?;
+        read(key)?;
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    Ok(options)
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|error| {
+        let path = path.display();
+        Error::new(Kind::Usage, format!("{path} cannot be read: {error}"))
+    })
+}
+
+/// Tells operators when the connection goes and comes.
+fn watched(
+    options: ConnectOptions,
+    losses: watch::Sender<u64>,
+    complaint: Arc<Mutex<Option<String>>>,
+    log: Arc<Log>,
+) -> ConnectOptions {
+    options.event_callback(move |event| {
+        match event {
+            Event::Disconnected => {
+                losses.send_modify(|losses| *losses += 1);
+                let message = "the connection to NATS is lost";
+                log.tell(&Notice::new(Level::Warning, "nats_away", message));
+            }
+            Event::Connected if *losses.borrow() > 0 => {
+                let message = "NATS is connected again";
+                log.tell(&Notice::new(Level::Info, "nats_back", message));
+            }
+            Event::ServerError(error) => {
+                let said = error.to_string();
+                log.tell(&Notice::new(
+                    Level::Error,
+                    "nats_refuses",
+                    format!("NATS says: {said}"),
+                ));
+                *complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            }
+            _ => {}
+        }
+        std::future::ready(())
+    })
+}
+
+fn unreachable(shown: &str, failure: &async_nats::ConnectError) -> Error {
+    let reason = reason(failure);
+    match failure.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            let message = format!("NATS at {shown} does not take the credentials: {reason}");
+            Error::new(Kind::Usage, message).with_hint(
+                "compare --creds, --nkey, or NATS_USER and NATS_PASSWORD, with the server's users",
+            )
+        }
+        ConnectErrorKind::Tls => {
+            let message = format!("no TLS with NATS at {shown}: {reason}");
+            Error::new(Kind::Tls, message).with_hint(
+                "compare --tls-ca, --tls-cert and --tls-key with the server's certificate",
+            )
+        }
+        _ => {
+            let message = format!("NATS at {shown} cannot be reached: {reason}");
+            Error::new(Kind::ConnectionFailed, message)
+                .with_hint("start nats-server with -js, or compare the URL with where it listens")
+        }
+    }
+}
+
+/// Why there is no connection. Addresses in it would be those of the URL, so only the cause is told.
+fn reason(failure: &async_nats::ConnectError) -> String {
+    let cause = std::error::Error::source(failure).map(ToString::to_string);
+    cause.unwrap_or_else(|| failure.kind().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_their_passwords() {
+        let addresses = addresses("nats://user:secret@a:1, tls://b").unwrap();
+        assert_eq!(shown(&addresses), "a:1, b:4222");
+        for wrong in [
+            "",
+            ",",
+            "http://host",
+            "nats://",
+            "nats:// a b",
+            "nats://user:secret@",
+        ] {
+            let error = super::addresses(wrong).unwrap_err();
+            assert!(!format!("{error} {:?}", error.hint).contains("secret"));
+        }
+    }
+}
