@@ -33,6 +33,17 @@ def connector():
     return cargo_build("line-connector", ROOT, [])
 
 
+def worker(connector):
+    """The worker: the one that LINE_CONNECTOR_WORKER_BIN names, the one beside our binary, or a fresh
+    release build.
+    """
+    beside = os.path.join(os.path.dirname(connector), "line-connector-worker")
+    given = os.environ.get("LINE_CONNECTOR_WORKER_BIN") or (beside if os.path.exists(beside) else None)
+    if given:
+        return os.path.abspath(given)
+    return cargo_build("line-connector-worker", ROOT, ["--package", "line-connector-worker"])
+
+
 def guard():
     """Our binary as `instructions.py` counts it, built sooner than a release."""
     return cargo_build("line-connector", ROOT, ["--locked"], ("build", "--profile", "guard"))

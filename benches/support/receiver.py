@@ -71,8 +71,9 @@ class Receiver:
             "LINE_FORWARD_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             **(variables or {}),
         }
-        queue = os.path.join(folder, "queue.db")
-        command = [connector, "listen", "--queue", queue, "--address", f"127.0.0.1:{port}", *options]
+        # What is published is in no queue.
+        keep = [] if "--publish" in options else ["--queue", os.path.join(folder, "queue.db")]
+        command = [connector, "listen", *keep, "--address", f"127.0.0.1:{port}", *options]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(command, env=environment, text=True, **pipes)
         said = []

@@ -4,6 +4,7 @@
     python3 tests/soak/run.py                         # all, at full size
     python3 tests/soak/run.py --small                 # all, small enough for CI
     python3 tests/soak/run.py listen_kills --set events=5000 --set kills=10 --seed 7
+    python3 tests/soak/run.py scale_webhooks scale_calls        # these need other servers; only by name
 
 It needs Linux, Python 3.10 or later, and cargo or LINE_CONNECTOR_BIN. `README.md` in this folder says
 what each test proves. It ends with 1 where a promise was broken.
@@ -27,6 +28,8 @@ import full_disk
 import hostile_clients
 import listen_kills
 import rates
+import scale_calls
+import scale_webhooks
 import serve_kills
 import slow_disk
 from support import builds, report, turns
@@ -41,6 +44,11 @@ TESTS = {
     "slow_disk": slow_disk,
     "clocks": clocks,
     "rates": rates,
+}
+# These need servers of others, and run only by their names.
+ON_SERVERS = {
+    "scale_webhooks": scale_webhooks,
+    "scale_calls": scale_calls,
 }
 # A test that takes longer is stuck.
 MOST_SECONDS = 1800
@@ -69,7 +77,7 @@ def main():
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("tests", nargs="*", metavar="TEST", help=f"of {', '.join(TESTS)} (all)")
+    parser.add_argument("tests", nargs="*", metavar="TEST", help=f"of {', '.join(TESTS)} (all); {', '.join(ON_SERVERS)}")
     parser.add_argument("--small", action="store_true", help="small enough for CI: some two minutes")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--folder", help="where queues stand (the system's temporary folder)")
@@ -78,7 +86,7 @@ def arguments():
     )
     options = parser.parse_args()
     for name in options.tests:
-        if name not in TESTS:
+        if name not in TESTS | ON_SERVERS:
             parser.error(f"there is no test {name}")
     return options
 
@@ -97,7 +105,7 @@ def raise_file_limit():
 
 def prove(name, connector, options):
     """Runs one test and tells what it came to; whether its promise was kept."""
-    test = TESTS[name]
+    test = (TESTS | ON_SERVERS)[name]
     size = test.SMALL if options.small else test.FULL
     fields = {field.name for field in dataclasses.fields(size)}
     size = dataclasses.replace(size, **{part: number for part, number in options.set if part in fields})

@@ -42,7 +42,7 @@ use super::server::Server;
 use super::store::{Draft, Failure, Store, Wanted, check_name, check_prefix, header};
 
 /// How long the server waits for a message before it says that there is none.
-const PULL: Duration = Duration::from_secs(2);
+const PULL: Duration = Duration::from_secs(1);
 /// The pause after something about the queue failed.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How many messages all workers together may have under way.
