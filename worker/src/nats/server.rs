@@ -12,6 +12,7 @@ use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use line_connector::{NatsArguments, variable};
 use line_connector_client::{Error, Kind};
 use line_connector_receiver::{Level, Log, Notice};
+use percent_encoding::percent_decode_str;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -48,7 +49,7 @@ impl Server {
         loop {
             let (losses_tx, losses) = watch::channel(0);
             let complaint = Arc::default();
-            let options = options(arguments)?;
+            let options = options(arguments, &addresses)?;
             let options = watched(options, losses_tx, Arc::clone(&complaint), Arc::clone(log));
             let failure = match options.connect(&addresses[..]).await {
                 Ok(client) => {
@@ -64,7 +65,7 @@ impl Server {
                 failure.kind(),
                 ConnectErrorKind::Io | ConnectErrorKind::Dns | ConnectErrorKind::TimedOut
             );
-            if !away || begun.elapsed() >= PATIENCE {
+            if !away || is_of_tls(&failure) || begun.elapsed() >= PATIENCE {
                 return Err(unreachable(&shown, &failure));
             }
             if !told {
@@ -130,7 +131,7 @@ fn shown(addresses: &[ServerAddr]) -> String {
     shown.join(", ")
 }
 
-fn options(arguments: &NatsArguments) -> Result<ConnectOptions, Error> {
+fn options(arguments: &NatsArguments, addresses: &[ServerAddr]) -> Result<ConnectOptions, Error> {
     let mut options = ConnectOptions::new()
         .name("line-connector-worker")
         .ping_interval(PING_INTERVAL)
@@ -143,9 +144,19 @@ fn options(arguments: &NatsArguments) -> Result<ConnectOptions, Error> {
                 pause.min(MAX_PAUSE_MS)
             })
         });
-    if let (Some(user), Some(password)) = (variable("NATS_USER"), variable("NATS_PASSWORD")) {
-        options = options.user_and_password(user, password);
-    }
+    let of_url = addresses.iter().find_map(|address| {
+        let user = address.username()?;
+        Some((
+            percent_decoded(user),
+            address.password().map(percent_decoded),
+        ))
+    });
+    let of_environment = || Some((variable("NATS_USER")?, variable("NATS_PASSWORD")));
+    options = match of_url.or_else(of_environment) {
+        Some((user, Some(password))) => options.user_and_password(user, password),
+        Some((token, None)) => options.token(token),
+        None => options,
+    };
     if let Some(path) = &arguments.creds {
         let text = read(path)?;
         options = options.credentials(&text).map_err(|_| {
@@ -166,6 +177,10 @@ fn options(arguments: &NatsArguments) -> Result<ConnectOptions, Error> {
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
     Ok(options)
+}
+
+fn percent_decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -217,7 +232,7 @@ fn unreachable(shown: &str, failure: &async_nats::ConnectError) -> Error {
                 "compare --creds, --nkey, or NATS_USER and NATS_PASSWORD, with the server's users",
             )
         }
-        ConnectErrorKind::Tls => {
+        _ if is_of_tls(failure) => {
             let message = format!("no TLS with NATS at {shown}: {reason}");
             Error::new(Kind::Tls, message).with_hint(
                 "compare --tls-ca, --tls-cert and --tls-key with the server's certificate",
@@ -229,6 +244,15 @@ fn unreachable(shown: &str, failure: &async_nats::ConnectError) -> Error {
                 .with_hint("start nats-server with -js, or compare the URL with where it listens")
         }
     }
+}
+
+/// Whether the two do not agree about TLS.
+fn is_of_tls(failure: &async_nats::ConnectError) -> bool {
+    let cause = std::error::Error::source(failure);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    // So `rustls` calls what it does not trust or understand.
+    failure.kind() == ConnectErrorKind::Tls
+        || cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }
 
 /// Why there is no connection. Addresses in it would be those of the URL, so only the cause is told.

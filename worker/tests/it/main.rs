@@ -1,0 +1,6 @@
+//! The worker as a process, on loopback, against the servers that it needs. Where a server is not
+//! installed, its tests say so and are left out.
+
+mod manual;
+mod nats;
+mod world;
