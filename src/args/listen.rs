@@ -8,8 +8,7 @@ use clap::{Subcommand, ValueEnum};
 use super::nats::NatsArguments;
 
 /// What is about the queue and what leaves it, and means nothing to a receiver without one.
-const OF_THE_QUEUE: [&str; 13] = [
-    "queue",
+const OF_THE_QUEUE: [&str; 12] = [
     "forward",
     "forward_secret_file",
     "forward_ca_file",
@@ -29,7 +28,7 @@ const OF_THE_QUEUE: [&str; 13] = [
 pub struct ListenArguments {
     /// The durable queue: a file that keeps events until the platform has them, made where there is
     /// none.
-    #[arg(long, value_name = "FILE", required_unless_present = "nats_url")]
+    #[arg(long, value_name = "FILE", required_unless_present = "nats_url", conflicts_with_all = ["nats_url", "stream", "subject", "nats"])]
     pub(crate) queue: Option<PathBuf>,
     /// A JSON file with a channel's asset, or with an array of them; may be given several times. An
     /// asset may hold its `destination`, the bot's user ID, too. Without it: the environment's asset.
@@ -99,20 +98,10 @@ pub struct ListenArguments {
     #[arg(long, value_name = "URL", id = "nats_url", conflicts_with_all = OF_THE_QUEUE)]
     pub publish: Option<String>,
     /// The stream that keeps the events, made where there is none.
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "LINE_EVENTS",
-        requires = "nats_url"
-    )]
+    #[arg(long, value_name = "NAME", default_value = "LINE_EVENTS")]
     pub stream: String,
     /// What subjects begin with; the destination and the chat follow.
-    #[arg(
-        long,
-        value_name = "PREFIX",
-        default_value = "line.events",
-        requires = "nats_url"
-    )]
+    #[arg(long, value_name = "PREFIX", default_value = "line.events")]
     pub subject: String,
     /// How NATS is reached.
     #[command(flatten)]

@@ -59,11 +59,14 @@ struct Configured {
 
 /// Receives into a queue, until a signal, or until nobody takes the events any more. Where the events
 /// are to be published, the worker receives.
-pub(super) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<ExitCode, Error> {
+pub(super) fn listen(
+    catalog: impl FnOnce() -> Result<Catalog, Error>,
+    arguments: &ListenArguments,
+) -> Result<ExitCode, Error> {
     let Some(queue) = &arguments.queue else {
         return worker::take_over();
     };
-    receive(catalog, arguments, |surroundings| {
+    receive(&catalog()?, arguments, |surroundings| {
         let mut warnings = Vec::new();
         let unusable = |reason: &dyn Display| queue_error(queue, reason);
         // Held until the process ends: two receivers would deliver the same events.

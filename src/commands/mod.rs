@@ -45,7 +45,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Check(arguments) => check::check(catalog()?, &arguments),
         Command::Sandbox(arguments) => sandbox::sandbox(catalog, arguments.0),
         #[cfg(feature = "listen")]
-        Command::Listen(arguments) => listen::listen(&catalog()?, &arguments.0),
+        Command::Listen(arguments) => listen::listen(catalog, &arguments.0),
         #[cfg(feature = "listen")]
         Command::Events(Deferred(command)) => events::events(&command),
         #[cfg(feature = "mcp")]

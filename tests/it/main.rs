@@ -50,6 +50,7 @@ mod follow;
 mod deadlines;
 // Calls in the hands of whoever made them: given up, and told of while they go on.
 mod handle;
+mod handover;
 // Bytes in and out: images, lists, content.
 mod files;
 // No secret is shown on any path.
