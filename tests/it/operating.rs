@@ -280,7 +280,11 @@ fn scratch_root() -> tempfile::TempDir {
         let unit = units.join(format!("{target}.target"));
         std::fs::write(unit, "[Unit]\nDescription=stands in\n").unwrap();
     }
-    for program in ["usr/bin/line-connector", "bin/kill"] {
+    for program in [
+        "usr/bin/line-connector",
+        "usr/bin/line-connector-worker",
+        "bin/kill",
+    ] {
         // Whether it can be executed is all that is looked at.
         std::fs::copy("/bin/true", root.path().join(program)).unwrap();
     }
@@ -291,7 +295,8 @@ fn unit_folder() -> &'static str {
     concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/systemd")
 }
 
-const UNITS: [&str; 4] = [
+const UNITS: [&str; 5] = [
+    "line-connector-calls.service",
     "line-connector-campaign@spring.service",
     "line-connector-listen.service",
     "line-connector-serve.socket",

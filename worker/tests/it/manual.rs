@@ -40,3 +40,19 @@ fn every_command_and_every_option_is_in_the_manuals() {
         }
     }
 }
+
+#[test]
+fn the_command_lines_of_the_units_are_the_workers() {
+    let unit = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../packaging/systemd/line-connector-calls.service");
+    let text = fs::read_to_string(unit).unwrap().replace("\\\n", "");
+    let mut lines = text.lines();
+    let line = lines
+        .find_map(|line| line.strip_prefix("ExecStart="))
+        .unwrap();
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words.remove(0), "/usr/bin/line-connector-worker");
+    words.push("--help");
+    let (code, said) = run(&words, &[]);
+    assert_eq!(code, 0, "{said}");
+}
