@@ -372,7 +372,7 @@ impl Shared {
         let body = published(event, destination, omitted).map_err(Failure::Refused)?;
         let chat = event.chat();
         let mut headers = HeaderMap::new();
-        headers.insert(NATS_MESSAGE_ID, header(&event.id));
+        headers.insert(NATS_MESSAGE_ID, header(&message_id(destination, &event.id)));
         headers.insert("Line-Destination", header(destination));
         headers.insert("Line-Type", header(event.kind.name()));
         headers.insert("Line-Time", header(&event.time.to_string()));
@@ -411,6 +411,15 @@ impl Shared {
                 || reached(info.config.max_bytes, info.state.bytes));
         takes && !full
     }
+}
+
+/// What makes a message the same: LINE's ID of the event. One that is made of what the event says is not
+/// LINE's, and another destination may have its like.
+fn message_id(destination: &str, id: &str) -> String {
+    if id.starts_with("sha256:") {
+        return format!("{id}:{destination}");
+    }
+    id.to_owned()
 }
 
 /// An ID as a token of a subject: what NATS gives a meaning to is written as `%` and two digits.

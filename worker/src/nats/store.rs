@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::header::HeaderValue;
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::context::{
+    ContextBuilder, CreateStreamErrorKind, GetStreamErrorKind, PublishErrorKind,
+};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{self, Context};
@@ -21,6 +23,9 @@ use super::server::Server;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long an acknowledgement may take before the message is written again.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many messages may wait for their acknowledgements.
+const MAX_UNACKNOWLEDGED: usize = 65_536;
 
 /// A stream as a command wants it.
 pub(super) struct Wanted<'a> {
@@ -71,8 +76,12 @@ pub(super) struct Draft {
 
 impl Store {
     pub(super) fn new(server: Server) -> Self {
-        let mut context = jetstream::new(server.client.clone());
-        context.set_timeout(ACK_TIMEOUT);
+        let context = ContextBuilder::new()
+            .timeout(ACK_TIMEOUT)
+            // What is given up while the server is silent must not keep what comes later waiting.
+            .max_ack_inflight(MAX_UNACKNOWLEDGED)
+            .ack_timeout(ACK_TIMEOUT)
+            .build(server.client.clone());
         Self { server, context }
     }
 

@@ -617,3 +617,63 @@ fn answers_outlive_a_server_that_dies_before_they_are_stored() {
     wait_until("the queue is empty", || client.count("LINE_CALLS") == 0);
     assert_eq!(line.requests(AUDIENCE), 1);
 }
+
+#[test]
+fn a_consumer_that_somebody_removes_is_made_again() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let line = Line::new();
+    let worker = line.worker(&nats, &[]);
+    let client = Client::of(&nats);
+    client.runtime.block_on(async {
+        let stream = client.context.get_stream("LINE_CALLS").await.unwrap();
+        stream.delete_consumer("line-connector").await.unwrap();
+    });
+    client.call(&push("one"), &[]);
+    let found = client.wait_for(RESULTS, 1);
+    assert_eq!(found[0].document["status_code"], 200);
+    worker.waits_to_say("\"queue_unreadable\"");
+}
+
+#[test]
+fn a_server_that_is_silent_keeps_line_waiting_for_less_than_two_seconds() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let worker = Worker::listen(&nats.url(), &[]);
+    assert_eq!(worker.send(&[text("01", ANNA, "one")]), 200);
+    nats.signal("-STOP");
+    let begun = Instant::now();
+    assert_eq!(worker.send(&[text("02", ANNA, "two")]), 503);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_eq!(worker.get("/healthz").0, 503);
+    nats.signal("-CONT");
+    wait_until("health is true again", || worker.get("/healthz").0 == 200);
+    assert_eq!(
+        worker.send(&[text("02", ANNA, "two"), text("03", ANNA, "three")]),
+        200
+    );
+    let found = Client::of(&nats).messages(EVENTS);
+    let ids: Vec<&Value> = found.iter().map(|one| &one.document["id"]).collect();
+    assert_eq!(ids, ["01", "02", "03"]);
+}
+
+#[test]
+fn what_the_server_does_not_permit_is_told_in_its_own_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "authorization { users: [ { user: anna, password: secret, permissions: { publish: { deny: [\"$JS.API.STREAM.CREATE.>\"] } } } ] }\n";
+    let limited = file(folder.path(), "nats.conf", text);
+    let Some(nats) = Nats::start(&["-c", &limited]) else {
+        return;
+    };
+    let url = format!("nats://anna:secret@127.0.0.1:{}", nats.port);
+    let arguments = ["listen", "--address", "127.0.0.1:0", "--publish", &url];
+    let environment = [
+        ("LINE_CLIENT_ID", "1234567890"),
+        ("LINE_CLIENT_SECRET", "0123"),
+    ];
+    let (code, said) = run(&arguments, &environment);
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.to_lowercase().contains("permissions violation"),
+        "{said}"
+    );
+    assert!(!said.contains("secret"), "{said}");
+}

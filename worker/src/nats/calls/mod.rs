@@ -99,6 +99,23 @@ pub(crate) struct CallsArguments {
     calling: Calling,
 }
 
+impl CallsArguments {
+    /// The consumer that all workers share. The last one that starts says how it is.
+    fn of_consumer(&self) -> pull::Config {
+        pull::Config {
+            durable_name: Some(self.consumer.clone()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: Duration::from_secs(self.ack_seconds),
+            filter_subject: format!("{}.>", self.subject),
+            // What comes too often is answered here; the server would only leave it lying.
+            max_deliver: -1,
+            max_ack_pending: MAX_UNDER_WAY,
+            max_waiting: MAX_WAITING,
+            ..pull::Config::default()
+        }
+    }
+}
+
 /// Makes calls until a signal.
 pub(crate) fn calls(catalog: Catalog, arguments: CallsArguments) -> Result<ExitCode, Error> {
     for (option, name) in [
@@ -188,10 +205,9 @@ impl Worker {
         let nats = &arguments.nats;
         let server = Server::connect(&arguments.server, nats, &log).await?;
         let store = Store::new(server);
-        let subject = format!("{}.>", arguments.subject);
         let wanted = Wanted {
             name: &arguments.stream,
-            subject: subject.clone(),
+            subject: format!("{}.>", arguments.subject),
             retention: RetentionPolicy::WorkQueue,
             // A call that nobody has made yet is not forgotten.
             max_age: Duration::ZERO,
@@ -205,22 +221,10 @@ impl Worker {
             max_age: Duration::from_hours(24) * days,
         };
         let results = store.stream(&wanted, nats, &log).await?;
-        let config = pull::Config {
-            durable_name: Some(arguments.consumer.clone()),
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: Duration::from_secs(arguments.ack_seconds),
-            filter_subject: subject,
-            // What comes too often is answered here; the server would only leave it lying.
-            max_deliver: -1,
-            max_ack_pending: MAX_UNDER_WAY,
-            max_waiting: MAX_WAITING,
-            ..pull::Config::default()
-        };
-        let consumer = documents.create_consumer(config).await.map_err(|error| {
-            let message = format!(
-                "the consumer {} cannot be used: {error}",
-                arguments.consumer
-            );
+        let consumer = documents.create_consumer(arguments.of_consumer()).await;
+        let consumer = consumer.map_err(|error| {
+            let name = &arguments.consumer;
+            let message = format!("the consumer {name} cannot be used: {error}");
             Error::new(Kind::Usage, message)
         })?;
         Ok(Arc::new(Self {
@@ -289,10 +293,23 @@ impl Worker {
                         let message = format!("no messages can be had: {reason}");
                         self.log
                             .tell(&Notice::new(Level::Error, "queue_unreadable", message));
+                        self.mend().await;
                     }
                     sleep(PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Makes the consumer again, where somebody has removed it. Where that is not what was wrong, nothing
+    /// changes.
+    async fn mend(&self) {
+        let (config, stream) = (self.arguments.of_consumer(), &self.arguments.stream);
+        let mended = self.store.context.create_consumer_on_stream(config, stream);
+        if let Err(error) = mended.await {
+            let message = format!("the consumer cannot be made again: {error}");
+            self.log
+                .tell(&Notice::new(Level::Error, "queue_unreadable", message));
         }
     }
 
