@@ -29,6 +29,8 @@ use super::store::{Draft, Failure, Store, Wanted, check_name, check_prefix, head
 
 /// How long events are tried: LINE has got its answer by then.
 const TIME: Duration = Duration::from_millis(1_500);
+/// How long a refusal makes it unhealthy, where nothing is taken meanwhile.
+const REFUSAL_COUNTS: Duration = Duration::from_secs(5);
 /// Backpressure: so many events may be on their way.
 const MAX_EVENTS: usize = 8_192;
 /// And so many bytes of them.
@@ -61,6 +63,8 @@ struct Shared {
     bytes: AtomicUsize,
     /// Whether the last webhook could not be published.
     failing: AtomicBool,
+    /// When an event was refused last, where none was taken since.
+    refused: Mutex<Option<Instant>>,
     figures: Figures,
 }
 
@@ -142,6 +146,7 @@ impl JetStream {
                 events: AtomicUsize::new(0),
                 bytes: AtomicUsize::new(0),
                 failing: AtomicBool::new(false),
+                refused: Mutex::default(),
                 figures: Figures::default(),
             }))
         })?;
@@ -309,6 +314,7 @@ impl Shared {
                     webhook.answer(Stored::Safe);
                 }
                 if self.failing.swap(false, Ordering::Relaxed) {
+                    *lock(&self.refused) = None;
                     let message = "events are published again";
                     self.log
                         .tell(&Notice::new(Level::Info, "published_again", message));
@@ -317,6 +323,9 @@ impl Shared {
             Err(failure) => {
                 webhook.answer(Stored::Failed);
                 self.figures.failed.fetch_add(1, Ordering::Relaxed);
+                if matches!(failure, Failure::Refused(_)) {
+                    *lock(&self.refused) = Some(Instant::now());
+                }
                 if !self.failing.swap(true, Ordering::Relaxed) {
                     let message = format!(
                         "events cannot be published, and LINE is answered 503: {}",
@@ -390,9 +399,14 @@ impl Shared {
         })
     }
 
-    /// Whether the stream would take an event now. A message that expects what cannot be is judged as
-    /// any other, and never stored.
+    /// Whether the stream would take an event now, as far as can be told. A message that expects what
+    /// cannot be is judged as any other, and never stored. What that does not tell, as that the server's
+    /// disk is full, the last refusal tells for a while.
     async fn is_healthy(&self) -> bool {
+        let lately = |at: Instant| at.elapsed() < REFUSAL_COUNTS;
+        if lock(&self.refused).is_some_and(lately) {
+            return false;
+        }
         let trial = PublishMessage::build()
             .expected_stream(&self.name)
             .expected_last_sequence(NEVER);

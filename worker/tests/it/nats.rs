@@ -151,9 +151,10 @@ fn a_full_stream_is_told_and_loses_nothing() {
         503
     );
     worker.waits_to_say("maximum messages exceeded");
+    assert_eq!(worker.get("/healthz").0, 503);
     let grown = client.context.update_stream(config(10));
     client.runtime.block_on(grown).unwrap();
-    assert_eq!(worker.get("/healthz").0, 200);
+    wait_until("health is true again", || worker.get("/healthz").0 == 200);
     assert_eq!(
         worker.send(&[text("03", ANNA, "three"), text("04", BERT, "four")]),
         200
@@ -268,6 +269,49 @@ fn a_password_is_taken_from_the_url_or_the_environment_and_never_shown() {
         let worker = Worker::start(&arguments, &[&asset, more].concat());
         assert_eq!(worker.get("/healthz").0, 200);
         assert!(!worker.said().contains("right-one"), "{}", worker.said());
+    }
+}
+
+#[test]
+fn an_nkey_is_taken_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, other) = (nkeys::KeyPair::new_user(), nkeys::KeyPair::new_user());
+    let users = format!(
+        "authorization {{ users: [ {{ nkey: {} }} ] }}\n",
+        own.public_key()
+    );
+    let users = file(folder.path(), "nats.conf", &users);
+    let Some(nats) = Nats::start(&["-c", &users]) else {
+        return;
+    };
+    let seed = |name, key: &nkeys::KeyPair| {
+        let seed = key.seed().unwrap();
+        (file(folder.path(), name, &format!("{seed}\n")), seed)
+    };
+    let (right, _) = seed("right.nk", &own);
+    let worker = Worker::listen(&nats.url(), &["--nkey", &right]);
+    assert_eq!(worker.send(&[text("01", ANNA, "one")]), 200);
+    let (wrong, secret) = seed("wrong.nk", &other);
+    let none = file(folder.path(), "none.nk", "no seed\n");
+    for key in [wrong, none] {
+        let url = nats.url();
+        let arguments = [
+            "listen",
+            "--address",
+            "127.0.0.1:0",
+            "--publish",
+            &url,
+            "--nkey",
+            &key,
+        ];
+        let environment = [
+            ("LINE_CLIENT_ID", "1234567890"),
+            ("LINE_CLIENT_SECRET", "0123"),
+        ];
+        let (code, said) = run(&arguments, &environment);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("does not take the credentials"), "{said}");
+        assert!(!said.contains(&secret), "{said}");
     }
 }
 
@@ -430,7 +474,7 @@ fn a_copy_of_the_answer_goes_to_an_inbox_and_nowhere_else_unless_allowed() {
     let client = Client::of(&nats);
     let mut refused = 0;
     for (subject, is_allowed) in [
-        (client.client.new_inbox(), true),
+        (client.connection.new_inbox(), true),
         ("answers.to.me".to_owned(), true),
         ("answersx.to".to_owned(), false),
         ("line.calls.again".to_owned(), false),
@@ -438,9 +482,9 @@ fn a_copy_of_the_answer_goes_to_an_inbox_and_nowhere_else_unless_allowed() {
     ] {
         let mut heard = client
             .runtime
-            .block_on(client.client.subscribe(subject.clone()))
+            .block_on(client.connection.subscribe(subject.clone()))
             .unwrap();
-        client.runtime.block_on(client.client.flush()).unwrap();
+        client.runtime.block_on(client.connection.flush()).unwrap();
         let before = client.count(RESULTS);
         client.call(&push(&subject), &[("Line-Reply", &subject)]);
         client.wait_for(RESULTS, before + 1);

@@ -58,6 +58,7 @@ pub(crate) struct Nats {
 
 impl Nats {
     /// Starts one; none where the program is not installed.
+    #[expect(clippy::print_stderr, reason = "whoever runs the tests should know")]
     pub(crate) fn start(options: &[&str]) -> Option<Self> {
         let Some(program) = program() else {
             eprintln!("left out: nats-server is not installed");
@@ -136,7 +137,7 @@ impl Drop for Nats {
 /// A client of the test's own.
 pub(crate) struct Client {
     pub(crate) runtime: Runtime,
-    pub(crate) client: async_nats::Client,
+    pub(crate) connection: async_nats::Client,
     pub(crate) context: jetstream::Context,
 }
 
@@ -156,13 +157,13 @@ impl Found {
 impl Client {
     pub(crate) fn of(nats: &Nats) -> Self {
         let runtime = Runtime::new().unwrap();
-        let (client, context) = runtime.block_on(async {
-            let client = async_nats::connect(nats.url()).await.unwrap();
-            (client.clone(), jetstream::new(client))
+        let (connection, context) = runtime.block_on(async {
+            let connection = async_nats::connect(nats.url()).await.unwrap();
+            (connection.clone(), jetstream::new(connection))
         });
         Self {
             runtime,
-            client,
+            connection,
             context,
         }
     }

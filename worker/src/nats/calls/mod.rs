@@ -181,6 +181,8 @@ struct Worker {
     under_way: Mutex<HashSet<u64>>,
     /// Whether answers cannot be stored at the moment.
     failing: AtomicBool,
+    /// Whether somebody sees to it that messages can be had again.
+    unreadable: AtomicBool,
 }
 
 /// A message is under way for as long as this is kept.
@@ -241,6 +243,7 @@ impl Worker {
             log,
             under_way: Mutex::default(),
             failing: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
         }))
     }
 
@@ -290,10 +293,7 @@ impl Worker {
                 Err(reason) => {
                     // Where the connection is lost, that has been told.
                     if self.store.server.is_connected() {
-                        let message = format!("no messages can be had: {reason}");
-                        self.log
-                            .tell(&Notice::new(Level::Error, "queue_unreadable", message));
-                        self.mend().await;
+                        self.mend(&reason).await;
                     }
                     sleep(PAUSE).await;
                 }
@@ -301,16 +301,27 @@ impl Worker {
         }
     }
 
-    /// Makes the consumer again, where somebody has removed it. Where that is not what was wrong, nothing
-    /// changes.
-    async fn mend(&self) {
+    /// Tells that there are no messages to be had, once for all slots, and makes the consumer again where
+    /// somebody has removed it. Where that is not what was wrong, nothing changes.
+    async fn mend(&self, reason: &str) {
+        if self.unreadable.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let (config, stream) = (self.arguments.of_consumer(), &self.arguments.stream);
         let mended = self.store.context.create_consumer_on_stream(config, stream);
-        if let Err(error) = mended.await {
-            let message = format!("the consumer cannot be made again: {error}");
-            self.log
-                .tell(&Notice::new(Level::Error, "queue_unreadable", message));
-        }
+        let mended = mended
+            .await
+            .err()
+            .map(|error| format!("; the consumer cannot be made again: {error}"));
+        let message = format!(
+            "no messages can be had: {reason}{}",
+            mended.unwrap_or_default()
+        );
+        self.log
+            .tell(&Notice::new(Level::Error, "queue_unreadable", message));
+        // Where it was of no use, it is tried again.
+        sleep(PAUSE).await;
+        self.unreadable.store(false, Ordering::Relaxed);
     }
 
     /// The next message, if one comes in time. A slot that is asked to end waits for this all the same:
