@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -85,6 +85,7 @@ pub(super) fn listen(
             intake,
             host,
             shutdown_tx,
+            ..
         } = surroundings;
         let sink = sink(arguments, &mut warnings)?;
         let settings = settings(arguments);
@@ -97,7 +98,8 @@ pub(super) fn listen(
     })
 }
 
-/// Receives and publishes, until a signal. `publisher` is what publishes; it tells by what it is given.
+/// Receives and publishes, until a signal. `publisher` makes what publishes; it is given what to tell by, and
+/// what says whether the end has been asked for.
 ///
 /// # Errors
 ///
@@ -105,16 +107,17 @@ pub(super) fn listen(
 pub fn publish(
     catalog: &Catalog,
     arguments: &ListenArguments,
-    publisher: impl FnOnce(Arc<Log>) -> Result<Arc<dyn Publisher>, Error>,
+    publisher: impl FnOnce(Arc<Log>, &dyn Fn() -> bool) -> Result<Arc<dyn Publisher>, Error>,
 ) -> Result<ExitCode, Error> {
     receive(catalog, arguments, |surroundings| {
         let Surroundings {
             intake,
             host,
             shutdown_tx,
+            ending,
         } = surroundings;
         let log = Arc::new(Log::new(host.tell));
-        let publisher = publisher(Arc::clone(&log))?;
+        let publisher = publisher(Arc::clone(&log), &|| ending.load(Ordering::Relaxed))?;
         let settings = settings(arguments).server;
         let receiver = Receiver::publishing(settings, intake, publisher, log, shutdown_tx);
         let receiver = receiver.map_err(|error| not_started(&error))?;
@@ -132,6 +135,8 @@ struct Surroundings {
     intake: Arc<Intake>,
     host: Host,
     shutdown_tx: mpsc::Sender<ShutdownReason>,
+    /// Whether the end has been asked for.
+    ending: Arc<AtomicBool>,
 }
 
 /// Receives until a signal, or until nobody takes the events any more. `start` starts the receiver; its
@@ -155,6 +160,8 @@ fn receive<K>(
     let intake = Arc::new(Intake::new(known, content, Arc::clone(&host.clock)));
     let (shutdown_tx, shutdown) = mpsc::channel();
     let signal_tx = shutdown_tx.clone();
+    let ending = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&ending);
     let rereading = Rereading {
         catalog: catalog.clone(),
         assets: arguments.assets.clone(),
@@ -164,6 +171,7 @@ fn receive<K>(
     };
     let watched = signals::watch(move |signal| match signal {
         Signal::Stop => {
+            asked.store(true, Ordering::Relaxed);
             let _ = signal_tx.send(ShutdownReason::Requested);
         }
         Signal::Reread => rereading.reread(),
@@ -175,6 +183,7 @@ fn receive<K>(
         intake: Arc::clone(&intake),
         host,
         shutdown_tx,
+        ending,
     })?;
     let url = format!("http://{}{}", receiver.address(), arguments.path);
     let mut line = json!({"listening": url});

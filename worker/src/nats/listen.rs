@@ -17,8 +17,8 @@ pub(crate) fn listen(catalog: &Catalog, arguments: &ListenArguments) -> Result<E
         );
         return Err(error.with_hint("`line-connector listen --queue FILE` keeps a queue"));
     };
-    line_connector::publish(catalog, arguments, |log| {
-        let publisher = JetStream::start(urls, arguments, log)?;
+    line_connector::publish(catalog, arguments, |log, ending| {
+        let publisher = JetStream::start(urls, arguments, log, ending)?;
         Ok(Arc::new(publisher) as Arc<dyn Publisher>)
     })
 }

@@ -119,6 +119,7 @@ impl JetStream {
         urls: &str,
         arguments: &ListenArguments,
         log: Arc<Log>,
+        ending: &dyn Fn() -> bool,
     ) -> Result<Self, Error> {
         check_name("--stream", &arguments.stream)?;
         check_prefix("--subject", &arguments.subject)?;
@@ -126,7 +127,7 @@ impl JetStream {
             Error::new(Kind::Usage, format!("threads cannot be started: {error}"))
         })?;
         let shared = runtime.block_on(async {
-            let server = Server::connect(urls, &arguments.nats, &log).await?;
+            let server = Server::connect(urls, &arguments.nats, &log, ending).await?;
             let store = Store::new(server);
             let wanted = Wanted {
                 name: &arguments.stream,

@@ -36,11 +36,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Connects. Servers that are away are waited for.
+    /// Connects. Servers that are away are waited for, unless the end is asked for.
     pub(super) async fn connect(
         urls: &str,
         arguments: &NatsArguments,
         log: &Arc<Log>,
+        ending: impl Fn() -> bool,
     ) -> Result<Self, Error> {
         let addresses = addresses(urls)?;
         let shown = shown(&addresses);
@@ -65,6 +66,11 @@ impl Server {
                 failure.kind(),
                 ConnectErrorKind::Io | ConnectErrorKind::Dns | ConnectErrorKind::TimedOut
             );
+            if ending() {
+                let message =
+                    format!("it was asked to end before NATS at {shown} could be reached");
+                return Err(Error::new(Kind::ShuttingDown, message));
+            }
             if !away || is_of_tls(&failure) || begun.elapsed() >= PATIENCE {
                 return Err(unreachable(&shown, &failure));
             }

@@ -721,3 +721,26 @@ fn what_the_server_does_not_permit_is_told_in_its_own_words() {
     );
     assert!(!said.contains("secret"), "{said}");
 }
+
+#[test]
+fn a_worker_that_still_waits_for_nats_ends_when_it_is_asked_to() {
+    let line = Line::new();
+    let url = line.listener.url();
+    let nowhere = ["--publish", "nats://127.0.0.1:1"];
+    for arguments in [
+        [&["listen", "--address", "127.0.0.1:0"][..], &nowhere].concat(),
+        vec!["nats", "--server", "nats://127.0.0.1:1"],
+    ] {
+        let environment = [
+            ("LINE_API_URL", &*url),
+            ("LINE_CHANNEL_ACCESS_TOKEN", "sandbox-token"),
+            ("LINE_CLIENT_ID", "1234567890"),
+            ("LINE_CLIENT_SECRET", "0123"),
+        ];
+        let worker = Worker::begin(&arguments, &environment);
+        worker.waits_to_say("cannot be reached yet");
+        worker.terminate();
+        worker.waits_to_say("asked to end before NATS");
+        assert_eq!(worker.code(), 5);
+    }
+}

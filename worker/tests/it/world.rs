@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
@@ -233,6 +233,25 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts one with these variables alone, and waits until it works.
     pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut worker = Self::begin(arguments, environment);
+        wait_until("it works", || {
+            let said = worker.said();
+            let lines = said
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            let card = |line: &Value| line.get("listening").or(line.get("calling")).is_some();
+            if let Some(card) = lines.into_iter().find(card) {
+                worker.card = card;
+            }
+            let ended = worker.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {}", worker.said());
+            !worker.card.is_null()
+        });
+        worker
+    }
+
+    /// Starts one with these variables alone.
+    pub(crate) fn begin(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = command(arguments, environment)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -240,23 +259,17 @@ impl Worker {
             .spawn()
             .unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        let (tx, lines) = mpsc::channel();
         let (stderr, kept) = (child.stderr.take().unwrap(), Arc::clone(&said));
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let _ = writeln!(kept.lock().unwrap(), "{line}");
-                let _ = tx.send(line);
             }
         });
-        let card = loop {
-            let line = lines.recv_timeout(LONG);
-            let line = line.unwrap_or_else(|_| panic!("it ended: {}", said.lock().unwrap()));
-            let line: Value = serde_json::from_str(&line).unwrap_or_default();
-            if line.get("listening").or(line.get("calling")).is_some() {
-                break line;
-            }
-        };
-        Self { child, card, said }
+        Self {
+            child,
+            card: Value::Null,
+            said,
+        }
     }
 
     /// `listen` for one channel.

@@ -160,7 +160,7 @@ pub(crate) fn calls(catalog: Catalog, arguments: CallsArguments) -> Result<ExitC
     })
     .map_err(cannot)?;
     let code = runtime.block_on(async {
-        let worker = Worker::start(connector, template.asset, arguments, log).await?;
+        let worker = Worker::start(connector, template.asset, arguments, log, &stop).await?;
         Ok(worker.work(stop).await)
     });
     // A call that did not end in time is left to another worker.
@@ -203,9 +203,10 @@ impl Worker {
         asset: AssetParameters,
         arguments: Arc<CallsArguments>,
         log: Arc<Log>,
+        stop: &watch::Receiver<bool>,
     ) -> Result<Arc<Self>, Error> {
         let nats = &arguments.nats;
-        let server = Server::connect(&arguments.server, nats, &log).await?;
+        let server = Server::connect(&arguments.server, nats, &log, || *stop.borrow()).await?;
         let store = Store::new(server);
         let wanted = Wanted {
             name: &arguments.stream,
