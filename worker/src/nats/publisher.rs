@@ -29,6 +29,8 @@ use super::store::{Draft, Failure, Store, Wanted, check_name, check_prefix, head
 
 /// How long events are tried: LINE has got its answer by then.
 const TIME: Duration = Duration::from_millis(1_500);
+/// The pause before an event is tried again.
+const PAUSE: Duration = Duration::from_millis(25);
 /// How long a refusal makes it unhealthy, where nothing is taken meanwhile.
 const REFUSAL_COUNTS: Duration = Duration::from_secs(5);
 /// Backpressure: so many events may be on their way.
@@ -360,17 +362,20 @@ impl Shared {
         written
     }
 
+    /// Writes a message again and again while the server is away, until LINE has got its answer.
     async fn write(&self, draft: &Draft, deadline: Instant) -> Result<bool, Failure> {
-        let written = timeout_at(deadline, self.store.write(&self.name, draft)).await;
-        written.unwrap_or_else(|_| {
-            let server = &self.store.server;
-            Err(Failure::Away(if server.is_connected() {
-                let said = server.complaint();
-                said.unwrap_or_else(|| "no acknowledgement came in time".to_owned())
-            } else {
-                "NATS is not connected".to_owned()
-            }))
-        })
+        let mut last = "no acknowledgement came in time".to_owned();
+        let trying = async {
+            loop {
+                match self.store.write(&self.name, draft).await {
+                    Err(Failure::Away(reason)) => last = reason,
+                    done => return done,
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        let tried = timeout_at(deadline, trying).await;
+        tried.unwrap_or_else(|_| Err(Failure::Away(self.store.server.complaint().unwrap_or(last))))
     }
 
     fn draft(

@@ -20,10 +20,15 @@ use tokio::time::sleep;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause between two such tries.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long what a server did not like may explain what got no answer.
+const COMPLAINT_COUNTS: Duration = Duration::from_secs(10);
 /// The longest pause between two tries to get a lost connection back.
 const MAX_PAUSE_MS: u64 = 1_000;
 /// How often the connection is tried; after two silent ones it counts as lost.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What a server did not like, and when it said so.
+type Complaint = Arc<Mutex<Option<(Instant, String)>>>;
 
 /// A connection to NATS, which comes back by itself.
 #[derive(Clone)]
@@ -32,7 +37,7 @@ pub(super) struct Server {
     /// How often the connection was lost.
     losses: watch::Receiver<u64>,
     /// What the server said last about what it did not like.
-    complaint: Arc<Mutex<Option<String>>>,
+    complaint: Complaint,
 }
 
 impl Server {
@@ -103,10 +108,12 @@ impl Server {
         *self.losses.borrow()
     }
 
-    /// What the server did not like, which explains what got no answer.
+    /// What the server did not like lately, which explains what got no answer.
     pub(super) fn complaint(&self) -> Option<String> {
         let complaint = self.complaint.lock();
-        complaint.unwrap_or_else(PoisonError::into_inner).clone()
+        let complaint = complaint.unwrap_or_else(PoisonError::into_inner).clone();
+        let (_, said) = complaint.filter(|(at, _)| at.elapsed() < COMPLAINT_COUNTS)?;
+        Some(said)
     }
 }
 
@@ -200,7 +207,7 @@ fn read(path: &Path) -> Result<String, Error> {
 fn watched(
     options: ConnectOptions,
     losses: watch::Sender<u64>,
-    complaint: Arc<Mutex<Option<String>>>,
+    complaint: Complaint,
     log: Arc<Log>,
 ) -> ConnectOptions {
     options.event_callback(move |event| {
@@ -221,7 +228,8 @@ fn watched(
                     "nats_refuses",
                     format!("NATS says: {said}"),
                 ));
-                *complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+                *complaint.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((Instant::now(), said));
             }
             _ => {}
         }

@@ -15,13 +15,10 @@ use async_nats::jetstream::{self, Context};
 use line_connector::NatsArguments;
 use line_connector_client::{Error, Kind};
 use line_connector_receiver::{Level, Log, Notice};
-use tokio::time::sleep;
 
 use super::server::Server;
 
-/// The pause before a message is written again.
-const PAUSE: Duration = Duration::from_millis(20);
-/// How long an acknowledgement may take before the message is written again.
+/// How long an acknowledgement may take.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many messages may wait for their acknowledgements.
@@ -150,19 +147,9 @@ impl Store {
             .with_hint("start nats-server with -js, and let this user use JetStream's API")
     }
 
-    /// Writes a message until it is safe, or until it is clear that it will not be. Whoever wants it by
-    /// a certain time drops this then. The answer is whether the stream had it before.
+    /// Writes a message, and waits for the acknowledgement while the connection stands. The answer is
+    /// whether the stream had it before.
     pub(super) async fn write(&self, stream: &str, draft: &Draft) -> Result<bool, Failure> {
-        loop {
-            match self.write_once(stream, draft).await {
-                Err(Failure::Away(_)) => sleep(PAUSE).await,
-                done => return done,
-            }
-        }
-    }
-
-    /// Writes a message, and waits for the acknowledgement while the connection stands.
-    pub(super) async fn write_once(&self, stream: &str, draft: &Draft) -> Result<bool, Failure> {
         if !self.server.is_connected() {
             return Err(Failure::Away("NATS is not connected".to_owned()));
         }

@@ -744,3 +744,27 @@ fn a_worker_that_still_waits_for_nats_ends_when_it_is_asked_to() {
         assert_eq!(worker.code(), 5);
     }
 }
+
+#[test]
+fn an_answer_that_nats_does_not_take_says_so_with_lines_status() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let client = Client::of(&nats);
+    let results = Config {
+        name: RESULTS.to_owned(),
+        subjects: vec!["line.results.>".to_owned()],
+        max_message_size: 2_000,
+        ..Config::default()
+    };
+    let made = client.context.create_stream(results);
+    client.runtime.block_on(made).unwrap();
+    let line = Line::new();
+    let _worker = line.worker(&nats, &[]);
+    client.call(
+        &json!({"action": "get_a_list_of_users_who_added_your_line_official_account_as_a_friend"}),
+        &[],
+    );
+    let found = client.wait_for(RESULTS, 1);
+    assert_eq!(found[0].document["status_code"], 200);
+    assert_eq!(found[0].document["error"]["kind"], "response_too_large");
+    assert_eq!(line.requests("/v2/bot/followers/ids"), 1);
+}

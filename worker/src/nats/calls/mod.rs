@@ -478,49 +478,51 @@ impl Worker {
             .client
             .max_payload()
             .saturating_sub(MARGIN);
-        let draft = Draft {
+        let mut draft = Draft {
             subject: self.subject(facts),
             headers,
             body: answer.text(most),
         };
-        let duplicate = self.alive(message, self.write(&draft)).await?;
+        let writing = self.write(&mut draft, &answer);
+        let duplicate = self.alive(message, writing).await;
         if duplicate && let Some(first) = self.find(facts).await? {
             return Ok(first);
         }
         Ok(draft.body)
     }
 
-    /// Writes an answer for as long as it takes: what was done must not be done again.
-    async fn write(&self, draft: &Draft) -> Result<bool, String> {
+    /// Writes an answer for as long as it takes: what was done must not be done again. The answer is
+    /// whether there was one before.
+    async fn write(&self, draft: &mut Draft, answer: &Answer) -> bool {
+        let mut is_short = false;
         loop {
-            let written = self
-                .store
-                .write(&self.arguments.results_stream, draft)
-                .await;
-            match written {
+            let stream = &self.arguments.results_stream;
+            match self.store.write(stream, draft).await {
                 Ok(duplicate) => {
                     if self.failing.swap(false, Ordering::Relaxed) {
                         let message = "answers are stored again";
                         self.log
                             .tell(&Notice::new(Level::Info, "stored_again", message));
                     }
-                    return Ok(duplicate);
+                    return duplicate;
                 }
-                Err(Failure::TooLarge) => {
-                    return Err("its answer is too large for the results".to_owned());
+                Err(Failure::TooLarge) if !is_short => {
+                    is_short = true;
+                    draft.body = answer.text(0);
+                    continue;
                 }
                 Err(failure) => {
                     if !self.failing.swap(true, Ordering::Relaxed) {
                         let message = format!(
-                            "answers cannot be stored, and nothing more is done: {}",
+                            "answers cannot be stored, and calls wait with theirs: {}",
                             failure.reason()
                         );
                         self.log
                             .tell(&Notice::new(Level::Error, "unstored", message));
                     }
-                    sleep(PAUSE).await;
                 }
             }
+            sleep(PAUSE).await;
         }
     }
 
