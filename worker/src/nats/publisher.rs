@@ -138,7 +138,7 @@ impl JetStream {
                 max_age: Duration::from_hours(24)
                     * u32::try_from(arguments.nats.keep_days).unwrap_or(u32::MAX),
             };
-            let stream = store.stream(&wanted, &arguments.nats, &log).await?;
+            let stream = store.stream(&wanted, &arguments.nats, &log, ending).await?;
             Ok::<_, Error>(Arc::new(Shared {
                 store,
                 stream,

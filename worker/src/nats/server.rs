@@ -17,9 +17,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 /// How long servers that cannot be reached are tried at the start: they may be starting too.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause between two such tries.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 /// How long what a server did not like may explain what got no answer.
 const COMPLAINT_COUNTS: Duration = Duration::from_secs(10);
 /// The longest pause between two tries to get a lost connection back.
@@ -46,7 +46,7 @@ impl Server {
         urls: &str,
         arguments: &NatsArguments,
         log: &Arc<Log>,
-        ending: impl Fn() -> bool,
+        ending: &dyn Fn() -> bool,
     ) -> Result<Self, Error> {
         let addresses = addresses(urls)?;
         let shown = shown(&addresses);

@@ -1,7 +1,7 @@
 //! Streams, and messages that are to be safe in one: found or made, checked, and written until the
 //! server has acknowledged.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use async_nats::header::HeaderValue;
@@ -16,7 +16,9 @@ use line_connector::NatsArguments;
 use line_connector_client::{Error, Kind};
 use line_connector_receiver::{Level, Log, Notice};
 
-use super::server::Server;
+use tokio::time::sleep;
+
+use super::server::{PATIENCE, PAUSE, Server};
 
 /// How long an acknowledgement may take.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +35,39 @@ pub(super) struct Wanted<'a> {
     pub(super) retention: RetentionPolicy,
     /// How long it keeps them, where it is made.
     pub(super) max_age: Duration,
+}
+
+impl Wanted<'_> {
+    fn config(&self, arguments: &NatsArguments) -> Config {
+        let window = Duration::from_mins(arguments.duplicate_minutes);
+        let forever = self.max_age == Duration::ZERO;
+        Config {
+            name: self.name.to_owned(),
+            subjects: vec![self.subject.clone()],
+            retention: self.retention,
+            storage: StorageType::File,
+            // A full stream must say so, and not forget what it has acknowledged.
+            discard: DiscardPolicy::New,
+            num_replicas: usize::from(arguments.replicas),
+            duplicate_window: if forever {
+                window
+            } else {
+                window.min(self.max_age)
+            },
+            max_age: self.max_age,
+            ..Config::default()
+        }
+    }
+}
+
+/// Whether a cluster says so while it has no leader, or its servers find each other.
+fn is_passing(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::CLUSTER_NOT_AVAILABLE
+            | ErrorCode::CLUSTER_NOT_LEADER
+            | ErrorCode::CLUSTER_NO_PEERS
+    )
 }
 
 /// Streams on one server.
@@ -82,69 +117,71 @@ impl Store {
         Self { server, context }
     }
 
-    /// Finds a stream and looks whether it will do, or makes it.
+    /// Finds a stream and looks whether it will do, or makes it. Servers that are not ready yet, as those
+    /// of a cluster without a leader, are waited for, unless the end is asked for.
     pub(super) async fn stream(
         &self,
         wanted: &Wanted<'_>,
         arguments: &NatsArguments,
         log: &Log,
+        ending: &dyn Fn() -> bool,
     ) -> Result<Stream, Error> {
-        match self.context.get_stream(wanted.name).await {
-            Ok(stream) => {
-                check(&stream.cached_info().config, wanted, log)?;
-                Ok(stream)
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            let (reason, kind) = match self.find_or_make(wanted, arguments, log).await? {
+                Ok(stream) => return Ok(stream),
+                // Where the server says what it does not like, waiting changes nothing.
+                Err(reason) => match self.server.complaint() {
+                    Some(said) => (format!("{reason}; NATS says: {said}"), Kind::Usage),
+                    None => (reason, Kind::ConnectionFailed),
+                },
+            };
+            let message = format!("the stream {} cannot be looked at: {reason}", wanted.name);
+            if kind == Kind::Usage || ending() || begun.elapsed() >= PATIENCE {
+                let error = Error::new(kind, message);
+                return Err(error.with_hint(
+                    "start nats-server with -js, and let this user use JetStream's API",
+                ));
             }
-            Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(error)
-                    if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-                {
-                    self.make(wanted, arguments).await
-                }
-                _ => Err(self.unusable(wanted.name, &error)),
-            },
+            if !told {
+                told = true;
+                log.tell(&Notice::new(Level::Warning, "nats_away", message));
+            }
+            sleep(PAUSE).await;
         }
     }
 
-    async fn make(&self, wanted: &Wanted<'_>, arguments: &NatsArguments) -> Result<Stream, Error> {
-        let window = Duration::from_mins(arguments.duplicate_minutes);
-        let forever = wanted.max_age == Duration::ZERO;
-        let config = Config {
-            name: wanted.name.to_owned(),
-            subjects: vec![wanted.subject.clone()],
-            retention: wanted.retention,
-            storage: StorageType::File,
-            // A full stream must say so, and not forget what it has acknowledged.
-            discard: DiscardPolicy::New,
-            num_replicas: usize::from(arguments.replicas),
-            duplicate_window: if forever {
-                window
-            } else {
-                window.min(wanted.max_age)
-            },
-            max_age: wanted.max_age,
-            ..Config::default()
-        };
-        let made = self.context.create_stream(config).await;
-        made.map_err(|error| {
-            if error.kind() == CreateStreamErrorKind::JetStreamUnavailable {
-                return self.unusable(wanted.name, &error);
+    /// The stream, or why it cannot be had yet.
+    async fn find_or_make(
+        &self,
+        wanted: &Wanted<'_>,
+        arguments: &NatsArguments,
+        log: &Log,
+    ) -> Result<Result<Stream, String>, Error> {
+        let error = match self.context.get_stream(wanted.name).await {
+            Ok(stream) => {
+                check(&stream.cached_info().config, wanted, log)?;
+                return Ok(Ok(stream));
             }
-            let message = format!("the stream {} cannot be made: {error}", wanted.name);
-            Error::new(Kind::Usage, message)
-        })
-    }
-
-    fn unusable(&self, name: &str, error: &dyn std::fmt::Display) -> Error {
-        let said = self
-            .server
-            .complaint()
-            .map(|said| format!("; NATS says: {said}"));
-        let message = format!(
-            "the stream {name} cannot be looked at: {error}{}",
-            said.unwrap_or_default()
-        );
-        Error::new(Kind::ConnectionFailed, message)
-            .with_hint("start nats-server with -js, and let this user use JetStream's API")
+            Err(error) => error,
+        };
+        match error.kind() {
+            GetStreamErrorKind::JetStream(error)
+                if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
+            _ => return Ok(Err(error.to_string())),
+        }
+        let error = match self.context.create_stream(wanted.config(arguments)).await {
+            Ok(stream) => return Ok(Ok(stream)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            CreateStreamErrorKind::JetStream(refusal) if !is_passing(refusal.error_code()) => {
+                let message = format!("the stream {} cannot be made: {refusal}", wanted.name);
+                Err(Error::new(Kind::Usage, message))
+            }
+            _ => Ok(Err(error.to_string())),
+        }
     }
 
     /// Writes a message, and waits for the acknowledgement while the connection stands. The answer is
@@ -180,10 +217,7 @@ impl Store {
             (PublishErrorKind::MaxPayloadExceeded, _) => Failure::TooLarge,
             (_, Some(cause)) => match cause.error_code() {
                 ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => Failure::TooLarge,
-                // A cluster that has no leader, or a server that is starting.
-                ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER => {
-                    Failure::Away(cause.to_string())
-                }
+                code if is_passing(code) => Failure::Away(cause.to_string()),
                 _ => Failure::Refused(cause.to_string()),
             },
             (PublishErrorKind::StreamNotFound, _) => {

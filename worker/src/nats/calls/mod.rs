@@ -206,7 +206,8 @@ impl Worker {
         stop: &watch::Receiver<bool>,
     ) -> Result<Arc<Self>, Error> {
         let nats = &arguments.nats;
-        let server = Server::connect(&arguments.server, nats, &log, || *stop.borrow()).await?;
+        let ending: &dyn Fn() -> bool = &|| *stop.borrow();
+        let server = Server::connect(&arguments.server, nats, &log, ending).await?;
         let store = Store::new(server);
         let wanted = Wanted {
             name: &arguments.stream,
@@ -215,7 +216,7 @@ impl Worker {
             // A call that nobody has made yet is not forgotten.
             max_age: Duration::ZERO,
         };
-        let documents = store.stream(&wanted, nats, &log).await?;
+        let documents = store.stream(&wanted, nats, &log, ending).await?;
         let days = u32::try_from(nats.keep_days).unwrap_or(u32::MAX);
         let wanted = Wanted {
             name: &arguments.results_stream,
@@ -223,7 +224,7 @@ impl Worker {
             retention: RetentionPolicy::Limits,
             max_age: Duration::from_hours(24) * days,
         };
-        let results = store.stream(&wanted, nats, &log).await?;
+        let results = store.stream(&wanted, nats, &log, ending).await?;
         let consumer = documents.create_consumer(arguments.of_consumer()).await;
         let consumer = consumer.map_err(|error| {
             let name = &arguments.consumer;
