@@ -19,54 +19,72 @@ BATCH = 500
 
 
 class Server:
-    """`nats-server` on loopback; it keeps its folder and its ports when it is killed and started."""
+    """`nats-server` on loopback, or a cluster of them; each keeps its folder and its ports when it is
+    killed and started.
+    """
 
-    def __init__(self, folder):
+    def __init__(self, folder, nodes=1):
         self.program = os.environ.get("NATS_SERVER") or builds.tool("nats-server")
-        self.folder = os.path.join(folder, "jetstream")
-        self.port, self.monitor = free_ports(2)
-        self.url = f"nats://127.0.0.1:{self.port}"
-        self.process = None
+        ports = free_ports(3 * nodes)
+        self.ports, self.monitors, routes = (ports[start::3] for start in range(3))
+        # A client tries them until one answers.
+        self.url = ",".join(f"nats://127.0.0.1:{port}" for port in self.ports)
+        self.commands = [self.command(folder, node, routes) for node in range(nodes)]
+        self.processes = [None] * nodes
+
+    def command(self, folder, node, routes):
+        """How one of them is started."""
+        command = [self.program, "-a", "127.0.0.1", "-p", str(self.ports[node]), "-m", str(self.monitors[node])]
+        command += ["-js", "-sd", os.path.join(folder, f"jetstream-{node}")]
+        if len(routes) > 1:
+            every = ",".join(f"nats://127.0.0.1:{route}" for route in routes)
+            command += ["--name", f"node-{node}", "--cluster_name", "soak"]
+            command += ["--cluster", f"nats://127.0.0.1:{routes[node]}", "--routes", every]
+        return command
 
     def __enter__(self):
         self.start()
         return self
 
     def __exit__(self, *_):
-        self.kill()
+        for node in range(len(self.processes)):
+            self.kill(node)
 
     def start(self):
-        """Starts it, and waits until streams can be used."""
-        command = [self.program, "-a", "127.0.0.1", "-p", str(self.port), "-m", str(self.monitor)]
+        """Starts those that do not run, and waits until streams can be used on all."""
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([*command, "-js", "-sd", self.folder], **quiet)
+        for node, process in enumerate(self.processes):
+            if process is None:
+                self.processes[node] = subprocess.Popen(self.commands[node], **quiet)
         until = time.monotonic() + START_SECONDS
-        while not self.is_healthy():
-            if time.monotonic() > until or self.process.poll() is not None:
+        while not all(map(is_healthy, self.monitors)):
+            if time.monotonic() > until or any(process.poll() is not None for process in self.processes):
                 raise Unavailable("nats-server does not start")
             time.sleep(0.02)
 
-    def is_healthy(self):
-        """Whether streams can be used."""
-        url = f"http://127.0.0.1:{self.monitor}/healthz?js-enabled-only=true"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return answer.status == 200
-        except (OSError, urllib.error.URLError):
-            return False
-
-    def kill(self):
+    def kill(self, node):
         """As if it died; what the system holds in memory stays."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
+        if self.processes[node]:
+            self.processes[node].kill()
+            self.processes[node].wait()
+            self.processes[node] = None
+
+
+def is_healthy(monitor):
+    """Whether streams can be used on a server, and are as they should be."""
+    url = f"http://127.0.0.1:{monitor}/healthz"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except (OSError, urllib.error.URLError):
+        return False
 
 
 class Client:
     """A connection to a server; `with` closes it."""
 
     def __init__(self, server):
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        self.socket = socket.create_connection(("127.0.0.1", server.ports[0]), timeout=60)
         self.file = self.socket.makefile("rb")
         self.file.readline()
         self.inboxes = 0

@@ -27,6 +27,8 @@ class Size:
     kills: int
     # How long each load lasts that is measured.
     seconds: int
+    # How many servers there are; of several one is killed at a time.
+    nodes: int = 1
 
 
 FULL, SMALL = Size(webhooks=100_000, kills=60, seconds=10), Size(webhooks=2_000, kills=10, seconds=2)
@@ -79,7 +81,7 @@ class Run:
             self.receiver.kill()
         if which != "listen":
             self.killed["nats"] += 1
-            self.server.kill()
+            self.server.kill(self.sender.chance.randrange(len(self.server.ports)))
             # Sometimes LINE's two seconds pass.
             time.sleep(2 * pause**4)
             self.server.start()
@@ -88,7 +90,7 @@ class Run:
 
     def start(self):
         """Starts a receiver."""
-        options = ["--publish", self.server.url]
+        options = ["--publish", self.server.url, "--replicas", str(len(self.server.ports))]
         self.receiver = Receiver(self.connector, self.folder, *options, port=self.sender.port)
 
     def close(self):
@@ -100,7 +102,7 @@ class Run:
 def run(connector, folder, size, seed):
     """Runs it: whether the promises were kept, and what it came to."""
     sender = Ordered(random.Random(seed), size.webhooks)
-    with Server(folder) as server:
+    with Server(folder, size.nodes) as server:
         work = Run(connector, folder, server, sender, size.kills)
         try:
             code = asyncio.run(work.go())
@@ -121,7 +123,7 @@ def run(connector, folder, size, seed):
     good = not any([missing, twice, unknown, misplaced, wrong, code])
     text = (
         f"{sender.events:,} events of {sender.chats:,} chats in {sender.webhooks_in_all:,} webhooks, "
-        f"listen killed {work.killed['listen']} times and nats-server {work.killed['nats']}, "
+        f"listen killed {work.killed['listen']} times and one of {size.nodes} nats-server {work.killed['nats']}, "
         f"{sender.unanswered:,} webhooks sent again because they were not answered 200; "
         f"{missing} events missing, {twice} twice, {unknown} unknown, {misplaced} under another chat, "
         f"{wrong} out of order; exit code {code}; {rates(connector, folder, size.seconds)}"
