@@ -43,6 +43,12 @@ impl Caller {
         }
     }
 
+    /// There was a bug beside the calls.
+    pub(super) fn note_bug(&self) {
+        self.bug.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there was a bug.
     pub(super) fn met_bug(&self) -> bool {
         self.bug.load(Ordering::Relaxed)
     }
@@ -67,8 +73,7 @@ impl Caller {
                 let key = &mut invocation.options.idempotency_key;
                 key.get_or_insert_with(|| facts.idempotency_key());
             }
-            contain(|| self.call(invocation))
-                .inspect_err(|_| self.bug.store(true, Ordering::Relaxed))
+            contain(|| self.call(invocation)).inspect_err(|_| self.note_bug())
         });
         let answer = Answer::new(output.unwrap_or_else(|error| Output {
             id,

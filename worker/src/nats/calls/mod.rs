@@ -16,6 +16,7 @@ mod message;
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal as _};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, AckKind};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use line_connector::{Calling, LogForm, NatsArguments, Signal, say};
 use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind};
 use line_connector_core::documents::AssetParameters;
@@ -290,7 +291,13 @@ impl Worker {
     async fn slot(self: Arc<Self>, stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             match self.next().await {
-                Ok(Some(message)) => self.handle(message).await,
+                Ok(Some(message)) => {
+                    // A bug costs its message, which comes again.
+                    let handled = AssertUnwindSafe(self.handle(message)).catch_unwind().await;
+                    if handled.is_err() {
+                        self.caller.note_bug();
+                    }
+                }
                 Ok(None) => {}
                 Err(reason) => {
                     // Where the connection is lost, that has been told.
