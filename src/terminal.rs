@@ -5,7 +5,9 @@ use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 
 use line_connector_client::{Error, ExitCode, Kind, Output};
 use line_connector_core::call::exit_code;
+use line_connector_core::error::Detail;
 use line_connector_core::json_text::laid_out;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 /// Standard input, read to its end.
@@ -59,25 +61,10 @@ pub(crate) fn complain(output: &Output) {
     say(&format!("hint: {}", in_one_line(text(error, "hint"))));
 }
 
-/// A detail as one line: where, what, what would be right, what stands there, what to do.
+/// A detail as one line.
 fn one_line(detail: &Value) -> String {
-    let place = match text(detail, "path") {
-        "" => String::new(),
-        path => format!("{path}: "),
-    };
-    let hint = match text(detail, "hint") {
-        "" => String::new(),
-        hint => format!(" ({hint})"),
-    };
-    let message = text(detail, "message");
-    // What the message does not say itself.
-    let more = |key: &str| match text(detail, key) {
-        "" => String::new(),
-        value if message.contains(value) || hint.contains(value) => String::new(),
-        value => format!("; {key}: {value}"),
-    };
-    let (expected, found) = (more("expected"), more("found"));
-    in_one_line(&format!("{place}{message}{expected}{found}{hint}"))
+    let detail = Detail::deserialize(detail);
+    in_one_line(&detail.map(|detail| detail.in_full()).unwrap_or_default())
 }
 
 /// A text of somebody else's without line ends: it must not look like a line of ours.

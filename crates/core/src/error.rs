@@ -1,7 +1,7 @@
 //! What can go wrong, as data: a kind with a stable code, where it happened, and what to do about
 //! it. The texts that belong to one kind stand in one table; nothing is printed here.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,29 @@ impl Detail {
             found: None,
             hint: None,
         }
+    }
+
+    /// It all in a line: where, what, what would be right and what stands there, as far as the message
+    /// does not say so itself, and what to do.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let mut text = match &*self.path {
+            "" => self.message.clone(),
+            path => format!("{path}: {}", self.message),
+        };
+        let hint = self.hint.as_deref().unwrap_or_default();
+        for (label, value) in [("expected", &self.expected), ("found", &self.found)] {
+            if let Some(value) = value
+                && !self.message.contains(value)
+                && !hint.contains(value)
+            {
+                let _ = write!(text, "; {label}: {value}");
+            }
+        }
+        if !hint.is_empty() {
+            let _ = write!(text, " ({hint})");
+        }
+        text
     }
 }
 

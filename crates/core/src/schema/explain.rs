@@ -303,6 +303,9 @@ fn malformed(failure: &Failure<'_>, limit: &Value) -> Finding {
 }
 
 fn bound(failure: &Failure<'_>, message: &str, expected: &str, limit: &Value) -> Finding {
+    // `0.0` is how Rust writes a bound of 0.
+    let limit = limit.to_string();
+    let limit = limit.strip_suffix(".0").unwrap_or(&limit);
     let finding = Finding::violation(failure.path, format!("{message} {limit}"));
     finding.expected(
         failure
@@ -313,6 +316,14 @@ fn bound(failure: &Failure<'_>, message: &str, expected: &str, limit: &Value) ->
 
 fn no_alternative(failure: &Failure<'_>, limit: &Value) -> Finding {
     let alternatives = limit.as_array().map_or(&[][..], Vec::as_slice);
+    let constants: Option<Vec<Value>> = alternatives
+        .iter()
+        .map(|alternative| alternative.get("const").cloned())
+        .collect();
+    if let Some(constants) = constants.filter(|constants| !constants.is_empty()) {
+        let found = shortened(failure.instance);
+        return not_listed(failure, &Value::from(constants)).found(found);
+    }
     let needed: Option<Vec<&str>> = alternatives
         .iter()
         .map(|alternative| {
@@ -327,15 +338,34 @@ fn no_alternative(failure: &Failure<'_>, limit: &Value) -> Finding {
             }
         })
         .collect();
-    match needed {
-        Some(names) => {
-            let names = names.join("`, `");
-            Finding::violation(failure.path, format!("has none of `{names}`"))
-                .expected(format!("at least one of `{names}`"))
-        }
-        None => failure
+    let Some(names) = needed else {
+        return failure
             .violation("fits none of the forms allowed here")
-            .found(shortened(failure.instance)),
+            .found(shortened(failure.instance));
+    };
+    let there = failure.instance.as_object().into_iter().flat_map(Map::keys);
+    let there: Vec<&str> = there.map(String::as_str).collect();
+    let listed = |names: &[&str]| format!("`{}`", names.join("`, `"));
+    let given: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| there.contains(name))
+        .collect();
+    let (message, count) = match (failure.keyword, given.is_empty()) {
+        ("oneOf", false) => (format!("has {} together", listed(&given)), "exactly one"),
+        ("oneOf", true) => (format!("has none of {}", listed(&names)), "exactly one"),
+        _ => (format!("has none of {}", listed(&names)), "at least one"),
+    };
+    let finding = Finding::violation(failure.path, message)
+        .expected(format!("{count} of {}", listed(&names)));
+    let near = there
+        .iter()
+        .find_map(|name| Some((name, nearest(name, names.iter().copied())?)));
+    match near {
+        Some((name, near)) if given.is_empty() => {
+            finding.hint(format!("is `{name}` meant to be `{near}`?"))
+        }
+        _ => finding,
     }
 }
 

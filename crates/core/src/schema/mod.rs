@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use jsonschema::error::ValidationErrorKind;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{
-    Draft, Keyword, PatternOptions, Registry, ValidationError, ValidationOptions, Validator,
+    Draft, JsonType, Keyword, PatternOptions, Registry, ValidationError, ValidationOptions,
+    Validator,
 };
 use line_connector_text::length;
 use serde_json::Value;
@@ -25,6 +26,7 @@ mod references;
 mod report;
 mod rich_menu;
 mod rules;
+mod salvage;
 mod secrets;
 
 pub(crate) use calendar::first_day_after;
@@ -35,6 +37,7 @@ pub use generated::accepts;
 use keyword::REFUSED;
 use prune::{Answers, InstanceNames};
 use references::Documents;
+pub use salvage::Salvaged;
 use secrets::Secrets;
 
 /// What references are relative to; nothing is ever fetched from it.
@@ -171,21 +174,38 @@ impl Schema {
         let mut found = Vec::new();
         let mut unjudged = Vec::new();
         for error in validator.iter_errors(instance) {
-            let (path, pointer) = location(&error);
-            let schema = self
-                .documents
-                .at(&path, parent(&pointer))
-                .unwrap_or_default();
-            let object = self.object_without_known_type(&error, &schema, (&path, &pointer));
-            let is_choice = object.is_some();
-            unjudged.extend(object);
-            for finding in worded(&error, &schema, instance) {
-                found.push((self.secrets().keep(finding, instance), is_choice));
-            }
+            self.judge(&error, instance, &mut found, &mut unjudged);
         }
         let mut findings = report::arrange(instance, found, &unjudged);
         hint_at_nothing(validator, instance, &mut findings);
         findings
+    }
+
+    /// Puts an error into words: where one alternative was clearly meant, what is wrong by that.
+    fn judge(
+        &self,
+        error: &ValidationError<'_>,
+        instance: &Value,
+        found: &mut Vec<(Finding, bool)>,
+        unjudged: &mut Vec<String>,
+    ) {
+        if let Some(errors) = of_the_alternative_meant(error) {
+            for error in errors {
+                self.judge(error, instance, found, unjudged);
+            }
+            return;
+        }
+        let (path, pointer) = location(error);
+        let schema = self
+            .documents
+            .at(&path, parent(&pointer))
+            .unwrap_or_default();
+        let object = self.object_without_known_type(error, &schema, (&path, &pointer));
+        let is_choice = object.is_some();
+        unjudged.extend(object);
+        for finding in worded(error, &schema, instance) {
+            found.push((self.secrets().keep(finding, instance), is_choice));
+        }
     }
 
     /// The place of the object whose `type` the error is about, if its `type` chooses its schema.
@@ -282,6 +302,55 @@ fn leave_out_nothing(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(leave_out_nothing),
         _ => {}
+    }
+}
+
+/// What is wrong by the one alternative whose type the value has and whose members it has; `null`, which
+/// stands for a member that is not there, is no alternative.
+fn of_the_alternative_meant<'e>(
+    error: &'e ValidationError<'_>,
+) -> Option<&'e [ValidationError<'static>]> {
+    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) =
+        error.kind()
+    else {
+        return None;
+    };
+    let place = error.instance_path();
+    let here = |error: &&ValidationError<'_>| error.instance_path() == place;
+    let is_nothing = |errors: &&Vec<ValidationError<'_>>| {
+        errors.iter().filter(here).any(|error| {
+            matches!(
+                error.kind(),
+                ValidationErrorKind::Type {
+                    kind: TypeKind::Single(JsonType::Null)
+                }
+            )
+        })
+    };
+    let is_other = |errors: &&Vec<ValidationError<'_>>| {
+        errors.iter().filter(here).any(|error| {
+            matches!(
+                error.kind(),
+                ValidationErrorKind::Type { .. }
+                    | ValidationErrorKind::Required { .. }
+                    | ValidationErrorKind::Constant { .. }
+            )
+        })
+    };
+    let something: Vec<_> = context
+        .iter()
+        .filter(|errors| !is_nothing(errors))
+        .collect();
+    if let [only] = something.as_slice() {
+        return Some(only);
+    }
+    let meant: Vec<_> = something
+        .into_iter()
+        .filter(|errors| !is_other(errors))
+        .collect();
+    match meant.as_slice() {
+        [only] => Some(only),
+        _ => None,
     }
 }
 
