@@ -545,6 +545,60 @@ fn mistakes_in_the_document_are_told_together_and_with_their_lines() {
 }
 
 #[test]
+fn one_mistake_in_the_document_hides_no_other() {
+    let place = Place::new(1, &greeting());
+    place.write(
+        "spring.yaml",
+        "schema: campaign/2\n\
+         name: spring\n\
+         recipients: {csv: people.csv, tto: x}\n\
+         where: \"UserAttribute['country'] = 'JP'\"\n\
+         control_group: {percent: 150}\n\
+         accounts:\n  \
+           tokyo:\n    \
+             weight: -1\n    \
+             window: {from: \"9:00\", to: \"21:00\", zone: Asia/Tokio}\n  \
+           osaka:\n    \
+             asset: {fil: osaka.json}\n    \
+             window: {from: 9, too: \"21:00\", zone: Asia/Tokyo}\n\
+         compose: {spli: true, markdown: 3}\n\
+         at: tomorrow\n\
+         messages: [\"{{ name }}\"]\n",
+    );
+    let ended = place.run("plan", &[]);
+    assert_eq!(ended.code, 2);
+    let expected = [
+        "1:1: /schema: must be `campaign/1`; found: \"campaign/2\"",
+        "3:31: /recipients/tto: is not a property here",
+        "4:1: /where: is not an expression: ",
+        "to compare, write `==` instead of `=`",
+        "5:17: /control_group/percent: is more than 100; expected: at most 100; found: 150",
+        "8:5: /accounts/tokyo/weight: is less than 0; expected: at least 0; found: -1",
+        "9:14: /accounts/tokyo/window/from: is not a time such as 09:00; found: \"9:00\"",
+        "9:41: /accounts/tokyo/window/zone: `Asia/Tokio` is not a time zone",
+        "11:5: /accounts/osaka/asset: has none of `file`, `environment`; \
+         expected: exactly one of `file`, `environment` (is `fil` meant to be `file`?)",
+        "12:5: /accounts/osaka/window: `to` is missing (is `too` meant to be `to`?)",
+        "12:14: /accounts/osaka/window/from: is not a string; expected: a time such as 09:00; \
+         found: 9",
+        "13:11: /compose/spli: `spli` is not a key here",
+        "(did you mean `split`?)",
+        "13:23: /compose/markdown: must be true, false, \"off\", \"plain\" or \"rich\", not a number",
+        "14:1: /at: `tomorrow` is not a time with its offset",
+        "15:12: /messages/0: asks for `name`",
+    ];
+    for told in expected {
+        assert!(ended.stderr.contains(told), "{told}: {}", ended.stderr);
+    }
+    // What stands in for what is wrong is not found to be wrong.
+    let places = ended
+        .stderr
+        .lines()
+        .filter(|line| line.contains("spring.yaml:"));
+    assert_eq!(places.count(), 15, "{}", ended.stderr);
+}
+
+#[test]
 fn a_template_that_does_not_end_skips_and_a_list_that_cannot_be_read_is_told() {
     let place = Place::new(
         3,

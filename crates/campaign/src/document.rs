@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use line_connector_catalog::reader::{self, Problem};
 use line_connector_core::compose;
+use line_connector_core::documents::{mistyped, unknown};
+use line_connector_core::error::Detail;
 use line_connector_core::schema::Schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use crate::template::{Breach, Fixed, Templates};
 
 /// The name of the only account of a document that names none.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -67,7 +71,11 @@ pub struct Campaign {
     pub zone: Option<String>,
     /// LINE's aggregation unit, under which it counts who saw and clicked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 30), regex(pattern = "^[A-Za-z0-9_]+$"))]
+    #[schemars(
+        length(min = 1, max = 30),
+        regex(pattern = "^[A-Za-z0-9_]+$"),
+        extend("x-expected" = "1 to 30 letters of ASCII, digits and `_`")
+    )]
     pub unit: Option<String>,
     /// Whether people's phones stay quiet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -121,10 +129,16 @@ pub enum AssetSource {
 #[serde(deny_unknown_fields)]
 pub struct Window {
     /// The first minute, such as `09:00`.
-    #[schemars(regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    #[schemars(
+        regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"),
+        extend("x-expected" = "a time such as 09:00")
+    )]
     pub from: String,
     /// The minute from which nothing is sent any more, such as `21:00`.
-    #[schemars(regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    #[schemars(
+        regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"),
+        extend("x-expected" = "a time such as 09:00")
+    )]
     pub to: String,
     /// The IANA time zone, such as `Asia/Tokyo`.
     pub zone: String,
@@ -253,6 +267,28 @@ impl Default for Sending {
     }
 }
 
+/// What must be there in a document: it takes the place of what is wrong while the rest is checked.
+fn stand_in(document: &Value) -> Value {
+    let mut stand_in = json!({
+        "schema": "campaign/1",
+        "name": "campaign",
+        "recipients": {"csv": "-"},
+    });
+    if document.get("body").is_some() {
+        stand_in["body"] = json!({"to": "-", "messages": "-"});
+    }
+    for name in members(document.get("accounts")) {
+        let window = json!({"from": "00:00", "to": "00:01", "zone": "UTC"});
+        stand_in["accounts"][name] = json!({"window": window});
+    }
+    stand_in
+}
+
+fn members(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    let members = value.and_then(Value::as_object).into_iter().flatten();
+    members.map(|(name, _)| name.as_str())
+}
+
 /// What stands between the names of accounts in a list.
 pub(crate) fn is_between_accounts(character: char) -> bool {
     character.is_whitespace() || character == ',' || character == '|'
@@ -272,27 +308,29 @@ impl Campaign {
             reader::yaml(file, text)
         };
         let value: Value = value.map_err(|problem| vec![problem])?;
-        let placed = |breaches| reader::placed(file, text, breaches);
-        let schema = Schema::new(&Self::schema(), |_| None);
-        let violations = schema.check(&value).violations;
-        if !violations.is_empty() {
-            let breaches = violations.into_iter().map(|detail| {
-                let path = detail.path.clone();
-                let expected = detail.expected.as_deref();
-                let expected = expected.map(|expected| format!("; expected {expected}"));
-                let text = format!("{detail}{}", expected.unwrap_or_default());
-                (path, text)
-            });
-            return Err(placed(breaches.collect()));
+        let mut salvaged =
+            Schema::new(&Self::schema(), |_| None).salvage(&value, &stand_in(&value));
+        let violations = std::mem::take(&mut salvaged.violations).into_iter();
+        let mut breaches: Vec<(String, String)> = violations
+            .map(|detail| (detail.path.clone(), detail.in_full()))
+            .collect();
+        match serde_json::from_value::<Self>(salvaged.rest.take()) {
+            Ok(campaign) => {
+                let others = campaign.breaches().into_iter();
+                let others = others.filter(|(path, _)| !salvaged.is_changed(path));
+                breaches.extend(others.map(|(path, reason)| {
+                    let told = format!("{path}: {reason}");
+                    (path, told)
+                }));
+                if breaches.is_empty() {
+                    return Ok(campaign);
+                }
+            }
+            Err(error) => breaches.push((String::new(), error.to_string())),
         }
-        let campaign: Self = serde_json::from_value(value)
-            .map_err(|error| placed(vec![(String::new(), error.to_string())]))?;
-        let breaches = campaign.breaches();
-        if breaches.is_empty() {
-            Ok(campaign)
-        } else {
-            Err(placed(breaches))
-        }
+        let mut problems = reader::placed(file, text, breaches);
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        Err(problems)
     }
 
     /// The JSON Schema of the document.
@@ -306,6 +344,7 @@ impl Campaign {
         let mut breaches = self.breaches_of_list();
         breaches.extend(self.breaches_of_messages());
         breaches.extend(self.breaches_of_accounts());
+        breaches.extend(self.templates(&Fixed::default()).err().unwrap_or_default());
         if let Some(zone) = &self.zone
             && let Err(reason) = crate::window::zone(zone)
         {
@@ -314,8 +353,9 @@ impl Campaign {
         if let Some(at) = &self.at
             && at.parse::<jiff::Timestamp>().is_err()
         {
-            let reason = "is not a time with its offset, such as 2026-12-01T10:00:00+09:00";
-            breaches.push(("/at".to_owned(), reason.to_owned()));
+            let reason =
+                format!("`{at}` is not a time with its offset, such as 2026-12-01T10:00:00+09:00");
+            breaches.push(("/at".to_owned(), reason));
         }
         breaches
     }
@@ -353,8 +393,8 @@ impl Campaign {
         match (&self.messages, &self.body) {
             (None, None) => {
                 say(
-                    "",
-                    "`messages` is missing (or `body`, with `to` and `messages`)",
+                    "/messages",
+                    "is missing (or `body`, with `to` and `messages`)",
                 );
             }
             (Some(_), Some(_)) => say("/body", "stands beside `messages`; give one of them"),
@@ -427,22 +467,40 @@ impl Campaign {
         let mut options = compose::Options::default();
         let mut breaches = Vec::new();
         for (name, value) in self.compose.iter().flatten() {
-            let path = format!("/compose/{name}");
-            if !compose::Options::NAMES.contains(&name.as_str()) {
-                let known = compose::Options::NAMES.join("`, `");
-                breaches.push((
-                    path,
-                    format!("there is no such option; there are `{known}`"),
-                ));
+            let detail = if !compose::Options::NAMES.contains(&name.as_str()) {
+                unknown(name, "/compose", compose::Options::NAMES)
             } else if let Err(expected) = options.set(name, value) {
-                breaches.push((path, format!("expected {expected}")));
-            }
+                mistyped(&format!("/compose/{name}"), &expected, value)
+            } else {
+                continue;
+            };
+            let path = detail.path.clone();
+            let reason = Detail {
+                path: String::new(),
+                ..detail
+            };
+            breaches.push((path, reason.in_full()));
         }
         if breaches.is_empty() {
             Ok(options)
         } else {
             Err(breaches)
         }
+    }
+
+    /// The templates, compiled.
+    ///
+    /// # Errors
+    ///
+    /// JSON pointer and reason of everything that is wrong with them.
+    pub(crate) fn templates(&self, fixed: &Fixed) -> Result<Templates, Vec<Breach>> {
+        let messages = (self.message_template(), self.message_place());
+        Templates::new(
+            self.id_template(),
+            messages,
+            self.condition.as_deref(),
+            fixed,
+        )
     }
 
     /// The messages' template.

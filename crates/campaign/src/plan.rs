@@ -124,9 +124,7 @@ impl Campaigner<'_> {
             name: campaign.name.clone(),
             occurrence: campaign.occurrence.clone().unwrap_or_default(),
         };
-        let messages = (campaign.message_template(), campaign.message_place());
-        let condition = campaign.condition.as_deref();
-        Templates::new(campaign.id_template(), messages, condition, &fixed).map_err(|breaches| {
+        campaign.templates(&fixed).map_err(|breaches| {
             let details = breaches
                 .into_iter()
                 .map(|(path, reason)| Detail::new(path, reason));

@@ -57,7 +57,7 @@ impl fmt::Display for Abort {
 impl std::error::Error for Abort {}
 
 /// What all templates of a campaign know beside the person.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fixed {
     /// The time of planning, RFC 3339 in the campaign's zone.
     pub(crate) now: String,
@@ -118,7 +118,7 @@ impl Templates {
         for (name, pointer, source) in sources {
             let added = environment.add_template_owned(name.clone(), source);
             if let Err(error) = added {
-                breaches.push((pointer, syntax(&error)));
+                breaches.push((pointer, syntax(&error, "a template")));
                 continue;
             }
             let asked = environment.get_template(&name);
@@ -131,7 +131,13 @@ impl Templates {
                     let asked = expression.undeclared_variables(false);
                     breaches.extend(unknown("/where", asked, &environment));
                 }
-                Err(error) => breaches.push(("/where".to_owned(), syntax(&error))),
+                Err(error) => {
+                    let mut reason = syntax(&error, "an expression");
+                    if has_single_equals(source) {
+                        reason.push_str("; to compare, write `==` instead of `=`");
+                    }
+                    breaches.push(("/where".to_owned(), reason));
+                }
             }
         }
         if !breaches.is_empty() {
@@ -326,13 +332,20 @@ fn unknown(
 }
 
 /// What is wrong with a template, in the words of its parser.
-fn syntax(error: &Error) -> String {
+fn syntax(error: &Error, what: &str) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}"));
     format!(
-        "is not a template: {}{}",
+        "is not {what}: {}{}",
         error.kind(),
         detail.unwrap_or_default()
     )
+}
+
+/// Whether an expression has a `=` that is no part of a comparison.
+fn has_single_equals(source: &str) -> bool {
+    let comparisons = ["==", "!=", "<=", ">="].into_iter();
+    let rest = comparisons.fold(source.to_owned(), |rest, sign| rest.replace(sign, ""));
+    rest.contains('=')
 }
 
 fn why(error: &Error, person: &Attributes) -> Unrendered {
