@@ -89,10 +89,19 @@ fn write_new(path: &PathBuf, text: &str) -> Result<(), Error> {
 fn lint(folder: &Path) -> Result<ExitCode, Error> {
     let AddedFolder { files, unknown } = AddedFolder::read(folder)?;
     let mut catalog = Catalog::embedded();
-    catalog
-        .add_all(&files)
-        .map_err(|problems| wrong_files(&problems))?;
-    let mut problems = useless_schemas(&catalog, &files);
+    let mut problems = match catalog.add_all(&files) {
+        Ok(()) => useless_schemas(&catalog, &files),
+        Err(problems) => {
+            // The examples of the other files are tried all the same, where those can do without them.
+            let is_right =
+                |file: &&AddedFile| problems.iter().all(|problem| problem.file != file.name);
+            let right: Vec<AddedFile> = files.iter().filter(is_right).cloned().collect();
+            catalog
+                .add_all(&right)
+                .map_err(|_| wrong_files(&problems))?;
+            problems
+        }
+    };
     let mut count = 0;
     let names: Vec<String> = affected(&catalog, &files);
     for name in &names {

@@ -199,6 +199,56 @@ fn a_mistake_in_an_action_is_told_with_its_line_and_what_was_meant() {
 }
 
 #[test]
+fn one_mistake_in_an_action_hides_no_other() {
+    let wrong = [
+        ("title: Get greeting", "title: Get greeting # soon"),
+        (
+            "schemas/line/id.json#/$defs/user_id",
+            "schemas/line/id.json#/$defs/usr_id",
+        ),
+        ("pattern: ^[a-z]+$", "patern: ^[a-z]+$"),
+        ("  method: GET", "  method: GTE"),
+        (
+            "  docs: https://developers.line.biz",
+            "  docs: https://example.com",
+        ),
+        ("  retry: safe", "  rety: safe"),
+        ("reply: {status_code: 200,", "reply: {status: 200,"),
+    ];
+    let wrong = wrong.iter().fold(GREETING.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    let other = GREETING
+        .replace("get_greeting", "other_greeting")
+        .replace("text: こんにちは}}\n    output", "text: やあ}}\n    output");
+    let folder = folder(&[
+        ("get_greeting.yaml", wrong.as_str()),
+        ("other_greeting.yaml", other.as_str()),
+    ]);
+    let ended = lint(&folder);
+    assert_eq!(ended.code, 2);
+    let expected = [
+        "get_greeting.yaml:3: a plain value is cut off",
+        "get_greeting.yaml:15:11: `patern` is no keyword of a schema; did you mean `pattern`?",
+        "get_greeting.yaml:23:11: `schemas/line/id.json#/$defs/usr_id` leads nowhere",
+        "get_greeting.yaml:32:1: /meta: `retry` is missing (is `rety` meant to be `retry`?)",
+        "get_greeting.yaml:34:3: /meta/method: must be `GET`, `POST`, `PUT` or `DELETE`; \
+         found: \"GTE\" (did you mean `GET`?)",
+        "get_greeting.yaml:35:3: docs must link to https://developers.line.biz/",
+        "get_greeting.yaml:37:3: /meta/rety: is not a property here (did you mean `retry`?)",
+        "get_greeting.yaml:48:5: /examples/0/reply: `status_code` is missing",
+        "get_greeting.yaml:48:13: /examples/0/reply/status: is not a property here",
+        "other_greeting.yaml:49:44: `output/json_body/text`: the file has",
+    ];
+    let told: Vec<&str> = ended.stderr.lines().collect();
+    for (line, expected) in told.iter().skip(1).zip(expected) {
+        assert!(line.contains(expected), "{expected}: {}", ended.stderr);
+    }
+    assert_eq!(told.len(), expected.len() + 2, "{}", ended.stderr);
+}
+
+#[test]
 fn every_action_of_this_repository_passes_the_lint() {
     let actions = concat!(env!("CARGO_MANIFEST_DIR"), "/actions");
     let ended = run(&["actions", "lint", actions], b"", &[]);

@@ -41,9 +41,23 @@ impl fmt::Display for Problem {
 ///
 /// A [`Problem`] where the text is not YAML, lacks a key, or has one that the type does not know.
 pub fn yaml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {
-    if let Some(problem) = cut_off(file, text) {
-        return Err(problem);
+    match cut_off(file, text).into_iter().next() {
+        Some(problem) => Err(problem),
+        None => parsed(file, text),
     }
+}
+
+/// A YAML file as far as it can be read, and what is wrong with its text: everything where it can be read
+/// nevertheless.
+#[must_use]
+pub fn text(file: &str, text: &str) -> (Option<serde_json::Value>, Vec<Problem>) {
+    match parsed(file, text) {
+        Ok(value) => (Some(value), cut_off(file, text)),
+        Err(problem) => (None, vec![problem]),
+    }
+}
+
+fn parsed<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {
     serde_saphyr::from_str(text).map_err(|error| {
         let place = error.location();
         let number = |number| usize::try_from(number).unwrap_or(0);
@@ -157,25 +171,26 @@ fn places(text: &str) -> Vec<(String, (usize, usize))> {
 }
 
 /// A plain scalar ends silently at ` #`: the rest of a sentence would be lost as a comment.
-fn cut_off(file: &str, text: &str) -> Option<Problem> {
-    for (index, line) in text.lines().enumerate() {
+fn cut_off(file: &str, text: &str) -> Vec<Problem> {
+    let is_cut = |line: &str| {
         let Some((key, value)) = line.split_once(": ") else {
-            continue;
+            return false;
         };
         let plain = !value
             .trim_start()
             .starts_with(['"', '\'', '>', '|', '{', '[', '#', '&', '*']);
-        if plain && !key.trim_start().starts_with('#') && value.contains(" #") {
-            return Some(Problem {
-                file: file.to_owned(),
-                line: index + 1,
-                column: 0,
-                reason: "a plain value is cut off at ` #`; use a block scalar (`>-`) or quotes"
-                    .to_owned(),
-            });
-        }
-    }
-    None
+        plain && !key.trim_start().starts_with('#') && value.contains(" #")
+    };
+    let lines = text.lines().enumerate().filter(|(_, line)| is_cut(line));
+    lines
+        .map(|(index, _)| Problem {
+            file: file.to_owned(),
+            line: index + 1,
+            column: 0,
+            reason: "a plain value is cut off at ` #`; use a block scalar (`>-`) or quotes"
+                .to_owned(),
+        })
+        .collect()
 }
 
 /// The reader's message without the excerpt that follows it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub use line_connector_catalog::definition::{self, Defaults};
 use line_connector_catalog::definition::{Action, Example, Manifest, Triggers};
@@ -18,6 +18,7 @@ use line_connector_catalog::{lint, references, sections};
 use crate::documents::shortened;
 use crate::error::{Error, Kind};
 use crate::nearest::nearest;
+use crate::schema::{Salvaged, Schema};
 
 /// One action as the build script left it.
 struct EmbeddedAction {
@@ -250,12 +251,10 @@ impl Catalog {
         };
         let mut homes: BTreeMap<String, &str> = BTreeMap::new();
         for file in files.iter().filter(|file| is_action(&file.path)) {
-            let action: Action = match reader::yaml(&file.name, &file.text) {
-                Ok(action) => action,
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
+            let (action, found) = read(file);
+            problems.extend(found);
+            let Some((action, salvaged)) = action else {
+                continue;
             };
             let mut parts = file.path.rsplit('/');
             let stem = parts.next().and_then(|name| name.split('.').next());
@@ -265,6 +264,11 @@ impl Catalog {
                 &self.manifest.hosts,
                 &all,
             );
+            if let Some(salvaged) = salvaged {
+                breaches.retain(|(path, _)| !salvaged.is_changed(path));
+                problems.extend(reader::placed(&file.name, &file.text, breaches));
+                continue;
+            }
             if let Some(other) = homes.insert(action.name.clone(), &file.name) {
                 let reason = format!("`{}` is already the name of {other}", action.name);
                 breaches.push(("/name".to_owned(), reason));
@@ -288,10 +292,11 @@ impl Catalog {
         }
         if problems.is_empty() {
             *self = next;
-            Ok(())
-        } else {
-            Err(problems)
+            return Ok(());
         }
+        let place = |problem: &Problem| (problem.file.clone(), problem.line, problem.column);
+        problems.sort_by_cached_key(place);
+        Err(problems)
     }
 
     /// The schemas that actions refer to.
@@ -457,6 +462,52 @@ impl Catalog {
             _ => Cow::Owned(self.schemas.properties(schema)),
         }
     }
+}
+
+/// An action file: the action, as far as it can be read, and everything that is wrong with it. Where the
+/// action is not whole, what was changed to read it is beside it.
+fn read(file: &AddedFile) -> (Option<(Action, Option<Salvaged>)>, Vec<Problem>) {
+    let problem = match reader::yaml(&file.name, &file.text) {
+        Ok(action) => return (Some((action, None)), Vec::new()),
+        Err(problem) => problem,
+    };
+    let (document, mut problems) = reader::text(&file.name, &file.text);
+    let Some(document) = document else {
+        return (None, problems);
+    };
+    let schema = json!(schemars::schema_for!(Action));
+    let mut salvaged = Schema::new(&schema, |_| None).salvage(&document, &stand_in());
+    let breaches = salvaged.violations.iter();
+    let breaches = breaches.map(|detail| (detail.path.clone(), detail.in_full()));
+    problems.extend(reader::placed(&file.name, &file.text, breaches.collect()));
+    if problems.is_empty() {
+        problems.push(problem);
+    }
+    // What is said of the rest of a file depends on these.
+    let is_told = ["/inputs", "/meta/endpoint"].map(|path| salvaged.is_changed(path));
+    let action = serde_json::from_value(salvaged.rest.take()).ok();
+    let action = action.filter(|_| !is_told.contains(&true));
+    (action.map(|action| (action, Some(salvaged))), problems)
+}
+
+/// What must be there in an action file: it takes the place of what is wrong while the rest is checked.
+fn stand_in() -> Value {
+    json!({
+        "schema": "action/1",
+        "name": "",
+        "title": "",
+        "description": "",
+        "inputs": {},
+        "output": {},
+        "meta": {
+            "endpoint": "",
+            "method": "GET",
+            "docs": "",
+            "host": "api",
+            "retry": "safe",
+            "effect": "read",
+        },
+    })
 }
 
 /// The shared schemas among added files, and the files by the paths of their schemas. One that says
