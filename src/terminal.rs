@@ -10,11 +10,16 @@ use line_connector_core::json_text::laid_out;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-/// Standard input, read to its end.
-pub(crate) fn input() -> Result<Vec<u8>, Error> {
+/// What most commands read.
+pub(crate) const DOCUMENT: &str = "one JSON document";
+
+/// Standard input, read to its end. A person who sits before it is told what is expected.
+pub(crate) fn input(expected: &str) -> Result<Vec<u8>, Error> {
     let mut input = io::stdin().lock();
     if input.is_terminal() {
-        say("reading one JSON document from standard input; end it with Ctrl-D");
+        say(&format!(
+            "reading {expected} from standard input; end it with Ctrl-D"
+        ));
     }
     let mut text = Vec::new();
     input.read_to_end(&mut text).map_err(|error| {

@@ -12,18 +12,15 @@ use crate::terminal::{input, print_json};
 pub(crate) fn compose(arguments: &ComposeArguments) -> Result<ExitCode, Error> {
     let mut members = options(&arguments.content);
     let written = if arguments.text {
-        Value::from(text(&read(&arguments.content)?)?)
+        let hint = "pipe a text in, or name its file in `--file`";
+        Value::from(text(&read(&arguments.content, "a text")?, hint)?)
     } else {
-        match document(&read(&arguments.content)?)? {
-            // As in an invocation: messages, and how they are composed.
-            Value::Object(mut whole) if whole.contains_key("messages") => {
-                if let Some(Value::Object(own)) = whole.shift_remove("options") {
-                    members.extend(own);
-                }
-                whole.shift_remove("messages").unwrap_or_default()
-            }
-            other => other,
-        }
+        let hint =
+            "give JSON: a string, a message or a list of messages; a text goes with `--text`";
+        messages(
+            document(&read(&arguments.content, MESSAGES)?, hint)?,
+            &mut members,
+        )
     };
     let options = Options::from_members(members)?;
     let composed = call::compose(&written, &options.compose)?;
@@ -51,14 +48,30 @@ pub(crate) fn options(content: &Content) -> Map<String, Value> {
     words.chain(strict).collect()
 }
 
+/// What is read where messages are JSON.
+pub(crate) const MESSAGES: &str = "messages as JSON";
+
+/// Messages as they are, or as in an invocation: beside how they are composed.
+pub(crate) fn messages(written: Value, options: &mut Map<String, Value>) -> Value {
+    match written {
+        Value::Object(mut whole) if whole.contains_key("messages") => {
+            if let Some(Value::Object(own)) = whole.shift_remove("options") {
+                options.extend(own);
+            }
+            whole.shift_remove("messages").unwrap_or_default()
+        }
+        other => other,
+    }
+}
+
 /// The file of the command line, or standard input.
-pub(crate) fn read(content: &Content) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(content: &Content, expected: &str) -> Result<Vec<u8>, Error> {
     match content
         .file
         .as_deref()
         .filter(|path| path.as_os_str() != "-")
     {
-        None => input(),
+        None => input(expected),
         Some(path) => std::fs::read(path).map_err(|error| {
             let message = format!("{} cannot be read: {error}", path.display());
             Error::new(Kind::Usage, message)
@@ -66,23 +79,23 @@ pub(crate) fn read(content: &Content) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Bytes as a text, without the line end that every command ends its output with.
-pub(crate) fn text(bytes: &[u8]) -> Result<String, Error> {
+/// Bytes as a text, without the line end that every command ends its output with. `hint` says how one is
+/// given.
+pub(crate) fn text(bytes: &[u8], hint: &str) -> Result<String, Error> {
+    let wrong = |message: String| Error::new(Kind::InvalidDocument, message).with_hint(hint);
     let text = json::decoded(bytes)
-        .map_err(|reason| Error::new(Kind::InvalidDocument, format!("the text {reason}")))?;
+        .map_err(|unreadable| wrong(format!("the text cannot be read: {unreadable}")))?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.trim().is_empty() {
-        return Err(Error::new(Kind::InvalidDocument, "there is no text"));
+        return Err(wrong("there is no text".to_owned()));
     }
     Ok(text.to_owned())
 }
 
-/// Bytes as JSON.
-pub(crate) fn document(bytes: &[u8]) -> Result<Value, Error> {
+/// Bytes as JSON. `hint` says what is expected.
+pub(crate) fn document(bytes: &[u8], hint: &str) -> Result<Value, Error> {
     json::read(bytes).map_err(|unreadable| {
-        let message = format!("the messages cannot be read: {unreadable}");
-        Error::new(Kind::InvalidDocument, message).with_hint(
-            "give JSON: a string, a message or a list of messages; a text goes with `compose --text`, or `send` without `--json`",
-        )
+        let message = format!("the JSON cannot be read: {unreadable}");
+        Error::new(Kind::InvalidDocument, message).with_hint(hint)
     })
 }

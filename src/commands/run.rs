@@ -8,11 +8,15 @@ use line_connector_core::json_text::JsonText;
 
 use crate::args::CallArguments;
 use crate::host;
-use crate::terminal::{input, report};
+use crate::terminal::{DOCUMENT, input, report};
 
 /// Makes the call that standard input describes. Every failure is answered with the caller's `id`,
-/// once the document could be read.
+/// once the document could be read. An action that there is not is told before: nobody has to write a
+/// document to learn it.
 pub(crate) fn run(catalog: Catalog, call: CallArguments) -> ExitCode {
+    if let Err(error) = known(&catalog, call.action.as_deref()) {
+        return report(&Output::from(&error));
+    }
     let mut invocation = match document(call.action.is_some()) {
         Ok(invocation) => invocation,
         Err(refused) => return report(&refused.into()),
@@ -47,10 +51,18 @@ fn failed(id: Option<JsonText>, error: &Error) -> Output {
     }
 }
 
+/// Whether the action of the command line is there, where it names one.
+pub(crate) fn known(catalog: &Catalog, named: Option<&str>) -> Result<(), Error> {
+    match named.filter(|name| !catalog.has(name)) {
+        Some(name) => Err(catalog.unknown(name)),
+        None => Ok(()),
+    }
+}
+
 /// Nothing at all is an empty document where the command line names the action: many actions need
 /// no inputs.
 fn document(named: bool) -> Result<Invocation, Refused> {
-    let text = input()?;
+    let text = input(DOCUMENT)?;
     if named && text.iter().all(u8::is_ascii_whitespace) {
         return Ok(Invocation::default());
     }

@@ -2,11 +2,12 @@
 //! line says, and calls as `run` does.
 
 use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind};
-use line_connector_core::compose::send_request;
+use line_connector_core::compose::{is_generic, send_request};
+use line_connector_core::documents::{json, unknown};
 use line_connector_core::error::Detail;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::compose::{document, options, read, text};
+use super::compose::{MESSAGES, document, messages, options, read, text};
 use crate::args::SendArguments;
 use crate::host;
 use crate::terminal::report;
@@ -25,10 +26,11 @@ pub(crate) fn send(catalog: Catalog, arguments: &SendArguments) -> Result<ExitCo
     Ok(report(&output))
 }
 
-/// What is sent, and to whom where that stands beside it.
+/// What is sent, how it is composed, and to whom where that stands beside it.
 struct Written {
     to: Option<String>,
     messages: Value,
+    options: Map<String, Value>,
 }
 
 fn written(arguments: &SendArguments) -> Result<Written, Error> {
@@ -38,13 +40,11 @@ fn written(arguments: &SendArguments) -> Result<Written, Error> {
     if arguments.reply.is_some() && words.is_none() && is_text {
         words = to.take();
     }
-    if let Some(text) = &words {
-        let messages = Value::from(text.as_str());
-        return Ok(Written { to, messages });
-    }
-    let bytes = read(&arguments.content)?;
+    let mut options = options(&arguments.content);
     if arguments.sinch {
-        let request = send_request(&document(&bytes)?).map_err(|problems| {
+        let hint = "give a send request of Sinch's Conversation API, as JSON";
+        let bytes = read(&arguments.content, "one send request as JSON")?;
+        let request = send_request(&document(&bytes, hint)?).map_err(|problems| {
             let details = problems.into_iter().map(Detail::from).collect();
             let message = "the send request cannot be carried out by LINE; nothing was sent";
             Error::new(Kind::InvalidInputs, message).with_details(details)
@@ -55,14 +55,78 @@ fn written(arguments: &SendArguments) -> Result<Written, Error> {
         return Ok(Written {
             to: Some(request.to),
             messages: request.item,
+            options,
         });
     }
-    let messages = if arguments.json {
-        document(&bytes)?
-    } else {
-        Value::from(text(&bytes)?)
+    let messages = match words {
+        Some(text) => Value::from(text),
+        None if arguments.json => {
+            let hint = "give JSON: a string, a message or a list of messages; a text goes without `--json`";
+            let written = document(&read(&arguments.content, MESSAGES)?, hint)?;
+            messages(alone(written)?, &mut options)
+        }
+        None => piped_text(&read(&arguments.content, "the text")?)?,
     };
-    Ok(Written { to, messages })
+    Ok(Written {
+        to,
+        messages,
+        options,
+    })
+}
+
+/// A text from elsewhere. Nobody wants people to read the JSON of a message.
+fn piped_text(bytes: &[u8]) -> Result<Value, Error> {
+    let hint = "write the text after TO, pipe it in, or name its file in `--file`";
+    let text = text(bytes, hint)?;
+    if json::read(text.as_bytes()).is_ok_and(|value| is_meant_as_messages(&value)) {
+        let message = "the text is the JSON of a message; nothing was sent";
+        return Err(Error::new(Kind::InvalidDocument, message).with_hint(
+            "with `--json` it is sent as the message; as the argument TEXT it is sent as it stands",
+        ));
+    }
+    Ok(Value::from(text))
+}
+
+fn is_meant_as_messages(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(is_meant_as_messages),
+        Value::Object(members) => {
+            let known = ["type", "messages", "inputs"];
+            known.iter().any(|name| members.contains_key(*name)) || is_generic(value)
+        }
+        _ => false,
+    }
+}
+
+/// Refuses what has more in it than messages and how they are composed.
+fn alone(written: Value) -> Result<Value, Error> {
+    let Some(members) = written.as_object() else {
+        return Ok(written);
+    };
+    if members.contains_key("inputs") || members.contains_key("action") {
+        let message = "it is a document for `run`; nothing was sent";
+        return Err(Error::new(Kind::InvalidDocument, message).with_hint(
+            "`line-connector run < FILE` makes the call; `send --json` takes messages alone",
+        ));
+    }
+    let strange = members
+        .keys()
+        .filter(|name| !["messages", "options"].contains(&name.as_str()));
+    let details: Vec<Detail> = strange
+        .map(|name| Detail {
+            hint: (name == "to").then(|| "the command line says to whom".to_owned()),
+            ..unknown(name, "", &["messages", "options"])
+        })
+        .collect();
+    if members.contains_key("messages") && !details.is_empty() {
+        let message = "there is more than messages; nothing was sent";
+        return Err(Error::new(Kind::InvalidDocument, message)
+            .with_details(details)
+            .with_hint(
+                "give a message, a list of messages, or {\"messages\": …, \"options\": …}",
+            ));
+    }
+    Ok(written)
 }
 
 /// Whether a word looks like the ID of a chat, or several with commas between them.
@@ -83,7 +147,7 @@ fn invocation(
     written: Written,
 ) -> Result<Value, Error> {
     let actions = &catalog.manifest().send;
-    let mut options = options(&arguments.content);
+    let mut options = written.options;
     let mut inputs = Map::new();
     let several = written.to.as_deref().filter(|to| to.contains(','));
     let action = match (&arguments.reply, several) {
@@ -106,7 +170,7 @@ fn invocation(
             .map(str::trim)
             .filter(|id| !id.is_empty())
             .collect();
-        inputs.insert("to".to_owned(), json!(ids));
+        inputs.insert("to".to_owned(), Value::from(ids));
     } else if let Some(to) = written.to {
         inputs.insert("to".to_owned(), Value::from(to.trim()));
     }
@@ -121,5 +185,5 @@ fn invocation(
     let usual = if is_real { "warn" } else { "off" };
     let check = arguments.media_check.as_deref().unwrap_or(usual);
     options.insert("media_check".to_owned(), Value::from(check));
-    Ok(json!({"action": action, "inputs": inputs, "options": options}))
+    Ok(serde_json::json!({"action": action, "inputs": inputs, "options": options}))
 }

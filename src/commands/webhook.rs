@@ -19,7 +19,7 @@ use line_connector_core::webhook::{self, Event, Terms, cause};
 use line_connector_http::Headers;
 
 use crate::host;
-use crate::terminal::{input, print_json, report};
+use crate::terminal::{DOCUMENT, input, print_json, report};
 
 /// The asset's parameter that LINE signs with.
 const SECRET: &str = "client_secret";
@@ -57,7 +57,7 @@ pub(crate) fn webhook(catalog: &Catalog, asset_file: Option<&Path>) -> Result<Ex
         received: SystemClock.now(),
         environment: host::environment(catalog),
     };
-    Ok(match answer(&input()?, catalog, &around) {
+    Ok(match answer(&input(DOCUMENT)?, catalog, &around) {
         Ok(answer) => print_json(&answer),
         Err(output) => report(&output),
     })

@@ -217,6 +217,21 @@ fn what_an_action_says_of_its_inputs_is_about_inputs_that_it_has() {
 }
 
 #[test]
+fn an_action_that_there_is_not_is_told_before_anything_is_read() {
+    for command in ["run", "serve"] {
+        let mut child = world::start(&[command, "push_mesage"], &[]);
+        // Held open until it has ended.
+        let input = child.stdin.take();
+        let ended = child.wait_with_output().unwrap();
+        drop(input);
+        assert_eq!(ended.status.code(), Some(2), "{command}");
+        let answer: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        let hint = &answer["error"]["hint"];
+        assert_eq!(hint, "did you mean `push_message`?", "{command}");
+    }
+}
+
+#[test]
 fn a_private_key_is_written_for_its_owner_alone_and_never_over_another() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();

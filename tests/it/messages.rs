@@ -564,6 +564,15 @@ fn a_script_sends_what_it_has() {
         br#"["one", {"type": "text", "text": "two"}]"#,
     );
     assert_eq!(request["body"]["messages"].as_array().unwrap().len(), 2);
+    let whole = br#"{"messages": ["*one*"], "options": {"markdown": true}}"#;
+    let request = shown(&[USER, "--json"], whole);
+    assert_eq!(request["body"]["messages"][0]["text"], "one");
+    // JSON that is no message is a text like others.
+    let request = shown(&[USER], br#"{"disk": "full"}"#);
+    assert_eq!(
+        request["body"]["messages"][0]["text"],
+        r#"{"disk": "full"}"#
+    );
     let two = format!("{USER}, U0123456789abcdef0123456789abcdef");
     let request = shown(&[&two, "all of you"], b"");
     assert!(request["url"].as_str().unwrap().ends_with("/multicast"));
@@ -579,12 +588,38 @@ fn a_script_sends_what_it_has() {
 fn what_cannot_be_sent_is_told_before() {
     for (arguments, input, code, says) in [
         (vec!["send", USER], b"\n".as_slice(), 2, "there is no text"),
+        (vec!["send", USER], b"", 2, "hint: write the text after TO"),
+        (vec!["compose", "--text"], b"", 2, "hint: pipe a text in"),
         (vec!["send", USER], b"\xff\xfe".as_slice(), 2, "the text"),
+        (
+            vec!["send", USER],
+            br#"[{"type": "text", "text": "hi"}]"#,
+            2,
+            "the text is the JSON of a message; nothing was sent",
+        ),
         (
             vec!["send", USER, "--json"],
             b"{",
             2,
-            "the messages cannot be read",
+            "the JSON cannot be read",
+        ),
+        (
+            vec!["send", USER, "--json"],
+            b"hi",
+            2,
+            "a text goes without `--json`",
+        ),
+        (
+            vec!["send", USER, "--json"],
+            br#"{"inputs": {"to": "U", "messages": ["hi"]}}"#,
+            2,
+            "it is a document for `run`; nothing was sent",
+        ),
+        (
+            vec!["send", USER, "--json"],
+            br#"{"to": "U", "messages": ["hi"]}"#,
+            2,
+            "the command line says to whom",
         ),
         (vec!["send"], b"hi", 2, "<TO>"),
         (vec!["send", "U1,U2", "--reply", "t"], b"hi", 2, "one chat"),

@@ -136,6 +136,26 @@ fn a_terminal_gets_what_people_read_and_a_pipe_what_programs_read() {
     assert_eq!(read(&shown), read(&piped));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_sits_before_a_command_that_reads_is_told_what_it_reads() {
+    for (command, expected) in [
+        ("send U4af4980629f0b5a3c3d6b8a1d2e3f405", "the text"),
+        (
+            "send U4af4980629f0b5a3c3d6b8a1d2e3f405 --json",
+            "messages as JSON",
+        ),
+        ("compose --text", "a text"),
+        ("run get_bot_info", "one JSON document"),
+    ] {
+        let Some(said) = on_a_terminal(&format!("line-connector {command}")) else {
+            return;
+        };
+        let told = format!("reading {expected} from standard input; end it with Ctrl-D\n");
+        assert!(said.starts_with(&told), "{command}: {said}");
+    }
+}
+
 #[test]
 fn a_fault_that_is_aimed_at_nothing_lets_the_call_for_a_token_pass() {
     let world = World::new();

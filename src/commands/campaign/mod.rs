@@ -133,7 +133,8 @@ impl Known {
         let path = &about.document;
         let is_piped = path == Path::new("-");
         let text = if is_piped {
-            String::from_utf8(input()?).map_err(|error| unreadable("standard input", &error))?
+            String::from_utf8(input("a campaign's document")?)
+                .map_err(|error| unreadable("standard input", &error))?
         } else {
             fs::read_to_string(path).map_err(|error| unreadable(&path.to_string_lossy(), &error))?
         };

@@ -24,7 +24,7 @@ use output::Answers;
 use queue::{Job, Queue};
 use stats::Stats;
 
-use super::run::name_action;
+use super::run::{known, name_action};
 use crate::args::ServeArguments;
 use crate::host;
 use crate::panics::contain;
@@ -98,6 +98,7 @@ struct Server<O> {
 ///
 /// Where it cannot begin.
 pub(super) fn serve(catalog: Catalog, arguments: ServeArguments) -> Result<ExitCode, Error> {
+    known(&catalog, arguments.action.as_deref())?;
     let mut template = Invocation::default();
     let connector = host::calling(catalog, &arguments.calling, &mut template)?;
     let server = Server::new(connector, template.asset, arguments, io::stdout());
