@@ -688,6 +688,40 @@ fn filters_bind_every_tool() {
 }
 
 #[test]
+fn a_name_that_there_is_not_is_answered_with_the_nearest() {
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
+    for tool in ["run_action", "describe_action"] {
+        for (action, hint) in [
+            ("push_mesage", "did you mean `push_message`?"),
+            ("send_message", "did you mean `send_push_message`?"),
+            ("zzz", "`find_actions` finds them"),
+        ] {
+            let result = client.call(tool, json!({"action": action, "inputs": {}}));
+            let told = &result["structuredContent"]["error"]["hint"];
+            assert_eq!(told, hint, "{tool} {action}: {result}");
+        }
+    }
+    for (tool, near) in [
+        ("find_action", "; did you mean `find_actions`?"),
+        ("push_mesage", "; did you mean `push_message`?"),
+        ("zzz", ""),
+    ] {
+        let answer = client.ask("tools/call", json!({"name": tool, "arguments": {}}));
+        let told = format!("there is no tool `{tool}`{near}");
+        assert_eq!(answer["error"]["message"], told, "{answer}");
+    }
+    for (option, name, near) in [
+        ("--tools", "push_mesage", "push_message"),
+        ("--exclude-tools", "find_action", "find_actions"),
+        ("--toolsets", "mesage", "message"),
+    ] {
+        let ended = run(&["mcp", option, name], b"", &[]);
+        let told = format!("did you mean `{near}`?");
+        assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn the_environment_says_what_options_say() {
     let environment = [
         ("LINE_MCP_TOOLSETS", "webhook"),

@@ -374,10 +374,16 @@ impl Catalog {
         self.find(name).map(Found::entry)
     }
 
-    /// The name of an action that is nearest to this one, if any is near enough.
+    /// The name of an action that is nearest to this one, if any is near enough. What people mostly
+    /// mean comes first: to send a message to somebody, and what a host offers first.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        let names = self.names().flat_map(|names| {
+        let first = self.find(&self.manifest.send.one);
+        let (usual, others): (Vec<Found<'_>>, Vec<Found<'_>>) =
+            self.all().partition(Found::is_in_default_set);
+        let all = first.into_iter().chain(usual).chain(others);
+        let names = all.flat_map(|found| {
+            let names = found.names();
             let all = [Some(names.name), names.short, names.operation_id];
             all.into_iter().flatten()
         });
@@ -550,21 +556,25 @@ impl<'a> Found<'a> {
         }
     }
 
+    fn is_in_default_set(&self) -> bool {
+        match self {
+            Self::Added(added) => added.action.meta.default_set,
+            Self::Embedded(action) => action.default_set,
+        }
+    }
+
     fn entry(self) -> Entry {
         let names = self.names();
-        let (family, title, default_set) = match self {
-            Self::Added(added) => {
-                let action = &added.action;
-                (&*added.family, &*action.title, action.meta.default_set)
-            }
-            Self::Embedded(action) => (action.family, action.title, action.default_set),
+        let (family, title) = match self {
+            Self::Added(added) => (&*added.family, &*added.action.title),
+            Self::Embedded(action) => (action.family, action.title),
         };
         Entry {
             name: names.name.to_owned(),
             short: names.short.unwrap_or(names.name).to_owned(),
             family: family.to_owned(),
             title: title.to_owned(),
-            default_set,
+            default_set: self.is_in_default_set(),
         }
     }
 }

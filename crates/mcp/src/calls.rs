@@ -156,10 +156,10 @@ impl Server {
             )));
         };
         let Some(action) = catalog.action(name) else {
-            let text = format!("there is no action `{}`", shortened(name));
-            return Err(
-                Error::new(Kind::UnknownAction, text).with_hint("`find_actions` finds them")
-            );
+            let mut error = catalog.unknown(name);
+            let hint = || "`find_actions` finds them".to_owned();
+            error.hint.get_or_insert_with(hint);
+            return Err(error);
         };
         match self.0.offer.refusal(&action) {
             Some(reason) => Err(Error::new(Kind::UnknownAction, reason)),
@@ -663,8 +663,12 @@ impl ServerHandler for Server {
         let arguments = request.arguments.take().unwrap_or_default();
         let name = request.name.to_string();
         let unknown = || {
+            let near = self
+                .catalog()
+                .and_then(|catalog| tools::nearest(catalog, &name));
+            let near = near.map(|near| format!("; did you mean `{near}`?"));
             let text = format!("there is no tool `{}`", shortened(&name));
-            ErrorData::invalid_params(text, None)
+            ErrorData::invalid_params(text + &near.unwrap_or_default(), None)
         };
         let catalog = self.catalog().ok_or_else(unknown)?;
         let meta = META_TOOLS.contains(&name.as_str());

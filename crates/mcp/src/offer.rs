@@ -7,9 +7,10 @@ use line_connector_client::{Catalog, Error, Kind};
 use line_connector_core::catalog::Entry;
 use line_connector_core::catalog::definition::{Action, Effect};
 use line_connector_core::error::Detail;
+use line_connector_core::nearest::nearest;
 
 use crate::Settings;
-use crate::tools::META_TOOLS;
+use crate::tools::{self, META_TOOLS};
 
 /// The families beside the catalog's own.
 const ALL: &str = "all";
@@ -50,8 +51,13 @@ impl Offer {
             let full = full.or_else(|| meta.then(|| name.clone()));
             if full.is_none() {
                 let text = format!("there is no tool `{name}`");
+                let near = tools::nearest(catalog, name);
+                let hint = near.map_or_else(
+                    || "`line-connector list` shows every action".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 unknown.push(Detail {
-                    hint: Some("`line-connector list` shows every action".to_owned()),
+                    hint: Some(hint),
                     ..Detail::new("", text)
                 });
             }
@@ -113,8 +119,10 @@ impl Offer {
 fn no_toolset(name: &str, entries: &[Entry]) -> Detail {
     let families: BTreeSet<&str> = entries.iter().map(|entry| entry.family.as_str()).collect();
     let families: Vec<&str> = families.into_iter().collect();
+    let known = families.iter().copied().chain([DEFAULT, ALL]);
     Detail {
         expected: Some(format!("{DEFAULT}, {ALL}, {}", families.join(", "))),
+        hint: nearest(name, known).map(|near| format!("did you mean `{near}`?")),
         ..Detail::new("", format!("there is no toolset `{name}`"))
     }
 }

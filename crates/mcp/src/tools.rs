@@ -26,6 +26,12 @@ pub(crate) const RUN: &str = "run_action";
 /// The tools that are no action of their own.
 pub(crate) const META_TOOLS: [&str; 5] = [FIND, DESCRIBE, COMPOSE, READ, RUN];
 
+/// The tool that is nearest to a name which none has: an action's, or one of the others.
+pub(crate) fn nearest<'c>(catalog: &'c Catalog, name: &str) -> Option<&'c str> {
+    let meta = line_connector_core::nearest::nearest(name, META_TOOLS);
+    meta.or_else(|| catalog.nearest(name))
+}
+
 /// The longest description of a tool, characters: longer ones are cut by hosts.
 const DESCRIPTION: usize = 500;
 

@@ -255,11 +255,14 @@ impl Invocation {
                 details.push(mistyped(&format!("/{key}"), "an object", &other));
             }
             (key, _) => {
-                details.push(unknown(
-                    key,
-                    "",
-                    &["id", "action", "asset", "inputs", "options"],
-                ));
+                let mut detail = unknown(key, "", &["id", "action", "asset", "inputs", "options"]);
+                let beneath = if Options::has(key) {
+                    "put it beneath `options`"
+                } else {
+                    "an action's input goes beneath `inputs`"
+                };
+                detail.hint.get_or_insert_with(|| beneath.to_owned());
+                details.push(detail);
             }
         }
     }
@@ -288,26 +291,31 @@ impl Options {
         Err(Error::new(Kind::InvalidDocument, "the options are wrong").with_details(details))
     }
 
+    /// The options of a call that say nothing of how messages are composed.
+    const NAMES: [&str; 13] = [
+        "timeout_ms",
+        "deadline_ms",
+        "attempts",
+        "idempotency_key",
+        "validation",
+        "save_to",
+        "overwrite",
+        "wait_ms",
+        "max_wait_ms",
+        "all_pages",
+        "max_items",
+        "fallback",
+        "media_check",
+    ];
+
+    fn has(name: &str) -> bool {
+        Self::NAMES.contains(&name) || compose::Options::NAMES.contains(&name)
+    }
+
     fn read(members: Map<String, Value>, details: &mut Vec<Detail>) -> Self {
-        const NAMES: [&str; 13] = [
-            "timeout_ms",
-            "deadline_ms",
-            "attempts",
-            "idempotency_key",
-            "validation",
-            "save_to",
-            "overwrite",
-            "wait_ms",
-            "max_wait_ms",
-            "all_pages",
-            "max_items",
-            "fallback",
-            "media_check",
-        ];
         let mut options = Self::default();
         for (key, value) in members {
-            let is_known = |key| NAMES.contains(&key) || compose::Options::NAMES.contains(&key);
-            if value.is_null() && is_known(key.as_str()) {
+            if value.is_null() && Self::has(&key) {
                 continue;
             }
             let read = match key.as_str() {
@@ -335,7 +343,7 @@ impl Options {
                 "fallback" => fallback(&value).map(|way| options.fallback = Some(way)),
                 key if compose::Options::NAMES.contains(&key) => options.compose.set(key, &value),
                 key => {
-                    let known = [NAMES.as_slice(), compose::Options::NAMES].concat();
+                    let known = [Self::NAMES.as_slice(), compose::Options::NAMES].concat();
                     details.push(unknown(key, "/options", &known));
                     continue;
                 }
