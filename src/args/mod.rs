@@ -148,8 +148,8 @@ pub(crate) struct DescribeArguments {
     /// The action's name (full, short, or LINE's `operationId`), or a trigger's.
     #[arg(value_parser = ActionName, hide_possible_values = true)]
     pub(crate) action: Option<String>,
-    /// One property: the names on the way to it, such as `messages/text/quickReply`, or a path as
-    /// errors have it; `output/…` for what comes back.
+    /// One property: the names on the way to it, such as `messages/text/quickReply`, or its path as
+    /// errors (`/messages/0/text`) or LINE (`messages[0].text`) write it; `output/…` for what comes back.
     #[arg(conflicts_with = "compact")]
     pub(crate) path: Option<String>,
 }

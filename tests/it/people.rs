@@ -82,6 +82,61 @@ fn lists_and_descriptions_fit_80_columns() {
     }
 }
 
+#[test]
+fn a_place_is_found_as_documents_errors_and_line_write_it() {
+    let find = |path: &str| {
+        let ended = run(&["describe", "push_message", path], b"", &[]);
+        (ended.code, ended.document())
+    };
+    for (path, same) in [
+        (
+            "/messages/0/quickReply/items/3/action",
+            "messages/quickReply/items/action",
+        ),
+        (
+            "messages[0].quickReply.items[3].action",
+            "messages/quickReply/items/action",
+        ),
+        ("messages.0.text.quickReply", "messages/text/quickReply"),
+        ("/json_body/messages/0/text/text", "messages/text/text"),
+        (
+            "messages[0].template.actions[1].label",
+            "messages/template/template/buttons/actions/label",
+        ),
+        (
+            "messages[0].substitution.user.mentionee",
+            "messages/textV2/substitution/mention/mentionee",
+        ),
+        (
+            "/messages/0/substitution/who/mentionee/userId",
+            "messages/textV2/substitution/mention/mentionee/user/userId",
+        ),
+    ] {
+        let (code, place) = find(path);
+        assert_eq!(code, 0, "{path}: {place}");
+        let (description, expected) = (&place["description"], &find(same).1["description"]);
+        assert!(expected.is_string(), "{same}");
+        assert_eq!(description, expected, "{path}");
+    }
+    // Behind an index stands what a document has there, without one a type may.
+    assert_eq!(find("/messages/0/text").1["type"], "string");
+    assert!(find("messages/text").1["type"].is_null());
+    for (path, hint) in [
+        ("messages[0].quickRply", "did you mean `quickReply`?"),
+        ("/messages/0/text/quickRply", "did you mean `quickReply`?"),
+        (
+            "messages[0].substitution.user.mentione",
+            "did you mean `mention`?",
+        ),
+        ("quickReply", "did you mean `messages/quickReply`?"),
+        ("messages/text/text/more", "nothing is declared below it"),
+    ] {
+        let (code, answer) = find(path);
+        assert_eq!(code, 2, "{path}");
+        assert_eq!(answer["error"]["hint"], hint, "{path}");
+    }
+}
+
 /// What a command prints to a terminal; `None` where there is no program that makes one.
 #[cfg(target_os = "linux")]
 fn on_a_terminal(command: &str) -> Option<String> {

@@ -1,6 +1,6 @@
 //! One place of an action's inputs or output, or of an event, found by the names on the way to it:
-//! `messages/text/quickReply`, or `/messages/0/text` as errors write it. It reads what `describe`
-//! shows, so whatever stands there can be found.
+//! `messages/text/quickReply`, `/messages/0/text` as errors write it, or `messages[0].text` as LINE
+//! does. It reads what `describe` shows, so whatever stands there can be found.
 
 use line_connector_catalog::references::{self, type_chosen_by};
 use line_connector_catalog::sections::SECTIONS;
@@ -48,19 +48,41 @@ pub fn inputs(description: &Value) -> Place {
 ///
 /// [`Kind::Usage`]: nothing stands there. The nearest name that does is in the hint.
 pub fn find(description: &Value, path: &str) -> Result<Place, Error> {
-    let path = path.trim_start_matches('/');
+    let tokens = tokens(path);
     if let Some(emits) = description.get("emits") {
-        return within(emits, emits, path);
+        return within(emits, emits, &tokens);
     }
-    let (first, rest) = path.split_once(['/', '.']).unwrap_or((path, ""));
     let (bundle, flat) = flat_inputs(description);
-    let is_flat = flat["properties"].get(first).is_some();
-    match first {
-        _ if is_flat => within(&bundle, &flat, path),
-        "output" => within(&description["output"], &description["output"], rest),
-        section if SECTIONS.contains(&section) => within(&bundle, &bundle, path),
-        _ => within(&bundle, &flat, path),
+    match tokens.as_slice() {
+        [Token::Name(first), rest @ ..] if flat["properties"].get(first).is_none() => {
+            match first.as_str() {
+                "output" => within(&description["output"], &description["output"], rest),
+                section if SECTIONS.contains(&section) => within(&bundle, &bundle, &tokens),
+                _ => within(&bundle, &flat, &tokens),
+            }
+        }
+        _ => within(&bundle, &flat, &tokens),
     }
+}
+
+/// One step of a path.
+#[derive(Debug)]
+enum Token {
+    Name(String),
+    /// A place of a list. They are all alike.
+    Index,
+}
+
+fn tokens(path: &str) -> Vec<Token> {
+    let steps = path.split(['/', '.', '[', ']']);
+    let steps = steps.filter(|step| !step.is_empty());
+    steps
+        .map(|step| match step {
+            "-" | "*" => Token::Index,
+            step if step.parse::<usize>().is_ok() => Token::Index,
+            step => Token::Name(references::unescape(step)),
+        })
+        .collect()
 }
 
 /// The inputs as they are bundled, and as one flat object.
@@ -88,34 +110,47 @@ fn flat_inputs(description: &Value) -> (Value, Value) {
     (bundle, flat)
 }
 
-fn within(bundle: &Value, root: &Value, path: &str) -> Result<Place, Error> {
+fn within(bundle: &Value, root: &Value, tokens: &[Token]) -> Result<Place, Error> {
     let walk = Walk { bundle };
-    let mut place = (String::new(), true, root.clone());
-    let mut reached = String::new();
-    for token in path.split(['/', '.']).filter(|token| !token.is_empty()) {
-        // The places of a list are all alike.
-        if token.parse::<usize>().is_ok() || token == "-" || token == "[]" {
-            continue;
-        }
-        let token = references::unescape(token);
-        place = walk.step(&place.2, &token).map_err(|known| {
-            let whose = match &*reached {
-                "" => String::new(),
-                reached => format!(" in `{reached}`"),
-            };
-            let error = Error::new(Kind::Usage, format!("there is no `{token}`{whose}"));
-            error.with_hint(match nearest(&token, known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if known.is_empty() => "nothing is declared below it".to_owned(),
-                None => format!("there are {}", known.join(", ")),
-            })
-        })?;
-        if !reached.is_empty() {
-            reached.push('/');
-        }
-        reached.push_str(&token);
-    }
-    Ok(walk.place(&place.0, place.1, &place.2))
+    let start = Reached {
+        name: String::new(),
+        required: true,
+        schema: root.clone(),
+        path: Vec::new(),
+    };
+    let reached = walk.follow(start, tokens, false).map_err(|lost| {
+        let Lost { at, token, known } = *lost;
+        let whose = match at.path.join("/") {
+            path if path.is_empty() => String::new(),
+            path => format!(" in `{path}`"),
+        };
+        let all = walk.names(&at.schema, true);
+        let near = nearest(&token, all.iter().map(String::as_str)).map(str::to_owned);
+        let error = Error::new(Kind::Usage, format!("there is no `{token}`{whose}"));
+        error.with_hint(match near.or_else(|| walk.below(&at, &known, &token)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => "nothing is declared below it".to_owned(),
+            None => format!("there are {}", known.join(", ")),
+        })
+    })?;
+    Ok(walk.place(&reached.name, reached.required, &reached.schema))
+}
+
+/// Where a path has led.
+struct Reached {
+    name: String,
+    required: bool,
+    schema: Value,
+    /// The names on the way.
+    path: Vec<String>,
+}
+
+/// Where a path leads no further.
+struct Lost {
+    at: Reached,
+    token: String,
+    /// The names that there are.
+    known: Vec<String>,
 }
 
 /// A schema that holds at a place.
@@ -150,11 +185,57 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// The property or the `type` of this name: its name, whether it is required, its schema. Where
-    /// there is none, all names that there are.
-    fn step(&self, schema: &Value, name: &str) -> Result<(String, bool, Value), Vec<String>> {
+    /// Goes where the names lead. A name may be that of a property and of a `type`: behind an index, as
+    /// in a document, it is rather the property.
+    fn follow(&self, at: Reached, tokens: &[Token], is_item: bool) -> Result<Reached, Box<Lost>> {
+        let (token, rest) = match tokens {
+            [] => return Ok(at),
+            [Token::Index, rest @ ..] => return self.follow(at, rest, true),
+            [Token::Name(token), rest @ ..] => (token, rest),
+        };
+        let mut steps = self.steps(&at.schema, token, is_item);
+        if steps.is_empty()
+            && let Some(schema) = self.free_member(&at.schema)
+        {
+            steps.push((false, schema));
+        }
+        let mut deepest: Option<Box<Lost>> = None;
+        for (required, schema) in steps {
+            let next = Reached {
+                name: token.clone(),
+                required,
+                schema,
+                path: at.path.iter().chain([token]).cloned().collect(),
+            };
+            let lost = match self.follow(next, rest, false) {
+                Ok(reached) => return Ok(reached),
+                Err(lost) => lost,
+            };
+            let depth = |lost: &Lost| (lost.at.path.len(), !lost.known.is_empty());
+            if deepest
+                .as_ref()
+                .is_none_or(|known| depth(&lost) > depth(known))
+            {
+                deepest = Some(lost);
+            }
+        }
+        Err(deepest.unwrap_or_else(|| {
+            Box::new(Lost {
+                known: self.names(&at.schema, false),
+                at,
+                token: token.clone(),
+            })
+        }))
+    }
+
+    /// What a name may mean, the likeliest first: whether it is required, and its schema.
+    fn steps(&self, schema: &Value, name: &str, is_item: bool) -> Vec<(bool, Value)> {
         let parts = self.parts(schema);
-        let declared = |parts: &[Part<'_>]| {
+        let declared = |kind: Option<&str>| {
+            let parts: Vec<&Part<'_>> = parts
+                .iter()
+                .filter(|part| part.holds.kind == kind)
+                .collect();
             let schemas = parts
                 .iter()
                 .filter_map(|part| part.schema.get("properties")?.get(name).cloned());
@@ -163,38 +244,55 @@ impl<'a> Walk<'a> {
                 let names = part.required();
                 names.iter().any(|needed| needed == name)
             });
-            Some((name.to_owned(), needed, all_of(schemas)?))
+            Some((needed, all_of(schemas)?))
         };
-        let plain: Vec<Part<'_>> = parts
-            .iter()
-            .filter(|part| part.holds.kind.is_none())
-            .copied()
-            .collect();
+        let kinds = kinds(&parts);
+        let of_some_kind = kinds.iter().filter_map(|kind| declared(Some(kind)));
         let of_kind = parts.iter().find(|part| part.holds.kind == Some(name));
-        let of_kind = of_kind.map(|part| {
-            let schema = Value::Object(part.schema.clone());
-            (name.to_owned(), false, schema)
-        });
-        // Of a name that several types have, any of them tells enough.
-        let of_some_kind = || {
-            kinds(&parts).iter().find_map(|kind| {
-                let of_it = parts.iter().filter(|part| part.holds.kind == Some(kind));
-                declared(&of_it.copied().collect::<Vec<_>>())
-            })
-        };
-        declared(&plain)
-            .or(of_kind)
-            .or_else(of_some_kind)
-            .ok_or_else(|| {
-                let known = plain
-                    .iter()
-                    .flat_map(|part| members(part.schema, "properties"));
-                let mut known: Vec<String> = known.map(|(name, _)| name.clone()).collect();
-                known.extend(kinds(&parts));
-                known.sort();
-                known.dedup();
-                known
-            })
+        let of_kind = of_kind.map(|part| (false, Value::Object(part.schema.clone())));
+        let plain = declared(None).into_iter();
+        if is_item {
+            plain.chain(of_some_kind).chain(of_kind).collect()
+        } else {
+            plain.chain(of_kind).chain(of_some_kind).collect()
+        }
+    }
+
+    /// The names below a schema: of properties that are there whatever the `type`, and of types; `in_all`
+    /// also of properties that only some types have.
+    fn names(&self, schema: &Value, in_all: bool) -> Vec<String> {
+        let parts = self.parts(schema);
+        let shown = parts
+            .iter()
+            .filter(|part| in_all || part.holds.kind.is_none());
+        let known = shown.flat_map(|part| members(part.schema, "properties"));
+        let mut known: Vec<String> = known.map(|(name, _)| name.clone()).collect();
+        known.extend(kinds(&parts));
+        known.sort();
+        known.dedup();
+        known
+    }
+
+    /// The path of a property of this name one level further down.
+    fn below(&self, at: &Reached, known: &[String], name: &str) -> Option<String> {
+        let parent = known.iter().find(|parent| {
+            let steps = self.steps(&at.schema, parent, false);
+            let mut below = steps
+                .iter()
+                .flat_map(|(_, schema)| self.names(schema, true));
+            below.any(|below| below == name)
+        })?;
+        let path: Vec<&str> = at.path.iter().map(String::as_str).collect();
+        Some([path.as_slice(), &[parent, name]].concat().join("/"))
+    }
+
+    /// The schema of members whose names are the caller's own, as those of substitutions are.
+    fn free_member(&self, schema: &Value) -> Option<Value> {
+        let parts = self.parts(schema);
+        let mut members = parts
+            .iter()
+            .filter_map(|part| part.schema.get("additionalProperties"));
+        members.find(|schema| schema.is_object()).cloned()
     }
 
     fn place(&self, name: &str, required: bool, schema: &Value) -> Place {
