@@ -2,8 +2,10 @@
 //! names, and the connector made of them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -212,6 +214,26 @@ fn files(permissions: &Permissions) -> SystemFiles {
         .into_iter()
         .fold(SystemFiles::default(), SystemFiles::reading);
     writable.into_iter().fold(files, SystemFiles::saving_into)
+}
+
+/// The error of a server that cannot listen.
+pub(crate) fn cannot_listen(address: SocketAddr, reason: &dyn fmt::Display) -> Error {
+    let text = format!("it cannot listen on {address}: {reason}");
+    Error::new(Kind::Usage, text).with_hint(
+        "end the process that listens there, or name another address; port 0 takes a free one",
+    )
+}
+
+/// The error of a file that cannot be written.
+pub(crate) fn unwritten(path: &Path, error: &io::Error) -> Error {
+    let text = format!("{} cannot be written: {error}", path.display());
+    let unwritten = Error::new(Kind::Usage, text);
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        return unwritten.with_hint(
+            "what stands there was not changed: move it away, or name another folder in `--out`",
+        );
+    }
+    unwritten.with_hint("name a folder that can be written in `--out`")
 }
 
 /// The folder of the tokens, where one is asked for.

@@ -14,7 +14,7 @@ use line_connector_core::describe;
 use serde_json::{Map, json};
 
 use crate::args::ActionsCommand;
-use crate::host::{AddedFolder, unknown_file, wrong_files};
+use crate::host::{AddedFolder, unknown_file, unwritten, wrong_files};
 use crate::terminal::{print, print_json, say};
 
 /// Does what the command line says. `catalog` is made only where one is asked for.
@@ -78,12 +78,7 @@ fn write_new(path: &PathBuf, text: &str) -> Result<(), Error> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     let written = folder.and_then(|()| options.open(path)?.write_all(text.as_bytes()));
-    written.map_err(|error| {
-        Error::new(
-            Kind::Usage,
-            format!("{} cannot be written: {error}", path.display()),
-        )
-    })
+    written.map_err(|error| unwritten(path, &error))
 }
 
 fn lint(folder: &Path) -> Result<ExitCode, Error> {

@@ -9,6 +9,7 @@ use line_connector_client::{Error, ExitCode, Kind};
 use line_connector_core::describe;
 use serde_json::json;
 
+use crate::host::unwritten;
 use crate::terminal::{print, say};
 
 /// Makes a key pair and prints it, or the names of the files that it was written to.
@@ -24,17 +25,11 @@ pub(crate) fn keygen(folder: Option<&Path>) -> Result<ExitCode, Error> {
     };
     let private = folder.join("private-key.jwk.json");
     let public = folder.join("public-key.jwk.json");
-    let unwritten = |path: &Path, error: io::Error| {
-        Error::new(
-            Kind::Usage,
-            format!("{} cannot be written: {error}", path.display()),
-        )
-    };
-    make(folder).map_err(|error| unwritten(folder, error))?;
+    make(folder).map_err(|error| unwritten(folder, &error))?;
     write_new(&private, &describe::pretty(&key.private_jwk()), true)
-        .map_err(|error| unwritten(&private, error))?;
+        .map_err(|error| unwritten(&private, &error))?;
     write_new(&public, &describe::pretty(&key.public_jwk()), false)
-        .map_err(|error| unwritten(&public, error))?;
+        .map_err(|error| unwritten(&public, &error))?;
     let names = json!({"private_key": private, "public_key": public});
     Ok(print(&describe::pretty(&names)))
 }

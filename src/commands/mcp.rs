@@ -82,8 +82,9 @@ fn listen(
             json!({"listening": format!("http://{address}/mcp")})
         ));
     });
-    let unusable = |error| Error::new(Kind::Usage, format!("{address} cannot be used: {error}"));
-    listened.map(|()| ExitCode::Accepted).map_err(unusable)
+    listened
+        .map(|()| ExitCode::Accepted)
+        .map_err(|error| host::cannot_listen(address, &error))
 }
 
 /// What clients must show.

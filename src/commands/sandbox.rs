@@ -118,12 +118,9 @@ pub(crate) fn sandbox(
         ..Settings::default()
     };
     let sandbox = Arc::new(Sandbox::new(settings));
-    let listener = Arc::clone(&sandbox).listen(listen).map_err(|error| {
-        Error::new(
-            Kind::Usage,
-            format!("the sandbox cannot listen on {listen}: {error}"),
-        )
-    })?;
+    let listener = Arc::clone(&sandbox)
+        .listen(listen)
+        .map_err(|error| host::cannot_listen(listen, &error))?;
     let token = sandbox.settings().long_lived_token.as_ref();
     let card = json!({
         "listening": listener.url(),

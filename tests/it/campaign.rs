@@ -599,6 +599,28 @@ fn one_mistake_in_the_document_hides_no_other() {
 }
 
 #[test]
+fn what_a_campaign_needs_first_is_told_with_the_way_to_it() {
+    let place = Place::new(1, &greeting());
+    for command in ["status", "pause", "cancel", "results"] {
+        let ended = place.run(command, &[]);
+        assert_eq!(ended.code, 2);
+        let told = "hint: `campaign plan` with the same document makes it";
+        assert!(ended.stderr.contains(told), "{command}: {}", ended.stderr);
+    }
+    let document = place.path("spring.yaml");
+    let ended = run(&["campaign", "plan", document.to_str().unwrap()], b"", &[]);
+    assert_eq!(ended.code, 4);
+    for way in [
+        "--asset FILE",
+        "LINE_CHANNEL_ACCESS_TOKEN",
+        "--sandbox",
+        "--offline",
+    ] {
+        assert!(ended.stderr.contains(way), "{way}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_template_that_does_not_end_skips_and_a_list_that_cannot_be_read_is_told() {
     let place = Place::new(
         3,

@@ -278,6 +278,26 @@ fn the_card_that_the_sandbox_prints_is_an_asset_to_paste() {
 }
 
 #[test]
+fn an_address_that_is_taken_is_told_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for arguments in [
+        ["sandbox", "--address", &address].as_slice(),
+        &["mcp", "--sandbox", "--http", &address],
+    ] {
+        let ended = run(arguments, b"", &[]);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        let told = format!("it cannot listen on {address}: ");
+        assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("port 0 takes a free one"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
 fn the_first_line_of_help_and_every_shells_completions_are_there() {
     let help = run(&["--help"], b"", &[]);
     assert_eq!(help.code, 0);

@@ -68,6 +68,8 @@ fn an_exported_action_can_be_changed_linted_and_run_elsewhere() {
             .stderr
             .contains("send_push_message.yaml cannot be written")
     );
+    let hint = "what stands there was not changed: move it away, or name another folder in `--out`";
+    assert!(again.stderr.contains(hint), "{}", again.stderr);
 
     let linted = lint(&folder);
     assert_eq!(linted.code, 0, "{}", linted.stderr);

@@ -220,7 +220,10 @@ impl Campaigner<'_> {
         }
         match first {
             Some(error) if all.iter().all(|health| health.fault.is_some()) => {
-                Err(error.with_hint("`--offline` plans without asking LINE"))
+                let offline = "`--offline` plans without asking LINE";
+                let own = error.hint.as_deref().unwrap_or_else(|| error.kind.hint());
+                let hint = format!("{own}; {offline}");
+                Err(error.with_hint(hint))
             }
             _ => Ok(all),
         }

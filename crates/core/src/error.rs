@@ -455,7 +455,7 @@ impl Kind {
                 "correct the inputs; `options.validation: \"off\"` sends them as they are"
             }
             Kind::NoCredentials => {
-                "give `asset.token`, or `asset.client_id` and `asset.client_secret`, or set LINE_CHANNEL_ACCESS_TOKEN; `--sandbox` needs none"
+                "give `token`, or `client_id` and `client_secret`: in `asset`, in a file (`--asset FILE`), or in the environment (LINE_CHANNEL_ACCESS_TOKEN); `--sandbox` needs none"
             }
             Kind::TokenRefused => {
                 "compare channel ID and secret (or key and `kid`) with the LINE Developers Console"
