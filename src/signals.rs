@@ -1,4 +1,4 @@
-//! The signals that `serve` and `listen` obey: SIGTERM and SIGINT ask for their end, SIGUSR1 for their
+//! The signals that `serve`, `listen`, `mcp` and campaigns obey: SIGTERM and SIGINT ask for their end, SIGUSR1 for their
 //! figures, SIGHUP to read files again. SIGXFSZ is ignored, so that a full file is a write error like any other.
 
 use std::io::{self, IsTerminal as _};

@@ -11,9 +11,10 @@ use serde_json::json;
 
 use crate::args::{AssetFile, McpArguments, Permissions};
 use crate::host;
+use crate::signals::{self, Signal};
 use crate::terminal::{in_one_line, print, say};
 
-/// Serves until the client closes standard input.
+/// Serves until the client closes standard input, or a signal asks for the end.
 ///
 /// # Errors
 ///
@@ -42,6 +43,13 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
         say: Some(|line| say(&in_one_line(line))),
     };
     let server = Server::new(accounts, &settings)?;
+    let watched = server.clone();
+    signals::watch(move |signal| {
+        if signal == Signal::Stop {
+            watched.stop();
+        }
+    })
+    .map_err(|error| Error::new(Kind::Usage, format!("signals cannot be watched: {error}")))?;
     if let Some(address) = arguments.http {
         return listen(&server, arguments, address);
     }
@@ -52,11 +60,16 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
             format!("the server cannot be started: {error}"),
         )
     })?;
-    Ok(if whole {
+    Ok(code_of(whole))
+}
+
+/// How the process ends: calls that failed have told their clients, but a bug has to be seen.
+fn code_of(whole: bool) -> ExitCode {
+    if whole {
         ExitCode::Accepted
     } else {
         ExitCode::Bug
-    })
+    }
 }
 
 /// Serves over HTTP until the process is stopped.
@@ -83,7 +96,7 @@ fn listen(
         ));
     });
     listened
-        .map(|()| ExitCode::Accepted)
+        .map(code_of)
         .map_err(|error| host::cannot_listen(address, &error))
 }
 

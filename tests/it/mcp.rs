@@ -687,6 +687,47 @@ fn filters_bind_every_tool() {
     assert!(world.sandbox.requests().is_empty());
 }
 
+/// Asks a process for its end.
+#[cfg(unix)]
+fn terminate(process: &Child) {
+    let id = process.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &id])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn it_ends_when_asked_and_answers_what_it_has_begun() {
+    let world = World::new();
+    let (mut idle, _folder) = Client::of(&world, Era::Legacy, false, &[]);
+    let _ = idle.tools();
+    terminate(&idle.process);
+    assert_eq!(idle.process.wait().unwrap().code(), Some(0));
+
+    let (mut busy, _folder) = Client::of(&world, Era::Legacy, false, &["--yes"]);
+    world.fault(json!({"kind": "delay", "ms": 700, "path": "/v2/bot/message/push"}));
+    let arguments = json!({"to": USER, "messages": hello()});
+    let call = json!({"name": "push_message", "arguments": arguments});
+    let id = busy.send("tools/call", call);
+    while world.sandbox.delivered().is_empty() {
+        std::thread::yield_now();
+    }
+    terminate(&busy.process);
+    let answer = busy.read();
+    assert_eq!(answer["id"], id);
+    assert_eq!(answer["result"]["structuredContent"]["status_code"], 200);
+    assert_eq!(busy.process.wait().unwrap().code(), Some(0));
+
+    let mut listening = start(&["mcp", "--sandbox", "--http", "127.0.0.1:0"], &[]);
+    let mut line = String::new();
+    let mut output = BufReader::new(listening.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    terminate(&listening);
+    assert_eq!(listening.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_name_that_there_is_not_is_answered_with_the_nearest() {
     let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);

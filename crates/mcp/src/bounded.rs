@@ -12,6 +12,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The most requests under way.
@@ -31,14 +32,17 @@ pub(crate) struct Bounded<T> {
     /// A refusal on its way out. Nothing more is read until it has left, so a client that does not
     /// read its answers is not read either.
     refusal: Option<JoinHandle<()>>,
+    /// Whether the end was asked for.
+    stop: watch::Receiver<bool>,
 }
 
 impl<T> Bounded<T> {
-    pub(crate) fn new(transport: T) -> Self {
+    pub(crate) fn new(transport: T, stop: watch::Receiver<bool>) -> Self {
         Self {
             transport,
             under_way: Arc::default(),
             refusal: None,
+            stop,
         }
     }
 }
@@ -73,7 +77,10 @@ impl<T: Transport<RoleServer> + Send> Transport<RoleServer> for Bounded<T> {
                 let _ = refusal.await;
                 self.refusal = None;
             }
-            let message = self.transport.receive().await?;
+            let message = tokio::select! {
+                message = self.transport.receive() => message?,
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+            };
             let bytes = match &message {
                 JsonRpcMessage::Request(request) => size(&request.request),
                 _ => 0,

@@ -64,17 +64,19 @@ struct Gate {
 }
 
 impl Server {
-    /// Serves any number of clients until the process is stopped. `listening` is told the address.
+    /// Serves any number of clients until [`Server::stop`]. `listening` is told the address. Whether no
+    /// call met a bug.
     ///
     /// # Errors
     ///
     /// Where the address cannot be had.
-    pub fn listen(&self, door: Door, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {
+    pub fn listen(&self, door: Door, listening: impl FnOnce(SocketAddr)) -> io::Result<bool> {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()?;
-        runtime.block_on(async {
+        let mut stop = self.0.stop.subscribe();
+        let listened: io::Result<()> = runtime.block_on(async {
             let listener = TcpListener::bind(door.address).await?;
             let address = listener.local_addr()?;
             let gate = Arc::new(self.gate(door, address));
@@ -84,7 +86,11 @@ impl Server {
                 let Ok(place) = Arc::clone(&room).acquire_owned().await else {
                     return Ok(());
                 };
-                let Ok((stream, _)) = listener.accept().await else {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                };
+                let Ok((stream, _)) = accepted else {
                     // Out of file descriptors, mostly: some connection will end.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -103,7 +109,8 @@ impl Server {
                     drop(place);
                 });
             }
-        })
+        });
+        listened.map(|()| self.end(runtime))
     }
 
     fn gate(&self, door: Door, address: SocketAddr) -> Gate {

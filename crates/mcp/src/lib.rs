@@ -18,8 +18,9 @@ use std::time::Duration;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{RoleServer, ServiceExt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use line_connector_client::{Connector, Error};
 use line_connector_core::documents::AssetParameters;
@@ -31,9 +32,11 @@ use confirm::Confirmations;
 use offer::Offer;
 
 /// How many calls are made at once; the others wait.
-const CALLS: usize = 16;
+const CALLS: u32 = 16;
 /// How long calls under way may take once the client has gone.
 const GRACE: Duration = Duration::from_secs(25);
+/// How long the answers of the last calls have to leave.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// A LINE Official Account to call for.
 #[derive(Debug)]
@@ -76,6 +79,8 @@ struct Shared {
     confirmations: Confirmations,
     calls: Arc<Semaphore>,
     bug: AtomicBool,
+    /// Whether the end was asked for.
+    stop: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -104,13 +109,19 @@ impl Server {
             yes: settings.yes,
             say: settings.say,
             confirmations: Confirmations::default(),
-            calls: Arc::new(Semaphore::new(CALLS)),
+            calls: Arc::new(Semaphore::new(CALLS as usize)),
             bug: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
         })))
     }
 
-    /// Serves one client until it closes its side. Calls under way then have half a minute.
-    /// Whether no call met a bug.
+    /// Asks for the end, as if the client had closed its side.
+    pub fn stop(&self) {
+        self.0.stop.send_replace(true);
+    }
+
+    /// Serves one client until it closes its side, or [`Server::stop`]. Calls under way then have half a
+    /// minute. Whether no call met a bug.
     ///
     /// # Errors
     ///
@@ -124,15 +135,28 @@ impl Server {
         runtime.block_on(async {
             let transport = AsyncRwTransport::<RoleServer, _, _>::new_server(input, output);
             // A client that leaves before it has said anything is no failure of ours.
-            if let Ok(session) = ServiceExt::serve(self.clone(), Bounded::new(transport)).await {
+            if let Ok(session) = ServiceExt::serve(self.clone(), self.bounded(transport)).await {
                 let _ = session.waiting().await;
             }
         });
-        if self.0.calls.available_permits() == CALLS {
-            runtime.shutdown_background();
-        } else {
-            runtime.shutdown_timeout(GRACE);
+        Ok(self.end(runtime))
+    }
+
+    /// A transport with bounds, which ends where the end is asked for.
+    fn bounded<T>(&self, transport: T) -> Bounded<T> {
+        Bounded::new(transport, self.0.stop.subscribe())
+    }
+
+    /// Lets calls under way finish, and says whether no call met a bug.
+    fn end(&self, runtime: Runtime) -> bool {
+        if self.0.calls.available_permits() < CALLS as usize {
+            runtime.block_on(async {
+                let _ = timeout(GRACE, self.0.calls.acquire_many(CALLS)).await;
+                tokio::time::sleep(LAST_WORDS).await;
+            });
         }
-        Ok(!self.0.bug.load(Ordering::SeqCst))
+        // A thread may still read standard input, whose client has not closed it.
+        runtime.shutdown_background();
+        !self.0.bug.load(Ordering::SeqCst)
     }
 }
