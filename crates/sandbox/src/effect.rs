@@ -65,6 +65,7 @@ pub(crate) fn apply(
         }
         FaultKind::RateLimit => too_many(rate_limit::EXCEEDED),
         FaultKind::MonthlyLimit => too_many(MONTHLY_LIMIT),
+        FaultKind::Unreachable => Effect::Answer(unreachable(ctx, process)),
         FaultKind::ConcurrentOperations { message } => too_many(&message),
         FaultKind::Stall { ms } => Effect::Stalled(Duration::from_millis(ms)),
         FaultKind::Redirect { location } => {
@@ -73,6 +74,21 @@ pub(crate) fn apply(
         FaultKind::Huge { bytes } => Effect::Answer(huge(bytes)),
         FaultKind::Garbage => Effect::Garbage,
     }
+}
+
+/// What LINE says of one person who cannot be reached. Of several it says nothing.
+fn unreachable(ctx: &mut Context<'_>, process: fn(&mut Context<'_>) -> Answer) -> Answer {
+    let path = ctx.call.path.as_str();
+    if path.contains("/pnp/") {
+        return Answer::message(422, "Failed to send messages");
+    }
+    if path.ends_with("/message/push") {
+        return Answer::message(400, "Failed to send messages");
+    }
+    if path.starts_with("/v2/bot/profile/") {
+        return Answer::message(404, "Not found");
+    }
+    process(ctx)
 }
 
 fn too_many(text: &str) -> Effect {

@@ -44,6 +44,26 @@ fn try_push(scene: &Scene) -> Option<Seen> {
 }
 
 #[test]
+fn somebody_who_cannot_be_reached_is_told_as_line_tells_it() {
+    let (_scene, seen, delivered) = push_under(&json!({"kind": "unreachable"}));
+    let seen = seen.unwrap();
+    let refused = (seen.status, seen.message(), delivered);
+    assert_eq!(refused, (400, "Failed to send messages".to_owned(), false));
+    let scene = Scene::new();
+    queue(
+        &scene,
+        &json!({"kind": "unreachable", "path": "/v2/bot/profile"}),
+    );
+    let bearer = format!("Bearer {TOKEN}");
+    let fields = [("Authorization", bearer.as_str())];
+    let path = "/v2/bot/profile/U4af4980629f0b5a3c3d6b8a1d2e3f405";
+    let seen = scene.client().call("GET", path, &fields, None).unwrap();
+    assert_eq!(seen.status, 404);
+    let record = scene.sandbox.requests().pop().unwrap();
+    assert_eq!(record.fault.as_deref(), Some("unreachable"));
+}
+
+#[test]
 fn a_status_before_processing_delivers_nothing() {
     let fault = json!({ "kind": "status", "code": 503, "body": { "message": "later" },
         "headers": { "Retry-After": "1" } });

@@ -85,7 +85,7 @@ pub const COMMON: [(&str, &str); 4] = [
 ];
 
 /// The kinds of fault.
-pub const KINDS: [KindOfFault; 12] = [
+pub const KINDS: [KindOfFault; 13] = [
     KindOfFault {
         name: "status",
         fields: &[
@@ -128,6 +128,12 @@ pub const KINDS: [KindOfFault; 12] = [
         name: "monthly_limit",
         fields: &[],
         effect: "429, the month's quota",
+    },
+    KindOfFault {
+        name: "unreachable",
+        fields: &[],
+        effect: "the person is unknown, has left, or never was a friend: 400 (a notification message 422) \
+                 `Failed to send messages`; a profile 404. Of several LINE tells nothing: such calls go on",
     },
     KindOfFault {
         name: "concurrent_operations",
@@ -239,6 +245,9 @@ pub enum FaultKind {
     RateLimit,
     /// Answers 429, as where the monthly quota is used up.
     MonthlyLimit,
+    /// Answers as where the person of the call cannot be reached: LINE refuses a push, says so for a
+    /// profile, and accepts what is sent to several, in silence.
+    Unreachable,
     /// Answers 429, as where there are too many operations at once. LINE does not document the text.
     ConcurrentOperations {
         /// The text.
