@@ -55,11 +55,25 @@ fn each_refused_request_is_told_and_a_flood_is_counted() {
     let listening = Listening::start(&queue, &["--hold"]);
     let address = listening.address;
     let body = webhook(BOT, &[text("01A", 1, 1)]);
-    for _ in 0..25 {
+    for _ in 0..24 {
         assert_eq!(post(address, &body, None), Some(401));
     }
     let other = sign(OTHER_SECRET, &body);
-    assert_eq!(post(address, &body, Some(&other)), Some(401));
+    let answers = [None, Some("c2lnbmF0dXJl"), Some(other.as_str())].map(|signature| {
+        let field = signature.map(|value| format!("X-Line-Signature: {value}\r\n"));
+        let length = body.len();
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{}\r\n{body}",
+            field.unwrap_or_default()
+        );
+        exchange(address, request.as_bytes()).unwrap()
+    });
+    // Whoever asks learns nothing of what is told here.
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer == &answers[0] && answer.0 == 401)
+    );
     let lost = "POST /webhok?secret=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(exchange(address, lost.as_bytes()).unwrap().0, 404);
     let said = told(listening);
@@ -73,7 +87,23 @@ fn each_refused_request_is_told_and_a_flood_is_counted() {
     assert_eq!(unsigned[0]["from"], "127.0.0.1");
     assert_eq!(unsigned[0]["level"], "warning");
     assert_eq!(unsigned[10]["suppressed"], 15);
-    assert_eq!(of("bad_signature").len(), 1);
+    let [changed] = of("bad_signature")[..] else {
+        panic!("{said}")
+    };
+    let [garbled] = of("malformed_signature")[..] else {
+        panic!("{said}")
+    };
+    for (notice, cause) in [
+        (unsigned[0], "it has no signature"),
+        (garbled, "is not the base64 of 32 bytes"),
+        (changed, "compare the secret"),
+        (changed, "changes the body"),
+    ] {
+        assert!(
+            notice["message"].as_str().unwrap().contains(cause),
+            "{notice}"
+        );
+    }
     let lost = all.iter().find(|one| one["kind"] == "not_found").unwrap();
     assert_eq!(lost["path"], "/webhok");
     assert!(!said.contains(SECRET) && !said.contains(OTHER_SECRET));

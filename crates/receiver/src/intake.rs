@@ -153,7 +153,8 @@ impl Intake {
             .verify(body, signature)
             .map_err(|refusal| match refusal {
                 Refusal::Missing => WebhookOutcome::Unsigned,
-                Refusal::Malformed | Refusal::Mismatch => WebhookOutcome::BadSignature,
+                Refusal::Malformed => WebhookOutcome::MalformedSignature,
+                Refusal::Mismatch => WebhookOutcome::BadSignature,
             })?;
         drop(channels);
         let terms = Terms::new(&self.content, (self.clock)());

@@ -14,6 +14,8 @@ pub(crate) enum WebhookOutcome {
     Probe,
     /// It had no signature.
     Unsigned,
+    /// What stands for its signature is none.
+    MalformedSignature,
     /// Its signature is not its channel's.
     BadSignature,
     /// No channel here has its destination.
@@ -34,10 +36,11 @@ pub(crate) enum WebhookOutcome {
     Panicked,
 }
 
-const WEBHOOK_LABELS: [(WebhookOutcome, &str); 12] = [
+const WEBHOOK_LABELS: [(WebhookOutcome, &str); 13] = [
     (WebhookOutcome::Accepted, "accepted"),
     (WebhookOutcome::Probe, "probe"),
     (WebhookOutcome::Unsigned, "unsigned"),
+    (WebhookOutcome::MalformedSignature, "malformed_signature"),
     (WebhookOutcome::BadSignature, "bad_signature"),
     (WebhookOutcome::UnknownDestination, "unknown_destination"),
     (WebhookOutcome::Malformed, "malformed"),

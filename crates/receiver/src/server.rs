@@ -382,6 +382,7 @@ fn reply_to_webhook(outcome: WebhookOutcome) -> Reply {
         WebhookOutcome::Accepted | WebhookOutcome::Probe => (StatusCode::OK, ""),
         // One text for all: it must not tell which channels are here.
         WebhookOutcome::Unsigned
+        | WebhookOutcome::MalformedSignature
         | WebhookOutcome::BadSignature
         | WebhookOutcome::UnknownDestination => (
             StatusCode::UNAUTHORIZED,
@@ -416,6 +417,7 @@ fn reply_to_webhook(outcome: WebhookOutcome) -> Reply {
     if matches!(
         outcome,
         WebhookOutcome::Unsigned
+            | WebhookOutcome::MalformedSignature
             | WebhookOutcome::BadSignature
             | WebhookOutcome::TooLarge
             | WebhookOutcome::TooSlow
@@ -449,7 +451,7 @@ async fn receive(
         Some(signature) if signature::is_well_formed(signature) => {
             (shared.settings.max_body_bytes, WebhookOutcome::TooLarge)
         }
-        Some(_) => return WebhookOutcome::BadSignature,
+        Some(_) => return WebhookOutcome::MalformedSignature,
     };
     let reading = read_body(shared, peer, request.into_body(), most);
     let body = match timeout(BODY_TIMEOUT, reading).await {
@@ -560,6 +562,9 @@ impl Shared {
         let reason = match outcome {
             WebhookOutcome::Accepted | WebhookOutcome::Probe => return,
             WebhookOutcome::Unsigned => "it has no signature, so that LINE did not send it",
+            WebhookOutcome::MalformedSignature => {
+                "its signature is not the base64 of 32 bytes, as LINE's are: something in between changed the header, or LINE did not send it"
+            }
             WebhookOutcome::BadSignature => {
                 "its signature is not that of the channel secret: compare the secret with the LINE Developers Console, and see that nothing in between changes the body"
             }
