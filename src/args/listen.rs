@@ -48,7 +48,9 @@ pub struct ListenArguments {
     /// Posts each event to this URL instead of writing it to standard output.
     #[arg(long, value_name = "URL", conflicts_with_all = ["ack", "hold"])]
     pub(crate) forward: Option<String>,
-    /// A file with the secret that signs what is posted; without it `LINE_FORWARD_SECRET`.
+    /// A file with the secret that signs what is posted: `whsec_` and base64, as the Standard Webhooks
+    /// specification writes it, or any other text, taken as it is without blanks and line ends around it.
+    /// Without it `LINE_FORWARD_SECRET`.
     #[arg(long, value_name = "FILE", requires = "forward")]
     pub(crate) forward_secret_file: Option<PathBuf>,
     /// A PEM file of certificate authorities to trust for `--forward`, instead of the bundled ones.
