@@ -47,7 +47,7 @@ pub fn contained(work: impl FnOnce() -> Result<ExitCode, Error>) -> ExitCode {
     // A platform gets its one document and an exit code even from a bug.
     contain(work)
         .and_then(|done| done)
-        .unwrap_or_else(|error| terminal::report(&Output::from(&error)))
+        .unwrap_or_else(|error| terminal::refuse(&error))
 }
 
 /// Runs one command line to its end.

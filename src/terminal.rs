@@ -40,6 +40,17 @@ pub(crate) fn report(output: &Output) -> ExitCode {
     }
 }
 
+/// Tells why a command cannot do what it should. At a terminal the words are enough: the same as JSON
+/// would push them out of sight.
+pub(crate) fn refuse(error: &Error) -> ExitCode {
+    let output = Output::from(error);
+    if is_watched() && io::stderr().is_terminal() {
+        complain(&output);
+        return exit_code(&output);
+    }
+    report(&output)
+}
+
 /// Tells people what may be wrong and what went wrong, from the rendered document, in which no
 /// secret is left.
 pub(crate) fn complain(output: &Output) {

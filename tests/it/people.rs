@@ -193,6 +193,21 @@ fn a_terminal_gets_what_people_read_and_a_pipe_what_programs_read() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_terminal_is_told_what_is_wrong_once() {
+    let Some(said) = on_a_terminal("line-connector describe get_profil") else {
+        return;
+    };
+    assert_eq!(
+        said,
+        "error: there is no action `get_profil`\nhint: did you mean `get_profile`?\n"
+    );
+    // Whoever reads one of the two gets all of it.
+    let said = on_a_terminal("line-connector describe get_profil 2> /dev/null").unwrap();
+    assert!(said.starts_with("{\n  \"error\": {\n"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn whoever_sits_before_a_command_that_reads_is_told_what_it_reads() {
     for (command, expected) in [
         ("send U4af4980629f0b5a3c3d6b8a1d2e3f405", "the text"),

@@ -100,7 +100,7 @@ fn action(catalog: &Catalog, described: &Value) -> String {
         )));
         rows.push(more(
             &format!(
-                "line-connector describe {name} --example {number} | line-connector run --dry-run"
+                "line-connector describe {name} --example {number} |\n    line-connector run --dry-run"
             ),
             "shows its request",
         ));
