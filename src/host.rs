@@ -274,8 +274,10 @@ fn invalid_asset_file(path: &Path, reason: &str) -> Error {
 ///
 /// [`Kind::InvalidAsset`] where it cannot be read, or others can write it.
 pub(crate) fn read_private(path: &Path) -> Result<(Vec<u8>, Option<String>), Error> {
-    let unreadable =
-        |error: io::Error| invalid_asset_file(path, &format!("cannot be read: {error}"));
+    let unreadable = |error: io::Error| {
+        invalid_asset_file(path, &format!("cannot be read: {error}"))
+            .with_hint("name a JSON file that this user may read, such as {\"token\": \"…\"}")
+    };
     let mut file = fs::File::open(path).map_err(unreadable)?;
     let others = others(&file.metadata().map_err(unreadable)?);
     let name = path.display();

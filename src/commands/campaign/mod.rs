@@ -46,7 +46,10 @@ pub(crate) fn campaign(
             let known = Known::read(&arguments.sent.about)?;
             let accounts = Accounts::new(&catalog, &known, &arguments.sent)?;
             let plan = accounts.campaigner(&known).plan(&options)?;
-            Ok(shown(&arguments.sent.about, &plan, tell::plan))
+            let campaign = words(&arguments.sent);
+            Ok(shown(&arguments.sent.about, &plan, |plan| {
+                tell::plan(plan, &campaign)
+            }))
         }
         CampaignCommand::Test(arguments) => {
             let known = Known::read(&arguments.sent.about)?;
@@ -286,8 +289,35 @@ fn from_environment(
         .with_hint("set the variables that the campaign's document names"))
 }
 
+/// What names a campaign, and what it is sent with, on a shell's command line.
+fn words(sent: &Sent) -> String {
+    let asset = &sent.asset;
+    let options = [
+        ("--ledger", &sent.about.ledger),
+        ("--asset", &asset.asset),
+        ("--token-cache", &asset.token_cache),
+    ];
+    let options = options
+        .into_iter()
+        .filter_map(|(name, path)| Some(format!("{name} {}", quoted(path.as_deref()?))));
+    let sandbox = sent.sandbox.then(|| "--sandbox".to_owned());
+    let words = std::iter::once(quoted(&sent.about.document));
+    let words: Vec<String> = words.chain(options).chain(sandbox).collect();
+    words.join(" ")
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    if path.chars().all(is_plain) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
 /// Writes a document, as JSON or as text for people.
-fn shown(about: &About, document: &Value, text: fn(&Value) -> String) -> ExitCode {
+fn shown(about: &About, document: &Value, text: impl Fn(&Value) -> String) -> ExitCode {
     if about.json {
         return print(&format!("{document}\n"));
     }

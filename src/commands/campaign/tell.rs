@@ -53,7 +53,8 @@ fn counts(told: &mut String, value: &Value, name: &str, title: &str) {
 }
 
 /// A plan: who gets how many requests from where, what is left out and why, examples, what to do next.
-pub(super) fn plan(plan: &Value) -> String {
+/// `campaign` is what names it on the command line.
+pub(super) fn plan(plan: &Value, campaign: &str) -> String {
     let mut told = String::new();
     let _ = writeln!(
         told,
@@ -136,7 +137,7 @@ pub(super) fn plan(plan: &Value) -> String {
     let _ = writeln!(told, "digest: {digest}");
     let _ = writeln!(
         told,
-        "nothing was sent; `campaign start --confirm {}` sends it",
+        "nothing was sent; this sends it:\n  line-connector campaign start {campaign} --confirm {}",
         digest.get(..12).unwrap_or(digest)
     );
     told
