@@ -2,6 +2,7 @@
 //! the calls are `line_connector_mcp`'s.
 
 use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -52,6 +53,11 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
     .map_err(|error| Error::new(Kind::Usage, format!("signals cannot be watched: {error}")))?;
     if let Some(address) = arguments.http {
         return listen(&server, arguments, address);
+    }
+    if io::stdin().is_terminal() {
+        say(
+            "speaking MCP over standard input and output, with the host that starts it: docs/hosts.md says how hosts are told of it; end it with Ctrl-D",
+        );
     }
     let session = server.serve(tokio::io::stdin(), tokio::io::stdout());
     let whole = session.map_err(|error| {

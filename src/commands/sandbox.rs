@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::args::{SandboxArguments, SandboxCommand};
 use crate::host;
 use crate::layout::{indented, table};
-use crate::terminal::{print, say};
+use crate::terminal::{print, print_json, say};
 
 /// A way to this machine alone, and to where the command line allows: the endpoint of webhooks can be
 /// moved by whoever reaches the sandbox.
@@ -127,7 +127,7 @@ pub(crate) fn sandbox(
         "asset": sandbox.asset(&listener.url()),
         "token": token.map(Secret::expose),
     });
-    let code = print(&format!("{card}\n"));
+    let code = print_json(&card.to_string());
     say("the sandbox answers until this process is stopped");
     loop {
         std::thread::park();

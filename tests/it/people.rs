@@ -224,6 +224,11 @@ fn whoever_sits_before_a_command_that_reads_is_told_what_it_reads() {
         let told = format!("reading {expected} from standard input; end it with Ctrl-D\n");
         assert!(said.starts_with(&told), "{command}: {said}");
     }
+    #[cfg(feature = "mcp")]
+    {
+        let said = on_a_terminal("line-connector mcp --sandbox").unwrap();
+        assert!(said.contains("docs/hosts.md"), "{said}");
+    }
 }
 
 #[test]
