@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::network::{TlsWorld, tls_with};
 use crate::schema::expand;
-use crate::world::{USER, World, builder, call, connector, run};
+use crate::world::{self, USER, World, builder, call, connector, run};
 
 const PUSH: &str = "/v2/bot/message/push";
 const REPLY: &str = "/v2/bot/message/reply";
@@ -645,6 +645,21 @@ fn what_cannot_be_sent_is_told_before() {
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert!(said.contains(says), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn somebody_who_cannot_be_reached_is_told_as_such() {
+    let world = World::new();
+    world.fault(json!({"kind": "unreachable", "path": "/v2/bot/message/push"}));
+    let document = world::push(&world.bearer()).to_string();
+    let ended = run(&["run"], document.as_bytes(), &[]);
+    assert_eq!(ended.code, 1);
+    let output = ended.document();
+    assert_eq!(output["error"]["kind"], "bad_request");
+    let hint = output["error"]["hint"].as_str().unwrap();
+    assert!(hint.starts_with("LINE cannot send to this ID"), "{hint}");
+    let code = &output["delivery"]["reason"]["code"];
+    assert_eq!(code, "RECIPIENT_NOT_REACHABLE");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::documents::{FileReport, Output};
 use crate::encoding::{base64, text};
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::json_text::JsonText;
-use crate::refusal::said;
+use crate::refusal::{UNREACHABLE, said};
 use line_connector_http::{Failure, FailureKind, Reply};
 
 /// LINE's id of a request.
@@ -77,6 +77,7 @@ fn refusal(status: u16, body: Option<&Value>) -> Error {
     let said = body.and_then(said);
     let kind = kind(status, said.as_deref().unwrap_or_default());
     let names_nothing = said.is_none();
+    let is_unreachable = said.as_deref() == Some(UNREACHABLE);
     let message = match said {
         Some(said) => format!("LINE answered {status}: {said}"),
         None => format!("LINE answered {status} without a message"),
@@ -93,6 +94,11 @@ fn refusal(status: u16, body: Option<&Value>) -> Error {
     if names_nothing && kind == Kind::BadRequest {
         return error.with_hint(
             "LINE names no reason; compare the inputs with what the action's description says of periods and limits; the request was not carried out",
+        );
+    }
+    if is_unreachable && kind == Kind::BadRequest {
+        return error.with_hint(
+            "LINE cannot send to this ID: it may be of another provider's channel, of somebody who is no friend of the account, or of a chat that the account has left; nothing was sent",
         );
     }
     error

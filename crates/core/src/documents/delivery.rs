@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Output;
 use crate::error::{Kind, Outcome};
+use crate::refusal::UNREACHABLE;
 
 /// What became of the messages of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +102,7 @@ fn code_of(output: &Output, kind: Kind) -> Code {
         Kind::NoCredentials => Code::ChannelConfigurationMissing,
         Kind::Timeout | Kind::ConnectionBroken => Code::DeliveryTimedOut,
         Kind::Forbidden => Code::NoPermission,
-        Kind::BadRequest if says(output, "Failed to send messages") => Code::RecipientNotReachable,
+        Kind::BadRequest if says(output, UNREACHABLE) => Code::RecipientNotReachable,
         Kind::BadRequest | Kind::InvalidInputs if names_recipient(output) => {
             Code::RecipientInvalidChannelIdentity
         }
