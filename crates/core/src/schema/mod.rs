@@ -260,7 +260,8 @@ fn hint_at_nothing(validator: &Validator, instance: &Value, findings: &mut [Find
         .collect();
     for finding in findings {
         let path = &finding.detail.path;
-        if is_there(path) {
+        // The whole is no property that could be left out.
+        if path.is_empty() || is_there(path) {
             continue;
         }
         let in_array = instance.pointer(parent(path)).is_some_and(Value::is_array);
