@@ -14,6 +14,7 @@ mod gateway;
 mod history;
 mod ledger;
 mod list;
+mod part;
 mod plan;
 mod render;
 mod run;

@@ -10,17 +10,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use line_connector_client::{Error, Invocation, Kind, Options, Outcome, Output};
-use line_connector_core::catalog::RETRY_KEY;
-use line_connector_core::retry::further_key;
+use line_connector_client::{Error, Kind};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::campaigner::Campaigner;
 use crate::history::History;
 use crate::ledger::{
     Access, Claimed, Count, End, Gate, Ledger, Member, RunRow, RunState, State, Want, Wanted,
 };
+use crate::part::{Bodies, Part, Verdict, is_for_people};
 use crate::unfollows::Unfollows;
 use crate::window::Window;
 
@@ -67,13 +66,10 @@ pub struct Progress {
     pub waiting: BTreeMap<String, String>,
 }
 
-/// The bodies of a part's requests, without `to`.
-type Bodies = Arc<Vec<Map<String, Value>>>;
-
 /// One request's people, for the threads that make calls.
 struct Job {
     claimed: Claimed,
-    bodies: Bodies,
+    bodies: Arc<Bodies>,
 }
 
 /// What became of a job.
@@ -83,19 +79,6 @@ struct Done {
     /// Everybody whom LINE may have sent something.
     members: Vec<Member>,
     verdict: Verdict,
-}
-
-/// What an answer means for a part.
-#[derive(Debug, Clone, PartialEq)]
-struct Verdict {
-    state: State,
-    status: Option<u16>,
-    request_id: Option<String>,
-    reason: Option<String>,
-    /// Why the account can send nothing more until somebody has mended it.
-    stops: Option<String>,
-    /// Whether it counts as a failure of the account, to be waited for.
-    is_failure: bool,
 }
 
 /// One account's way to LINE.
@@ -247,7 +230,7 @@ struct Sending<'a> {
     lanes: Vec<Lane>,
     gatekeeper: Gatekeeper,
     /// The rendering that was read last: many parts in a row have the same.
-    body: Option<(i64, Bodies)>,
+    body: Option<(i64, Arc<Bodies>)>,
     meter: Meter,
 }
 
@@ -584,14 +567,14 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    fn bodies(&mut self, body: i64) -> Result<Bodies, Error> {
+    fn bodies(&mut self, body: i64) -> Result<Arc<Bodies>, Error> {
         if let Some((known, bodies)) = &self.body
             && *known == body
         {
             return Ok(Arc::clone(bodies));
         }
         let text = self.ledger.requests(body)?;
-        let bodies: Bodies = Arc::new(serde_json::from_str(&text).unwrap_or_default());
+        let bodies: Arc<Bodies> = Arc::new(serde_json::from_str(&text).unwrap_or_default());
         self.body = Some((body, Arc::clone(&bodies)));
         Ok(bodies)
     }
@@ -746,8 +729,7 @@ impl Worker<'_> {
                 // It was taken and no request was made: it stands as it stood.
                 Verdict::unsent(job.claimed.in_doubt)
             } else {
-                let call = std::panic::AssertUnwindSafe(|| self.send(&job));
-                std::panic::catch_unwind(call).unwrap_or_else(|_| Verdict::panicked())
+                self.send(&job)
             };
             let done = Done {
                 lane: self.lane,
@@ -761,179 +743,17 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes the requests of a part one after another, up to the first that LINE does not accept.
     fn send(&self, job: &Job) -> Verdict {
-        let mut verdict = Verdict::unsent(job.claimed.in_doubt);
-        for (number, body) in job.bodies.iter().enumerate() {
-            let key = match number {
-                0 => job.claimed.key.clone(),
-                number => further_key(&job.claimed.key, number),
-            };
-            let output = self.call(&job.claimed, body, &key);
-            verdict = Verdict::of(
-                &output,
-                job.claimed.members.len(),
-                job.claimed.in_doubt || number > 0,
-            );
-            if verdict.state != State::Accepted {
-                if number > 0 {
-                    verdict.after(number, job.bodies.len());
-                }
-                return verdict;
-            }
-        }
-        verdict
-    }
-
-    fn call(&self, claimed: &Claimed, body: &Map<String, Value>, key: &str) -> Output {
-        let send = &self.campaigner.connector.catalog().manifest().send;
-        let mut inputs = body.clone();
-        let (action, to) = match claimed.members.as_slice() {
-            [one] => (&send.one, Value::from(one.id.as_str())),
-            many => {
-                let ids: Vec<&str> = many.iter().map(|member| member.id.as_str()).collect();
-                (&send.many, json!(ids))
-            }
-        };
-        inputs.insert("to".to_owned(), to);
-        inputs.insert(RETRY_KEY.to_owned(), Value::from(key));
-        self.campaigner.connector(&self.name).call(Invocation {
-            action: Some(action.clone()),
-            inputs,
-            options: Options {
-                timeout_ms: Some(self.campaigner.campaign.sending.timeout_ms),
-                // The ledger decides about repeating.
-                attempts: Some(1),
-                ..Options::default()
-            },
-            ..Invocation::default()
+        let claimed = &job.claimed;
+        let ids: Vec<&str> = claimed.members.iter().map(|one| one.id.as_str()).collect();
+        self.campaigner.send_part(&Part {
+            account: &self.name,
+            key: &claimed.key,
+            ids: &ids,
+            bodies: &job.bodies,
+            in_doubt: claimed.in_doubt,
         })
     }
-}
-
-/// Whether an account that fails so needs somebody to mend it.
-fn is_for_people(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Unauthorized
-            | Kind::Forbidden
-            | Kind::NoCredentials
-            | Kind::TokenRefused
-            | Kind::InvalidAsset
-            | Kind::MonthlyLimit
-            | Kind::Tls
-    )
-}
-
-impl Verdict {
-    fn new(state: State) -> Self {
-        Self {
-            state,
-            status: None,
-            request_id: None,
-            reason: None,
-            stops: None,
-            is_failure: false,
-        }
-    }
-
-    /// Nothing was sent now.
-    fn unsent(in_doubt: bool) -> Self {
-        Self::new(if in_doubt {
-            State::Unknown
-        } else {
-            State::Planned
-        })
-    }
-
-    fn panicked() -> Self {
-        Self {
-            reason: Some("the call was interrupted by a defect of this program".to_owned()),
-            is_failure: true,
-            ..Self::new(State::Unknown)
-        }
-    }
-
-    /// What LINE's answer, or its absence, means. `in_doubt`: something that belongs to the part may
-    /// have been accepted before.
-    fn of(output: &Output, people: usize, in_doubt: bool) -> Self {
-        let request_id = output
-            .meta
-            .as_ref()
-            .and_then(|meta| meta.request_id.clone());
-        let Some(error) = &output.error else {
-            let meta = output.meta.as_ref();
-            let is_again =
-                !in_doubt && meta.is_some_and(|meta| meta.already_accepted == Some(true));
-            let reason =
-                "LINE had accepted this request before, within 24 hours: it sent nothing now";
-            return Self {
-                status: output.status_code,
-                request_id,
-                reason: is_again.then(|| reason.to_owned()),
-                ..Self::new(State::Accepted)
-            };
-        };
-        let first = error.details.first();
-        let reason = match first {
-            Some(detail) => format!("{}: {detail}", error.message),
-            None => error.message.clone(),
-        };
-        let waits = if in_doubt {
-            State::Unknown
-        } else {
-            State::Held
-        };
-        let stops = is_for_people(error.kind).then(|| reason.clone());
-        let (state, is_failure) = match (error.outcome, error.kind) {
-            _ if stops.is_some() && error.outcome == Outcome::NotDone => (waits, false),
-            (_, Kind::ShuttingDown) => (Self::unsent(in_doubt).state, false),
-            (Outcome::Unknown | Outcome::Partial, _) | (_, Kind::Internal) => {
-                (State::Unknown, true)
-            }
-            (
-                Outcome::NotDone,
-                Kind::RateLimit
-                | Kind::ConcurrentOperations
-                | Kind::Locked
-                | Kind::RateBudget
-                | Kind::TokenUnavailable
-                | Kind::ConnectionFailed
-                | Kind::Unavailable
-                | Kind::Timeout
-                | Kind::ConnectionBroken,
-            ) => (waits, true),
-            (Outcome::NotDone, Kind::BadRequest) if people > 1 && !is_about_messages(error) => {
-                (State::Split, false)
-            }
-            (Outcome::NotDone, _) => (State::Rejected, false),
-        };
-        Self {
-            state,
-            status: output.status_code,
-            request_id,
-            reason: Some(reason),
-            stops,
-            is_failure,
-        }
-    }
-
-    /// The same for a request that others of the part came before.
-    fn after(&mut self, number: usize, of: usize) {
-        if self.state == State::Split {
-            self.state = State::Rejected;
-        }
-        let reason = self.reason.take().unwrap_or_default();
-        self.reason = Some(format!("request {} of {of}: {reason}", number + 1));
-    }
-}
-
-/// Whether LINE names the messages as what is wrong, which halving the people does not mend.
-fn is_about_messages(error: &line_connector_core::documents::ErrorReport) -> bool {
-    error
-        .details
-        .iter()
-        .any(|detail| detail.path.contains("messages"))
 }
 
 /// The machine's name, for people.

@@ -3,16 +3,9 @@
 
 use line_connector_client::Error;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use uuid::Uuid;
 
 use super::{Ledger, LedgerError, State};
-
-/// How long a retry key is relied on, milliseconds: LINE keeps keys for 24 hours.
-const KEY_LIFE_MS: i64 = 23 * 3600 * 1000;
-/// How far a clock may be set back without a key's age being in doubt, milliseconds.
-const CLOCK_SLACK_MS: i64 = 3600 * 1000;
-/// Campaigns' retry keys, as UUIDs of version 5, stand beneath this one.
-const KEYS: Uuid = Uuid::from_u128(0x6f0d_3a52_91c4_4b7e_8c15_2d9a_7e60_43b8);
+use crate::part;
 
 /// A person of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -320,8 +313,8 @@ fn take(
     gate: &mut dyn Gate,
 ) -> Result<Option<Claimed>, Failure> {
     let in_doubt = part.state == State::Unknown;
-    let age = part.first_attempt.map_or(0, |first| now_ms - first);
-    if in_doubt && !(-CLOCK_SLACK_MS..KEY_LIFE_MS).contains(&age) {
+    let first_attempt = part.first_attempt.unwrap_or(now_ms);
+    if in_doubt && part::has_expired(first_attempt, now_ms) {
         set_state(transaction, part.id, State::ExpiredUnknown)?;
         return Ok(None);
     }
@@ -400,8 +393,6 @@ fn set_state(transaction: &Transaction<'_>, part: i64, state: State) -> rusqlite
     write.execute(params![state as i64, part]).map(drop)
 }
 
-/// The key follows from who gets what from which account in which run, so that a run that was planned
-/// again repeats nothing.
 fn retry_key(
     transaction: &Transaction<'_>,
     run: &str,
@@ -416,19 +407,12 @@ fn retry_key(
     let mut digest = transaction.prepare_cached("SELECT digest FROM body WHERE id = ?")?;
     let digest: Vec<u8> = digest.query_row([part.body], |row| row.get(0))?;
     let account = account.unwrap_or_default();
-    let method = if members.len() == 1 { "one" } else { "many" };
-    let mut name = Vec::new();
-    let whole = [
-        run.as_bytes(),
-        account.as_bytes(),
-        method.as_bytes(),
+    let ids = members.iter().map(|member| member.id.as_str());
+    Ok(part::retry_key(
+        run,
+        &account,
         &digest,
-    ];
-    let ids = members.iter().map(|member| member.id.as_bytes());
-    for bytes in whole.into_iter().chain(ids) {
-        name.extend((bytes.len() as u64).to_be_bytes());
-        name.extend(bytes);
-    }
-    name.extend(part.generation.to_be_bytes());
-    Ok(Uuid::new_v5(&KEYS, &name).to_string())
+        ids,
+        part.generation,
+    ))
 }
