@@ -4,7 +4,8 @@
 //! [`Campaign::read`] reads the document. Planning fixes who gets what from which account in a ledger,
 //! one `SQLite` file, and sends nothing. Running sends what is planned there: that a request is made is
 //! on the disk before it is, and its end after it, so that whoever goes on knows what may have
-//! happened, and repeats it with the same retry key.
+//! happened, and repeats it with the same retry key. A [`SharedRun`] stands in an object store instead,
+//! where several machines send it: the same people, renderings and keys.
 
 mod attributes;
 mod campaigner;
@@ -18,6 +19,7 @@ mod part;
 mod plan;
 mod render;
 mod run;
+mod shared;
 mod status;
 mod template;
 mod trial;
@@ -32,4 +34,8 @@ pub use document::{
 pub use ledger::{RunState, State, Wanted};
 pub use plan::PlanOptions;
 pub use run::{Progress, RunOptions};
+pub use shared::{
+    Channel, Chunk, Counts, Lane, Manifest, Method, Permit, Round, SharedRun, Standing, Store,
+    Turn, Unusable,
+};
 pub use status::{Form, ask, results, status};

@@ -82,7 +82,7 @@ pub(crate) fn summary(ledger: &Ledger) -> Result<Value, LedgerError> {
     }))
 }
 
-fn told(at_ms: Option<i64>) -> Option<String> {
+pub(crate) fn told(at_ms: Option<i64>) -> Option<String> {
     let at = Timestamp::from_millisecond(at_ms?).ok()?;
     Some(at.to_string())
 }
@@ -142,8 +142,21 @@ pub fn results(
     to: &mut dyn Write,
 ) -> Result<(), Error> {
     let ledger = open(path, Access::Read)?;
+    write_results(form, states, to, |take| ledger.people(take))
+}
+
+/// Takes a person, and the part they belong to.
+pub(crate) type Take<'a> = &'a mut dyn FnMut(&Person, Option<&PartRow>) -> Result<(), Trouble>;
+
+/// Writes the people whom `each` hands over.
+pub(crate) fn write_results(
+    form: Form,
+    states: &[String],
+    to: &mut dyn Write,
+    each: impl FnOnce(Take<'_>) -> Result<(), Trouble>,
+) -> Result<(), Error> {
     let mut sheet = Sheet::new(form, to).map_err(|error| Trouble::from(error).error())?;
-    let each = |person: &Person, part: Option<&PartRow>| -> Result<(), Trouble> {
+    let mut take = |person: &Person, part: Option<&PartRow>| -> Result<(), Trouble> {
         let state = part.map_or("skipped", |part| part.state.as_str());
         if !states.is_empty() && !states.iter().any(|wanted| wanted == state) {
             return Ok(());
@@ -165,9 +178,7 @@ pub fn results(
         ])?;
         Ok(())
     };
-    let written = ledger
-        .people(each)
-        .and_then(|()| sheet.finish().map_err(Trouble::from));
+    let written = each(&mut take).and_then(|()| sheet.finish().map_err(Trouble::from));
     match written {
         Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(Trouble::error),
@@ -229,14 +240,21 @@ fn harmless(text: &str) -> String {
     }
 }
 
-enum Trouble {
-    Ledger(LedgerError),
+/// Why results cannot be told.
+pub(crate) enum Trouble {
+    Source(Error),
     Output(io::Error),
 }
 
 impl From<LedgerError> for Trouble {
     fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
+        Self::Source(error.into())
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Source(error)
     }
 }
 
@@ -249,7 +267,7 @@ impl From<io::Error> for Trouble {
 impl Trouble {
     fn error(self) -> Error {
         match self {
-            Self::Ledger(error) => error.into(),
+            Self::Source(error) => error,
             Self::Output(error) => Error::new(
                 Kind::FileUnwritable,
                 format!("the results cannot be written: {error}"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use line_connector_core::asset::Operator;
 use line_connector_core::auth::{Store, TokenIssuer};
-use line_connector_core::call::Pipeline;
+use line_connector_core::call::{Limit, Pipeline};
 use line_connector_core::catalog::Catalog;
 use line_connector_core::documents::{Invocation, Output};
 use line_connector_core::error::Error;
@@ -93,6 +93,16 @@ impl Connector {
     /// [`Kind::InvalidAsset`](crate::Kind::InvalidAsset) where they are wrong; those before them stay.
     pub fn set_operator(&self, parameters: Operator) -> Result<(), Error> {
         self.pipeline.set_operator(parameters)
+    }
+
+    /// Where and how often the operator's asset lets an action be called: for whoever shares out the
+    /// rate among several processes.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such action, or the asset is wrong.
+    pub fn limit(&self, action: &str) -> Result<Limit, Error> {
+        self.pipeline.limit(action)
     }
 
     /// From now on no call waits. A call that would have to ends with

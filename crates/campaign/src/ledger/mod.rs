@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use line_connector_client::{Clock as _, SystemClock};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use plan::{
     Draft, Excerpt, Fate, Fingerprint, Planned, Rendering, Share, Staged, fingerprint,
 };
-pub(crate) use read::{PartRow, Person};
+pub(crate) use read::{PartRow, Person, PlannedPart};
 pub(crate) use run::{Claimed, Count, End, Gate, Member, Want};
 
 /// Marks the file as ours (`PRAGMA application_id`): "LINC".
@@ -65,7 +65,8 @@ CREATE INDEX turn ON part (account, due, id) WHERE state IN (0, 4, 8);
 ";
 
 /// Where a part stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// Nothing was sent.
     Planned = 0,
@@ -124,7 +125,7 @@ impl State {
 }
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// It is planned; nothing was sent.

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::plan::Fingerprint;
 use super::{Ledger, LedgerError, State};
 
 /// What a part's people have in common.
@@ -27,7 +28,58 @@ pub(crate) struct Person {
     pub(crate) left_out: Option<String>,
 }
 
+/// A part as it was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlannedPart {
+    pub(crate) account: String,
+    /// The digest of the requests.
+    pub(crate) digest: Fingerprint,
+    /// The bodies of its requests, as JSON, and how many there are.
+    pub(crate) requests: String,
+    pub(crate) count: u64,
+    /// Each person's line of the list, and ID.
+    pub(crate) people: Vec<(i64, String)>,
+}
+
 impl Ledger {
+    /// Hands over all parts, in the order of sending.
+    pub(crate) fn planned_parts<E: From<LedgerError>>(
+        &self,
+        mut take: impl FnMut(&PlannedPart) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |failure: rusqlite::Error| E::from(self.error(&failure));
+        let mut parts = self
+            .connection
+            .prepare(
+                "SELECT first, people, account.name, body.digest, body.requests, body.count
+                 FROM part JOIN account ON account.id = part.account JOIN body ON body.id = part.body
+                 ORDER BY first",
+            )
+            .map_err(failed)?;
+        let mut people = self
+            .connection
+            .prepare("SELECT line, id FROM recipient WHERE n >= ? AND n < ? ORDER BY n")
+            .map_err(failed)?;
+        let mut parts = parts.query([]).map_err(failed)?;
+        while let Some(row) = parts.next().map_err(failed)? {
+            let mut read = || -> rusqlite::Result<PlannedPart> {
+                let first: i64 = row.get(0)?;
+                let end = first + row.get::<_, i64>(1)?;
+                let people =
+                    people.query_map([first, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(PlannedPart {
+                    account: row.get(2)?,
+                    digest: row.get(3)?,
+                    requests: row.get(4)?,
+                    count: row.get::<_, i64>(5)?.cast_unsigned(),
+                    people: people.collect::<rusqlite::Result<_>>()?,
+                })
+            };
+            take(&read().map_err(failed)?)?;
+        }
+        Ok(())
+    }
+
     /// Hands everybody to `take`, with the part they belong to.
     pub(crate) fn people<E: From<LedgerError>>(
         &self,

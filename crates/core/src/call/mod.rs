@@ -43,6 +43,7 @@ use caches::Caches;
 use deadline::Deadline;
 use files::{Saving, digest};
 pub use messages::{MAX_MESSAGES, compose};
+pub use permits::Limit;
 use progress::Patience;
 
 /// Makes calls: a catalog, the world, and what calls share. Every method may be called from any

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Pipeline;
 use super::deadline::Deadline;
 use crate::asset::{Asset, Credentials, EVERY_ACTION};
-use crate::documents::Options;
+use crate::documents::{AssetParameters, Options};
 use crate::error::{Detail, Error, Kind};
 use crate::rate_limit::{Budget, Rate, Refusal, Turn};
 use line_connector_catalog::definition::{self, Action};
@@ -44,6 +44,15 @@ fn is_above((calls, seconds): (u32, u32), (lines, within): (u32, u32)) -> bool {
     u64::from(calls) * u64::from(within) > u64::from(lines) * u64::from(seconds)
 }
 
+/// Within what an action is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// The rate; `None` where nothing limits it.
+    pub rate: Option<Rate>,
+    /// The base URL of the host that is called.
+    pub base: String,
+}
+
 impl Pipeline {
     /// From now on no call waits: not for its turn, and not for work that LINE has only begun. A
     /// call that would have to ends with [`Kind::ShuttingDown`], or with what is known by then; one
@@ -69,23 +78,7 @@ impl Pipeline {
         asset: &Asset,
         options: &Options,
     ) -> Result<Permits, Error> {
-        let mut own = None;
-        let mut details = Vec::new();
-        for (name, limit) in &asset.rate_limits {
-            if name == EVERY_ACTION {
-                continue;
-            }
-            match self.catalog.full_name(name) {
-                Some(full) if full == action.name => {
-                    own.get_or_insert(limit);
-                }
-                Some(_) => {}
-                None => details.push(self.no_such_action(name)),
-            }
-        }
-        if !details.is_empty() {
-            return Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(details));
-        }
+        let own = self.own_limit(action, asset)?;
         let lines_own = action.meta.rate_limit.as_deref().and_then(definition::rate);
         let is_idle = own.copied().flatten().zip(lines_own);
         let warning = is_idle
@@ -108,6 +101,56 @@ impl Pipeline {
             is_gateways: own.is_some() && asset.is_elsewhere,
             patience: options.max_wait_ms.map(Duration::from_millis),
             waited: Cell::default(),
+        })
+    }
+
+    /// What the asset itself says of an action's rate: `Some(None)` where it has none.
+    fn own_limit<'a>(
+        &self,
+        action: &Action,
+        asset: &'a Asset,
+    ) -> Result<Option<&'a Option<(u32, u32)>>, Error> {
+        let mut own = None;
+        let mut details = Vec::new();
+        for (name, limit) in &asset.rate_limits {
+            if name == EVERY_ACTION {
+                continue;
+            }
+            match self.catalog.full_name(name) {
+                Some(full) if full == action.name => {
+                    own.get_or_insert(limit);
+                }
+                Some(_) => {}
+                None => details.push(self.no_such_action(name)),
+            }
+        }
+        if !details.is_empty() {
+            return Err(Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(details));
+        }
+        Ok(own)
+    }
+
+    /// Where and how often the operator's asset lets an action be called.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such action, or the asset is wrong.
+    pub fn limit(&self, action: &str) -> Result<Limit, Error> {
+        let action = self.look_up(Some(action))?;
+        let asset = self.asset(&AssetParameters::default())?;
+        let own = self.own_limit(&action, &asset)?;
+        let own = own.or_else(|| asset.rate_limits.get(EVERY_ACTION));
+        let lines = action.meta.rate_limit.as_deref().and_then(definition::rate);
+        let rate = match (own.copied(), lines) {
+            (Some(None), _) => None,
+            (Some(Some(own)), Some(lines)) if is_above(own, lines) => Some(lines),
+            (Some(Some(own)), _) => Some(own),
+            (None, lines) => lines,
+        };
+        let base = asset.hosts.get(&action.meta.host);
+        Ok(Limit {
+            rate: rate.map(|(calls, seconds)| Rate { calls, seconds }),
+            base: base.cloned().unwrap_or_default(),
         })
     }
 
