@@ -15,16 +15,20 @@ mod queue_file;
 mod signals;
 mod terminal;
 mod token_store;
-#[cfg(feature = "listen")]
+#[cfg(any(feature = "campaign", feature = "listen"))]
 mod worker;
 
 use std::ffi::OsString;
 
 use line_connector_client::{Error, ExitCode, Kind, Output};
 
-pub use args::{Calling, Permissions};
+#[cfg(feature = "campaign")]
+pub use args::{About, CampaignCommand, PlanArguments, ResultsArguments};
+pub use args::{AssetFile, Calling, Permissions};
 #[cfg(feature = "listen")]
 pub use args::{ListenArguments, LogForm, NatsArguments};
+#[cfg(feature = "campaign")]
+pub use commands::campaign;
 #[cfg(feature = "listen")]
 pub use commands::publish;
 pub use host::{allow_asset, calling, catalog, reread, variable};

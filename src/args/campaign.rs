@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use line_connector_campaign::{Form, PlanOptions};
 
 use super::AssetFile;
 
 /// What to do with a campaign.
 #[derive(Debug, Subcommand)]
-pub(crate) enum CampaignCommand {
+pub enum CampaignCommand {
     /// Fixes who gets what from which account in a ledger, and shows it; sends nothing
     Plan(PlanArguments),
     /// Sends what one row of the list would get to people you name, marked as a test
@@ -29,25 +30,54 @@ pub(crate) enum CampaignCommand {
     Schema,
 }
 
+impl CampaignCommand {
+    /// Whether it is about a run that several machines send.
+    pub(crate) fn is_shared(&self) -> bool {
+        let about = match self {
+            Self::Plan(arguments) => return arguments.to.is_some(),
+            Self::Start(arguments) => &arguments.going.sent.about,
+            Self::Resume(arguments) => &arguments.going.sent.about,
+            Self::Status(about) | Self::Pause(about) | Self::Cancel(about) => about,
+            Self::Results(arguments) => &arguments.sent.about,
+            Self::Test(_) | Self::Schema => return false,
+        };
+        about.url().is_some()
+    }
+}
+
+impl About {
+    /// The URL of a run that several machines send.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        let text = self.document.to_str()?;
+        text.contains("://").then_some(text)
+    }
+}
+
 /// Which campaign.
 #[derive(Debug, Args)]
-pub(crate) struct About {
-    /// The campaign's document, YAML or JSON; `-` for standard input.
+pub struct About {
+    /// The campaign's document, YAML or JSON; `-` for standard input. Of a run that several machines
+    /// send, its URL as `plan --to` tells it.
     #[arg(value_name = "CAMPAIGN")]
-    pub(crate) document: PathBuf,
+    pub document: PathBuf,
     /// The ledger; without it a file beside the document, with its name.
     #[arg(long, value_name = "FILE")]
-    pub(crate) ledger: Option<PathBuf>,
+    pub ledger: Option<PathBuf>,
+    /// Where Restate takes calls, for a run that several machines send; without it
+    /// `http://127.0.0.1:8080`.
+    #[arg(long, value_name = "URL")]
+    pub ingress: Option<String>,
     /// Writes JSON instead of text.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// A campaign, and what it is sent with.
 #[derive(Debug, Args)]
-pub(crate) struct Sent {
+pub struct Sent {
     #[command(flatten)]
-    pub(crate) about: About,
+    pub about: About,
     #[command(flatten)]
     pub(crate) asset: AssetFile,
     /// Asks an embedded sandbox instead of LINE for each account; needs no credentials.
@@ -57,9 +87,10 @@ pub(crate) struct Sent {
 
 /// How to plan.
 #[derive(Debug, Args)]
-pub(crate) struct PlanArguments {
+pub struct PlanArguments {
+    /// Which campaign, and what it is sent with.
     #[command(flatten)]
-    pub(crate) sent: Sent,
+    pub sent: Sent,
     /// Asks LINE nothing: not whether the accounts work, nor what is left of their quota.
     #[arg(long)]
     pub(crate) offline: bool,
@@ -72,13 +103,29 @@ pub(crate) struct PlanArguments {
     /// Does not look at the media of the messages.
     #[arg(long)]
     pub(crate) no_media_check: bool,
+    /// Puts the plan into a store instead of a ledger, for several machines to send it:
+    /// `file:///srv/campaigns`, `s3://bucket/campaigns`, `gs://…`, `az://…`.
+    #[arg(long, value_name = "URL", conflicts_with = "ledger")]
+    pub to: Option<String>,
+}
+
+impl PlanArguments {
+    pub(crate) fn options(&self) -> PlanOptions {
+        PlanOptions {
+            offline: self.offline,
+            samples: self.show,
+            probes: self.probe,
+            media_check: !self.no_media_check && !self.sent.sandbox,
+        }
+    }
 }
 
 /// What to send as a test.
 #[derive(Debug, Args)]
-pub(crate) struct TestArguments {
+pub struct TestArguments {
+    /// Which campaign, and what it is sent with.
     #[command(flatten)]
-    pub(crate) sent: Sent,
+    pub sent: Sent,
     /// The line of the list on which the person's row begins; the header is line 1.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) line: u64,
@@ -89,9 +136,10 @@ pub(crate) struct TestArguments {
 
 /// How to send.
 #[derive(Debug, Args)]
-pub(crate) struct Going {
+pub struct Going {
+    /// Which campaign, and what it is sent with.
     #[command(flatten)]
-    pub(crate) sent: Sent,
+    pub sent: Sent,
     /// Goes on with the people who were planned although the list has changed.
     #[arg(long)]
     pub(crate) as_planned: bool,
@@ -102,23 +150,23 @@ pub(crate) struct Going {
 
 /// How to begin.
 #[derive(Debug, Args)]
-pub(crate) struct StartArguments {
+pub struct StartArguments {
     #[command(flatten)]
-    pub(crate) going: Going,
+    pub going: Going,
     /// The plan's digest, or its first 12 characters or more: this plan is what is meant.
     #[arg(long, value_name = "DIGEST", required = true)]
-    pub(crate) confirm: String,
+    pub confirm: String,
 }
 
 /// How to go on.
 #[derive(Debug, Args)]
-pub(crate) struct ResumeArguments {
+pub struct ResumeArguments {
     #[command(flatten)]
-    pub(crate) going: Going,
+    pub going: Going,
     /// Sends again to people who may have got it, where that cannot be found out any more: their
     /// number, as `status` tells it.
     #[arg(long, value_name = "N")]
-    pub(crate) resend_unknown: Option<u64>,
+    pub resend_unknown: Option<u64>,
 }
 
 /// The states of people in results.
@@ -136,23 +184,36 @@ const STATES: [&str; 9] = [
 
 /// Which results, and how.
 #[derive(Debug, Args)]
-pub(crate) struct ResultsArguments {
+pub struct ResultsArguments {
+    /// Which campaign, and what it is sent with.
     #[command(flatten)]
-    pub(crate) sent: Sent,
+    pub sent: Sent,
     /// The form; `--json` means `ndjson`.
     #[arg(long, value_enum, default_value_t = ResultsForm::Csv)]
-    pub(crate) format: ResultsForm,
+    format: ResultsForm,
     /// Only people in this state; may be repeated.
     #[arg(long, value_name = "STATE", value_parser = STATES)]
-    pub(crate) state: Vec<String>,
+    pub state: Vec<String>,
     /// Instead: what LINE tells of the campaign's unit, for each account: who saw and clicked.
     #[arg(long)]
-    pub(crate) statistics: bool,
+    pub statistics: bool,
+}
+
+impl ResultsArguments {
+    /// The form that is meant.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        match self.format {
+            ResultsForm::Ndjson => Form::Ndjson,
+            ResultsForm::Csv if self.sent.about.json => Form::Ndjson,
+            ResultsForm::Csv => Form::Csv,
+        }
+    }
 }
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResultsForm {
+enum ResultsForm {
     /// A table with a header line.
     Csv,
     /// A JSON object a line.

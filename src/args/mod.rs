@@ -24,7 +24,9 @@ use clap_complete::Shell;
 
 use action_name::ActionName;
 #[cfg(feature = "campaign")]
-pub(crate) use campaign::{About, CampaignCommand, Going, ResultsForm, Sent};
+pub use campaign::{About, CampaignCommand, PlanArguments, ResultsArguments};
+#[cfg(feature = "campaign")]
+pub(crate) use campaign::{Going, Sent};
 pub(crate) use deferred::Deferred;
 #[cfg(feature = "listen")]
 pub(crate) use listen::{Chosen, EventsCommand, QueueFile, Standing};
@@ -319,7 +321,7 @@ fn web_address(text: &str) -> Result<String, &'static str> {
 
 /// Where the asset stands, if not in the document, and where its tokens are kept.
 #[derive(Debug, clap::Args)]
-pub(crate) struct AssetFile {
+pub struct AssetFile {
     /// A JSON file with the asset's parameters. What it lacks comes from the environment.
     #[arg(long, value_name = "FILE")]
     pub(crate) asset: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 mod actions;
 #[cfg(feature = "campaign")]
-mod campaign;
+pub mod campaign;
 mod check;
 mod compose;
 mod describe;

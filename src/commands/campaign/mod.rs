@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use line_connector_campaign::{
-    AssetSource, Campaign, Campaigner, Form, PlanOptions, Progress, RunOptions, RunState, Wanted,
-    ask, results, status,
+    AssetSource, Campaign, Campaigner, PlanOptions, Progress, RunOptions, RunState, Wanted, ask,
+    results, status,
 };
 use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind};
 use line_connector_core::asset::Operator;
@@ -22,7 +22,7 @@ use line_connector_core::describe;
 use line_connector_core::error::Detail;
 use serde_json::{Map, Value, json};
 
-use crate::args::{About, CampaignCommand, Going, Permissions, ResultsForm, Sent};
+use crate::args::{About, AssetFile, CampaignCommand, Going, Permissions, PlanArguments, Sent};
 use crate::host;
 use crate::signals::{self, Signal};
 use crate::terminal::{input, print, say};
@@ -35,27 +35,20 @@ pub(crate) fn campaign(
     catalog: impl Fn() -> Result<Catalog, Error>,
     command: CampaignCommand,
 ) -> Result<ExitCode, Error> {
+    if command.is_shared() {
+        return crate::worker::take_over();
+    }
     match command {
         CampaignCommand::Plan(arguments) => {
-            let options = PlanOptions {
-                offline: arguments.offline,
-                samples: arguments.show,
-                probes: arguments.probe,
-                media_check: !arguments.no_media_check && !arguments.sent.sandbox,
-            };
-            let known = Known::read(&arguments.sent.about)?;
-            let accounts = Accounts::new(&catalog, &known, &arguments.sent)?;
-            let plan = accounts.campaigner(&known).plan(&options)?;
-            let campaign = words(&arguments.sent);
-            Ok(shown(&arguments.sent.about, &plan, |plan| {
-                tell::plan(plan, &campaign)
-            }))
+            plan(&catalog, &arguments, None, &|campaigner, options| {
+                campaigner.plan(options)
+            })
         }
         CampaignCommand::Test(arguments) => {
-            let known = Known::read(&arguments.sent.about)?;
-            let accounts = Accounts::new(&catalog, &known, &arguments.sent)?;
-            let sent = accounts
-                .campaigner(&known)
+            let known = Known::read(&arguments.sent.about, None)?;
+            let accounts = known.accounts(&catalog, &arguments.sent)?;
+            let sent = known
+                .campaigner(&accounts)
                 .test(arguments.line, &arguments.to)?;
             let written = shown(&arguments.sent.about, &sent, tell::test);
             let ok = sent.get("ok").and_then(Value::as_bool).unwrap_or_default();
@@ -88,40 +81,72 @@ pub(crate) fn campaign(
             )
         }
         CampaignCommand::Status(about) => {
-            let ledger = Known::read(&about)?.ledger;
+            let ledger = Known::read(&about, None)?.ledger;
             Ok(shown(&about, &status(&ledger)?, tell::status))
         }
         CampaignCommand::Pause(about) => {
-            let ledger = Known::read(&about)?.ledger;
+            let ledger = Known::read(&about, None)?.ledger;
             Ok(shown(&about, &ask(&ledger, Wanted::Pause)?, tell::status))
         }
         CampaignCommand::Cancel(about) => {
-            let ledger = Known::read(&about)?.ledger;
+            let ledger = Known::read(&about, None)?.ledger;
             Ok(shown(&about, &ask(&ledger, Wanted::Cancel)?, tell::status))
         }
         CampaignCommand::Results(arguments) => {
-            let known = Known::read(&arguments.sent.about)?;
+            let known = Known::read(&arguments.sent.about, None)?;
             if arguments.statistics {
-                let accounts = Accounts::new(&catalog, &known, &arguments.sent)?;
-                let statistics = accounts.campaigner(&known).statistics()?;
+                let accounts = known.accounts(&catalog, &arguments.sent)?;
+                let statistics = known.campaigner(&accounts).statistics()?;
                 return Ok(print(&describe::pretty(&statistics)));
             }
-            let form = match arguments.format {
-                ResultsForm::Ndjson => Form::Ndjson,
-                ResultsForm::Csv if arguments.sent.about.json => Form::Ndjson,
-                ResultsForm::Csv => Form::Csv,
-            };
-            let mut output = io::BufWriter::new(io::stdout().lock());
-            results(&known.ledger, form, &arguments.state, &mut output)?;
-            let flushed = output.flush();
-            Ok(if flushed.is_ok() {
-                ExitCode::Accepted
-            } else {
-                ExitCode::Unwritten
-            })
+            write(|to| results(&known.ledger, arguments.form(), &arguments.state, to))
         }
         CampaignCommand::Schema => Ok(print(&describe::pretty(&Campaign::schema()))),
     }
+}
+
+/// Plans a campaign in this way, and shows the plan. `ledger` stands in for the one beside the document.
+///
+/// # Errors
+///
+/// What is wrong with the document, the accounts or the list.
+pub fn plan(
+    catalog: &impl Fn() -> Result<Catalog, Error>,
+    arguments: &PlanArguments,
+    ledger: Option<&Path>,
+    way: &dyn Fn(&Campaigner<'_>, &PlanOptions) -> Result<Value, Error>,
+) -> Result<ExitCode, Error> {
+    let known = Known::read(&arguments.sent.about, ledger)?;
+    let accounts = known.accounts(catalog, &arguments.sent)?;
+    let plan = way(&known.campaigner(&accounts), &arguments.options())?;
+    // What several machines send is named by its URL.
+    let url = arguments.to.as_ref().and_then(|_| plan.get("ledger")?.as_str());
+    let campaign = url.map_or_else(|| words(&arguments.sent), str::to_owned);
+    Ok(shown(&arguments.sent.about, &plan, |plan| {
+        tell::plan(plan, &campaign)
+    }))
+}
+
+/// Shows where a campaign stands.
+#[must_use]
+pub fn show_status(about: &About, status: &Value) -> ExitCode {
+    shown(about, status, tell::status)
+}
+
+/// Lets results be written to standard output.
+///
+/// # Errors
+///
+/// Those of `results`.
+pub fn write(results: impl FnOnce(&mut dyn Write) -> Result<(), Error>) -> Result<ExitCode, Error> {
+    let mut output = io::BufWriter::new(io::stdout().lock());
+    results(&mut output)?;
+    let flushed = output.flush();
+    Ok(if flushed.is_ok() {
+        ExitCode::Accepted
+    } else {
+        ExitCode::Unwritten
+    })
 }
 
 /// A document that was read, and where its ledger is.
@@ -132,7 +157,7 @@ struct Known {
 }
 
 impl Known {
-    fn read(about: &About) -> Result<Self, Error> {
+    fn read(about: &About, ledger: Option<&Path>) -> Result<Self, Error> {
         let path = &about.document;
         let is_piped = path == Path::new("-");
         let text = if is_piped {
@@ -152,8 +177,8 @@ impl Known {
                 .with_details(details.collect())
                 .with_hint("`line-connector campaign schema` shows what stands in it; docs/campaigns.md has examples")
         })?;
-        let ledger = match &about.ledger {
-            Some(ledger) => ledger.clone(),
+        let ledger = match ledger.or(about.ledger.as_deref()) {
+            Some(ledger) => ledger.to_owned(),
             None if is_piped => {
                 let message = "a campaign on standard input has no place for its ledger";
                 return Err(Error::new(Kind::Usage, message).with_hint("name one in `--ledger`"));
@@ -166,6 +191,24 @@ impl Known {
             folder: folder.to_owned(),
             ledger,
         })
+    }
+
+    fn accounts(
+        &self,
+        catalog: &impl Fn() -> Result<Catalog, Error>,
+        sent: &Sent,
+    ) -> Result<Accounts, Error> {
+        Accounts::new(
+            catalog,
+            &self.campaign,
+            &self.folder,
+            &sent.asset,
+            sent.sandbox,
+        )
+    }
+
+    fn campaigner<'a>(&'a self, accounts: &'a Accounts) -> Campaigner<'a> {
+        accounts.campaigner(&self.campaign, &self.folder, &self.ledger)
     }
 }
 
@@ -195,29 +238,39 @@ fn beside(document: &Path, occurrence: Option<&str>) -> PathBuf {
     }
 }
 
-/// What the accounts send through.
-struct Accounts {
+/// What the accounts of a campaign send through.
+#[derive(Debug)]
+pub struct Accounts {
     common: Connector,
     own: BTreeMap<String, Connector>,
 }
 
 impl Accounts {
-    fn new(
+    /// The accounts of a campaign. The paths of their assets are relative to `folder`; those without
+    /// one send through the asset of the command line and the environment. With `sandbox` each has one
+    /// of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where an asset cannot be read, or credentials are missing.
+    pub fn new(
         catalog: &impl Fn() -> Result<Catalog, Error>,
-        known: &Known,
-        sent: &Sent,
+        campaign: &Campaign,
+        folder: &Path,
+        asset: &AssetFile,
+        sandbox: bool,
     ) -> Result<Self, Error> {
         let permissions = Permissions::default();
         let mut unused = Invocation::default();
         let mut own = BTreeMap::new();
-        for (name, account) in known.campaign.all_accounts() {
-            if sent.sandbox {
-                own.insert(name, sandbox(catalog()?));
+        for (name, account) in campaign.all_accounts() {
+            if sandbox {
+                own.insert(name, own_sandbox(catalog()?));
                 continue;
             }
             let parameters = match &account.asset {
                 None => continue,
-                Some(AssetSource::File(file)) => host::read_asset(&known.folder.join(file))?,
+                Some(AssetSource::File(file)) => host::read_asset(&folder.join(file))?,
                 Some(AssetSource::Environment(variables)) => from_environment(&name, variables)?,
             };
             let operator = Operator {
@@ -226,29 +279,30 @@ impl Accounts {
                 system_proxy: host::system_proxy(),
             };
             let mut builder = Connector::builder().catalog(catalog()?).operator(operator);
-            if let Some(store) = host::token_store(&sent.asset) {
+            if let Some(store) = host::token_store(asset) {
                 builder = builder.token_store(store);
             }
             own.insert(name, builder.build());
         }
-        let common = host::connector(catalog()?, &sent.asset, &permissions, false, &mut unused)?;
+        let common = host::connector(catalog()?, asset, &permissions, false, &mut unused)?;
         Ok(Self { common, own })
     }
 
-    fn campaigner<'a>(&'a self, known: &'a Known) -> Campaigner<'a> {
-        Campaigner::new(
-            &known.campaign,
-            &known.folder,
-            &known.ledger,
-            &self.common,
-            &self.own,
-        )
-        .with_input(|| Box::new(io::stdin()))
+    /// A campaign that they send.
+    #[must_use]
+    pub fn campaigner<'a>(
+        &'a self,
+        campaign: &'a Campaign,
+        folder: &Path,
+        ledger: &Path,
+    ) -> Campaigner<'a> {
+        Campaigner::new(campaign, folder, ledger, &self.common, &self.own)
+            .with_input(|| Box::new(io::stdin()))
     }
 }
 
 /// A connector to a sandbox of its own.
-fn sandbox(catalog: Catalog) -> Connector {
+fn own_sandbox(catalog: Catalog) -> Connector {
     let channel = host::sandbox_in_memory(&catalog);
     let asset = channel.asset("http://sandbox.invalid");
     let operator = Operator {
@@ -339,7 +393,7 @@ fn go(
     way: Go<'_>,
 ) -> Result<ExitCode, Error> {
     let about = &going.sent.about;
-    let known = Known::read(about)?;
+    let known = Known::read(about, None)?;
     if going.detach && about.document == Path::new("-") {
         let message = "a campaign on standard input cannot go on in the background";
         return Err(Error::new(Kind::Usage, message).with_hint("name the file of its document"));
@@ -348,7 +402,7 @@ fn go(
         let begun = detach::detach(&known.ledger)?;
         return Ok(shown(about, &begun, tell::status));
     }
-    let accounts = Accounts::new(catalog, &known, &going.sent)?;
+    let accounts = known.accounts(catalog, &going.sent)?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     let watched = signals::watch(move |signal| {
@@ -378,7 +432,7 @@ fn go(
         }
     };
     let ended = way(
-        &accounts.campaigner(&known),
+        &known.campaigner(&accounts),
         options,
         &stop,
         &mut tell_progress,

@@ -26,6 +26,17 @@ pub enum Method {
     Many,
 }
 
+impl Method {
+    /// Its name in documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Many => "many",
+        }
+    }
+}
+
 /// What one account sends by one method: LINE limits the rate of each by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lane {
