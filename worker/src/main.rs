@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use line_connector::ListenArguments;
+use line_connector::{CampaignCommand, ListenArguments};
 use line_connector_client::{Error, ExitCode};
 
 /// What line-connector does on several machines: webhooks and calls over NATS JetStream, campaigns
@@ -36,6 +36,12 @@ enum Command {
     Listen(Box<ListenArguments>),
     /// Makes the calls of a work queue on NATS JetStream, and publishes their answers
     Nats(Box<nats::CallsArguments>),
+    /// Sends campaigns for Restate, which calls this process
+    Restate(Box<campaign::RestateArguments>),
+    /// Plans a campaign for several machines, steers it and tells of it; what `line-connector campaign`
+    /// starts for a URL
+    #[command(subcommand)]
+    Campaign(Box<CampaignCommand>),
 }
 
 #[expect(
@@ -51,10 +57,12 @@ fn run() -> Result<ExitCode, Error> {
         Ok(arguments) => arguments,
         Err(instead) => return Ok(told(&instead)),
     };
-    let catalog = line_connector::catalog(arguments.actions.as_deref())?;
+    let catalog = || line_connector::catalog(arguments.actions.as_deref());
     match arguments.command {
-        Command::Listen(arguments) => nats::listen(&catalog, &arguments),
-        Command::Nats(arguments) => nats::calls(catalog, *arguments),
+        Command::Listen(arguments) => nats::listen(&catalog()?, &arguments),
+        Command::Nats(arguments) => nats::calls(catalog()?, *arguments),
+        Command::Restate(own) => campaign::serve(*own, arguments.actions),
+        Command::Campaign(command) => campaign::campaign(&catalog, &command),
     }
 }
 
