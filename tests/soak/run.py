@@ -29,6 +29,7 @@ import hostile_clients
 import listen_kills
 import rates
 import scale_calls
+import scale_restate
 import scale_webhooks
 import serve_kills
 import slow_disk
@@ -49,6 +50,7 @@ TESTS = {
 ON_SERVERS = {
     "scale_webhooks": scale_webhooks,
     "scale_calls": scale_calls,
+    "scale_restate": scale_restate,
 }
 # A test that takes longer is stuck.
 MOST_SECONDS = 1800
