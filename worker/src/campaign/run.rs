@@ -306,7 +306,7 @@ impl Run {
         pending.in_doubt_since_ms = None;
         pending.requests = round.left;
         pending.due_ms = if round.failures > 0 {
-            now_ms + doubled(BACKOFF_MS, pending.turn, MAX_BACKOFF_MS)
+            now_ms + doubled(BACKOFF_MS, pending.turn - 1, MAX_BACKOFF_MS)
         } else {
             now_ms
         };
@@ -607,4 +607,254 @@ fn add(to: &mut Counts, more: &Counts) {
 
 fn doubled(first: i64, times: u32, most: i64) -> i64 {
     (first << times.min(16)).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+
+    /// A run of one account with so many chunks of ten people each.
+    fn run(chunks: u64) -> Run {
+        let lane = serde_json::json!({
+            "account": "tokyo", "method": "one", "chunks": chunks, "parts": chunks * 10,
+            "people": chunks * 10, "requests": chunks * 10, "pages": [],
+        });
+        let plan = Plan {
+            manifest: "m".to_owned(),
+            digest: "d".to_owned(),
+            lanes: vec![serde_json::from_value(lane).unwrap()],
+            begins_ms: None,
+            concurrency: 4,
+            max_failures: 20,
+            timeout_ms: 10_000,
+        };
+        Run::new(plan, 0)
+    }
+
+    fn look(now_ms: i64) -> Look {
+        let channel = Channel {
+            id: "c".to_owned(),
+            one: Some((2000, 1)),
+            ..Channel::default()
+        };
+        Look {
+            now_ms,
+            opens_ms: vec![now_ms],
+            channels: vec![("tokyo".to_owned(), Some(channel))],
+        }
+    }
+
+    fn sent(accepted: u64) -> Round {
+        let mut round = Round::default();
+        round.people.accepted = accepted;
+        round.accepted = u32::try_from(accepted).unwrap();
+        round
+    }
+
+    /// LINE did not answer for anybody.
+    fn failed() -> Round {
+        let mut round = Round {
+            failures: 10,
+            left: 10,
+            reason: Some("it broke".to_owned()),
+            ..Round::default()
+        };
+        round.people.unknown = 10;
+        round
+    }
+
+    fn end(order: &Order, outcome: Outcome) -> Ended {
+        Ended {
+            lane: order.lane,
+            chunk: order.chunk,
+            turn: order.turn,
+            outcome,
+        }
+    }
+
+    fn numbers(steps: &Steps) -> Vec<(u64, u32)> {
+        let orders = steps.orders.iter();
+        orders.map(|order| (order.chunk, order.turn)).collect()
+    }
+
+    #[test]
+    fn chunks_go_out_in_order_a_few_at_a_time_until_all_have_ended() {
+        let mut run = run(8);
+        assert_eq!(run.strangers(0), ["tokyo"]);
+        let mut open = run.steps("r", &look(0)).orders;
+        assert_eq!(open.len(), UNDER_WAY);
+        assert_eq!(open[0].limit.as_ref().unwrap().budget, "c-one");
+        let mut seen = Vec::new();
+        while !open.is_empty() {
+            let order = open.remove(0);
+            seen.push(order.chunk);
+            run.ended(end(&order, Outcome::Sent(sent(10))), 1);
+            open.extend(run.steps("r", &look(1)).orders);
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6, 7]);
+        let standing = run.standing(2);
+        assert_eq!(standing.state, RunState::Finished);
+        assert_eq!(standing.people.accepted, 80);
+    }
+
+    #[test]
+    fn an_end_that_is_told_twice_counts_once() {
+        let mut run = run(2);
+        let orders = run.steps("r", &look(0)).orders;
+        for _ in 0..2 {
+            run.ended(end(&orders[0], Outcome::Sent(sent(10))), 1);
+        }
+        assert_eq!(run.standing(1).people.accepted, 10);
+    }
+
+    #[test]
+    fn what_failed_is_sent_again_after_a_pause_that_grows() {
+        let mut run = run(1);
+        let first = run.steps("r", &look(0)).orders.remove(0);
+        let mut round = failed();
+        round.failures = 1;
+        run.ended(end(&first, Outcome::Sent(round.clone())), 0);
+        let steps = run.steps("r", &look(0));
+        assert_eq!((steps.orders.len(), steps.wake_after_ms), (0, Some(1000)));
+        assert_eq!(run.standing(0).people.unknown, 10);
+        let again = run.steps("r", &look(1000)).orders.remove(0);
+        assert_eq!((again.chunk, again.turn), (0, 2));
+        run.ended(end(&again, Outcome::Sent(round)), 1000);
+        assert_eq!(run.steps("r", &look(1000)).wake_after_ms, Some(2000));
+        let last = run.steps("r", &look(3000)).orders.remove(0);
+        run.ended(end(&last, Outcome::Sent(sent(10))), 3000);
+        run.steps("r", &look(3000));
+        assert_eq!(run.state(), RunState::Finished);
+    }
+
+    #[test]
+    fn an_account_that_fails_for_long_stops_and_a_resume_asks_it_again() {
+        let mut run = run(3);
+        let orders = run.steps("r", &look(0)).orders;
+        for order in &orders {
+            run.ended(end(order, Outcome::Sent(failed())), 0);
+        }
+        run.steps("r", &look(0));
+        let standing = run.standing(0);
+        assert_eq!(standing.state, RunState::Paused);
+        let reason = standing.reason.unwrap();
+        assert!(
+            reason.contains("tokyo: 20 requests in a row failed, the last: it broke"),
+            "{reason}"
+        );
+        run.resume();
+        assert_eq!(run.strangers(1), ["tokyo"]);
+        assert_eq!(numbers(&run.steps("r", &look(1))), [(0, 2), (1, 2), (2, 2)]);
+    }
+
+    #[test]
+    fn a_pause_begins_nothing_and_what_is_out_still_counts() {
+        let mut run = run(20);
+        let orders = run.steps("r", &look(0)).orders;
+        run.pause(1);
+        run.ended(end(&orders[0], Outcome::Sent(sent(10))), 2);
+        assert_eq!(run.steps("r", &look(2)).orders, []);
+        let standing = run.standing(2);
+        assert_eq!(
+            (standing.state, standing.people.accepted),
+            (RunState::Paused, 10)
+        );
+        run.resume();
+        assert_eq!(numbers(&run.steps("r", &look(3))), [(6, 1)]);
+        assert_eq!(run.state(), RunState::Running);
+    }
+
+    #[test]
+    fn a_run_that_is_given_up_only_finds_out_what_may_have_been_sent() {
+        let mut run = run(20);
+        let orders = run.steps("r", &look(0)).orders;
+        run.cancel(1);
+        run.ended(end(&orders[0], Outcome::Sent(failed())), 1);
+        let mut held = failed();
+        held.failures = 0;
+        held.people = Counts {
+            held: 10,
+            ..Counts::default()
+        };
+        run.ended(end(&orders[1], Outcome::Sent(held)), 1);
+        let steps = run.steps("r", &look(MINUTE));
+        assert_eq!(numbers(&steps), [(0, 2)]);
+        assert!(steps.orders[0].only_in_doubt);
+        run.ended(end(&steps.orders[0], Outcome::Sent(sent(10))), MINUTE);
+        assert_eq!(run.standing(MINUTE).people.accepted, 10);
+    }
+
+    #[test]
+    fn a_chunk_that_cannot_be_sent_is_parked_and_named_and_the_others_go_on() {
+        let mut run = run(2);
+        let orders = run.steps("r", &look(0)).orders;
+        let parked = Outcome::Parked {
+            reason: "it is missing".to_owned(),
+            in_doubt_since_ms: Some(5),
+        };
+        run.ended(end(&orders[0], parked), 1);
+        run.ended(end(&orders[1], Outcome::Sent(sent(10))), 1);
+        run.steps("r", &look(1));
+        let standing = run.standing(1);
+        assert_eq!(standing.state, RunState::Paused);
+        assert_eq!(standing.parked, ["tokyo one 0: it is missing"]);
+        run.resume();
+        let again = run.steps("r", &look(2)).orders.remove(0);
+        assert_eq!(
+            (again.chunk, again.turn, again.in_doubt_since_ms),
+            (0, 2, Some(5))
+        );
+    }
+
+    #[test]
+    fn a_time_and_a_window_are_waited_for() {
+        let mut run = run(1);
+        run.begins_ms = Some(5 * MINUTE);
+        let steps = run.steps("r", &look(0));
+        assert_eq!(
+            (steps.orders.len(), steps.wake_after_ms),
+            (0, Some(300_000))
+        );
+        assert_eq!(steps.standing.unwrap().state, RunState::Scheduled);
+        // It is not woken again for what it is woken for.
+        assert_eq!(run.steps("r", &look(1)).wake_after_ms, None);
+        let closed = Look {
+            opens_ms: vec![9 * MINUTE],
+            ..look(5 * MINUTE)
+        };
+        let steps = run.steps("r", &closed);
+        assert_eq!(
+            (steps.orders.len(), steps.wake_after_ms),
+            (0, Some(240_000))
+        );
+        let reason = steps.standing.unwrap().reason.unwrap();
+        assert!(reason.contains("its window is closed"), "{reason}");
+        assert_eq!(run.steps("r", &look(9 * MINUTE)).orders.len(), 1);
+    }
+
+    #[test]
+    fn an_account_that_is_refused_stops_and_one_that_is_silent_is_asked_again() {
+        let mut refused = run(1);
+        let fault = Channel {
+            fault: Some("LINE refuses the token".to_owned()),
+            ..Channel::default()
+        };
+        let mut seen = look(0);
+        seen.channels = vec![("tokyo".to_owned(), Some(fault))];
+        refused.steps("r", &seen);
+        assert_eq!(
+            refused.standing(0).reason.unwrap(),
+            "tokyo: LINE refuses the token"
+        );
+        assert_eq!(refused.state(), RunState::Paused);
+
+        let mut silent = run(1);
+        seen.channels = vec![("tokyo".to_owned(), None)];
+        assert_eq!(silent.steps("r", &seen).wake_after_ms, Some(10_000));
+        assert_eq!(silent.strangers(9_999), [""; 0]);
+        assert_eq!(silent.strangers(10_000), ["tokyo"]);
+        assert_eq!(silent.steps("r", &look(10_000)).orders.len(), 1);
+    }
 }

@@ -9,7 +9,9 @@ use line_connector_campaign::Store;
 use line_connector_client::{Error, Kind};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload, parse_url_opts};
+use object_store::{
+    ObjectStore, ObjectStoreExt as _, ObjectStoreScheme, PutMode, PutPayload, parse_url_opts,
+};
 use reqwest::Url;
 use tokio::runtime::Handle;
 
@@ -49,6 +51,9 @@ impl Objects {
             Error::new(Kind::Usage, message).with_hint(hint)
         };
         let parsed = Url::parse(url).map_err(|error| wrong(&error))?;
+        if ObjectStoreScheme::parse(&parsed).is_err() {
+            return Err(wrong(&"no store is known by such a URL"));
+        }
         if parsed.scheme() == "file"
             && let Ok(folder) = parsed.to_file_path()
         {
@@ -139,7 +144,7 @@ mod tests {
             let refused = Objects::new(url, BTreeMap::new(), runtime.handle().clone());
             let error = refused.unwrap_err();
             assert!(!error.to_string().contains("secret"), "{error}");
-            assert!(error.to_string().contains("s3://") || !error.hint.is_empty());
+            assert!(error.hint.is_some_and(|hint| hint.contains("s3://")));
         }
     }
 }

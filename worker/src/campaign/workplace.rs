@@ -28,7 +28,7 @@ const PLANS: usize = 64;
 /// How long a turn without a rate limit goes on, milliseconds, before it writes down how far it is.
 const ROUND_MS: i64 = 30_000;
 /// How long after a death its requests may still be under way, milliseconds.
-const LAST_WORDS_MS: i64 = 1000;
+const LAST_WORDS_MS: i64 = 500;
 /// How often the end of a chunk is written before it is taken for lost.
 const TRIES: u32 = 3;
 
@@ -75,13 +75,16 @@ impl Step {
         let (used, unused, is_refused) = match self {
             Self::Sent(round) => (round.used.clone(), round.unused.clone(), round.is_refused),
             Self::Parked(_) => (Vec::new(), permits, false),
-            // Each may have been used until now.
+            // Those whose time had come may have been used until now.
             Self::Late { at_ms } => {
-                let used = permits.into_iter().map(|permit| Permit {
-                    at_ms: permit.at_ms.max(at_ms + LAST_WORDS_MS),
+                let (used, unused): (Vec<Permit>, Vec<Permit>) = permits
+                    .into_iter()
+                    .partition(|permit| permit.at_ms <= *at_ms);
+                let used = used.into_iter().map(|permit| Permit {
+                    at_ms: at_ms + LAST_WORDS_MS,
                     ..permit
                 });
-                (used.collect(), Vec::new(), false)
+                (used.collect(), unused, false)
             }
         };
         Back {

@@ -231,6 +231,8 @@ impl Chunk {
         let began_ms = now();
         if began_ms > turn.until_ms {
             ending.store(true, Ordering::Relaxed);
+        }
+        if ending.load(Ordering::Relaxed) || turn.stop.load(Ordering::Relaxed) {
             return Err(job);
         }
         let ids: Vec<&str> = self.people(row).iter().map(|(_, id)| id.as_str()).collect();
