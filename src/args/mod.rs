@@ -320,7 +320,7 @@ fn web_address(text: &str) -> Result<String, &'static str> {
 }
 
 /// Where the asset stands, if not in the document, and where its tokens are kept.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct AssetFile {
     /// A JSON file with the asset's parameters. What it lacks comes from the environment.
     #[arg(long, value_name = "FILE")]

@@ -7,6 +7,8 @@ mod run;
 mod serve;
 mod services;
 mod store;
+#[cfg(test)]
+mod tests;
 mod workplace;
 
 pub(crate) use commands::campaign;

@@ -316,8 +316,8 @@ impl Run {
     /// What is to be done now. `run` is the run's ID.
     pub(super) fn steps(&mut self, run: &str, look: &Look) -> Steps {
         let now = look.now_ms;
-        for (lane, opens_ms) in self.lanes.iter_mut().zip(&look.opens_ms) {
-            lane.opens_ms = *opens_ms;
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            lane.opens_ms = look.opens_ms.get(place).copied().unwrap_or(now);
             lane.know(&look.channels, now);
         }
         if self.state == RunState::Scheduled && self.begins_ms.is_none_or(|at| at <= now) {

@@ -347,7 +347,7 @@ impl Workplace {
 }
 
 /// Whether a path leads out of no folder.
-fn is_beneath(path: &Path) -> bool {
+pub(super) fn is_beneath(path: &Path) -> bool {
     path.components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
