@@ -143,6 +143,23 @@ class Cluster:
             time.sleep(0.1)
 
 
+    def warm(self, service, handler):
+        """Waits until a handler answers, whatever it says: a new cluster takes some seconds until then."""
+        place = f"{self.ingress()}/{service}/nobody/{handler}"
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            try:
+                urllib.request.urlopen(urllib.request.Request(place, method="POST"), timeout=30).close()
+                return
+            except urllib.error.HTTPError as answer:
+                if "not started" in answer.read().decode():
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise Unavailable("Restate does not reach the workers")
+
+
 def wait_for(url):
     """Waits until somebody answers there."""
     until = time.monotonic() + START_SECONDS

@@ -89,6 +89,7 @@ def send(connector, program, folder, size, sandboxes, chance):
     try:
         with Cluster(folder, size.nodes) as cluster, Balancer([worker.port for worker in workers]) as url:
             cluster.register(url)
+            cluster.warm("LineCampaign", "status")
             campaign.ingress = cluster.ingress()
             started = time.monotonic()
             campaign.tell("start", "--confirm", campaign.digest, "--ingress", campaign.ingress)

@@ -14,7 +14,7 @@ const UNDER_WAY: usize = 6;
 const WAITING: usize = 4;
 /// How many parked chunks are named.
 const NAMED: usize = 20;
-/// How long a chunk waits after its first failure, and at most.
+/// How long a chunk waits after a failure, and at most where the account fails again and again.
 const BACKOFF_MS: i64 = 1000;
 const MAX_BACKOFF_MS: i64 = 60_000;
 /// How long an account waits at most after failures in a row.
@@ -305,10 +305,9 @@ impl Run {
         pending.people = round.people;
         pending.in_doubt_since_ms = None;
         pending.requests = round.left;
-        pending.due_ms = if round.failures > 0 {
-            now_ms + doubled(BACKOFF_MS, pending.turn - 1, MAX_BACKOFF_MS)
-        } else {
-            now_ms
+        pending.due_ms = match round.reason {
+            Some(_) => now_ms + doubled(BACKOFF_MS, lane.failures / concurrency, MAX_BACKOFF_MS),
+            None => now_ms,
         };
         lane.waiting.push(pending);
     }
@@ -714,7 +713,7 @@ mod tests {
         let mut run = run(1);
         let first = run.steps("r", &look(0)).orders.remove(0);
         let mut round = failed();
-        round.failures = 1;
+        round.failures = 3;
         run.ended(end(&first, Outcome::Sent(round.clone())), 0);
         let steps = run.steps("r", &look(0));
         assert_eq!((steps.orders.len(), steps.wake_after_ms), (0, Some(1000)));

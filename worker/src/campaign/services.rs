@@ -342,9 +342,10 @@ impl Senders {
             }
             match step {
                 Step::Sent(round) => {
-                    let is_over = round.wanted == 0 || round.stops.is_some();
+                    let is_hopeless = round.accepted == 0 && round.failures > 0;
+                    let is_over = round.wanted == 0 || round.stops.is_some() || is_hopeless;
                     total = together(&total, round);
-                    if is_over || total.failures > 0 {
+                    if is_over {
                         return Ok(Outcome::Sent(total));
                     }
                     in_doubt = false;
@@ -419,7 +420,7 @@ impl Senders {
 fn together(before: &Round, last: Round) -> Round {
     Round {
         accepted: before.accepted + last.accepted,
-        failures: before.failures + last.failures,
+        reason: last.reason.or_else(|| before.reason.clone()),
         used: Vec::new(),
         unused: Vec::new(),
         ..last

@@ -14,7 +14,7 @@ use crate::campaigner::Campaigner;
 use crate::ledger::State;
 use crate::part::{Part, Verdict, has_expired};
 
-/// After so many failures a turn begins nothing more: others of the chunk would fail as well.
+/// After so many failures in a row a turn begins nothing more: others of the chunk would fail as well.
 const MAX_FAILURES: u32 = 16;
 /// To how much the times of answers are rounded up, milliseconds, so that few are told.
 const ROUNDED_MS: i64 = 10;
@@ -81,7 +81,7 @@ pub struct Round {
     pub left: u32,
     /// How many parts LINE accepted now.
     pub accepted: u32,
-    /// How many failed now in a way that passes.
+    /// How many failed in a row at last, in a way that passes.
     pub failures: u32,
     /// Why the account can send nothing more until somebody has mended it.
     pub stops: Option<String>,
@@ -133,10 +133,14 @@ impl Chunk {
                         };
                         match chunk.work(campaigner, turn, job, &ending) {
                             Ok(ended) => {
-                                let failed = u32::from(ended.verdict.is_failure);
-                                let so_many =
-                                    failures.fetch_add(failed, Ordering::Relaxed) + failed;
-                                if ended.verdict.stops.is_some() || so_many >= MAX_FAILURES {
+                                let verdict = &ended.verdict;
+                                let so_many = if verdict.is_failure {
+                                    failures.fetch_add(1, Ordering::Relaxed) + 1
+                                } else {
+                                    failures.store(0, Ordering::Relaxed);
+                                    0
+                                };
+                                if verdict.stops.is_some() || so_many >= MAX_FAILURES {
                                     ending.store(true, Ordering::Relaxed);
                                 }
                                 locked(&done).push(ended);
@@ -150,7 +154,9 @@ impl Chunk {
         let jobs = jobs.into_inner().unwrap_or_else(PoisonError::into_inner);
         unused.extend(jobs.into_iter().flat_map(|job| job.permits));
         let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.settle(turn, done, unused)
+        let mut round = self.settle(turn, done, unused);
+        round.failures = failures.into_inner();
+        round
     }
 
     /// What stands in the chunk before anything is sent.
@@ -267,7 +273,6 @@ impl Chunk {
             }
             let verdict = &ended.verdict;
             round.accepted += u32::from(verdict.state == State::Accepted);
-            round.failures += u32::from(verdict.is_failure);
             round.is_refused |= verdict.status == Some(429) && verdict.stops.is_none();
             if verdict.stops.is_some() {
                 round.stops.clone_from(&verdict.stops);
