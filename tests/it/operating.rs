@@ -325,9 +325,10 @@ fn unit_folder() -> &'static str {
     concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/systemd")
 }
 
-const UNITS: [&str; 5] = [
+const UNITS: [&str; 6] = [
     "line-connector-calls.service",
     "line-connector-campaign@spring.service",
+    "line-connector-campaigns.service",
     "line-connector-listen.service",
     "line-connector-serve.socket",
     "line-connector-serve@1.service",
