@@ -1,11 +1,13 @@
 """Sends a campaign over four channels from three workers that a cluster of Restate calls, while workers, a
 node and connections to LINE are killed at random moments. Everybody must get the right text exactly once,
-no request may meet a 429, and the time must be what the rate limits allow.
+no request may meet a 429, and the time must be what the rate limits allow. The same campaign, sent from
+one machine with a ledger, must then have the same people, renderings and keys, and reach nobody again.
 """
 
 import json
 import os
 import random
+import subprocess
 import time
 from dataclasses import dataclass
 
@@ -31,6 +33,13 @@ NODE_AWAY_SECONDS = 3
 # How far the time may be from the ideal.
 TOLERANCE = 0.1
 STUCK_SECONDS = 900
+# Faults are spread over so much of the work: a fault of the last request is waited for by all.
+OF_THE_WORK = 0.97
+COMPARED = {
+    None: "",
+    True: "; the same people, renderings and keys with a ledger",
+    False: "; OTHER people, renderings or keys with a ledger",
+}
 
 
 @dataclass(frozen=True)
@@ -49,10 +58,12 @@ class Size:
     timed: int = 0
     # Whether there are none.
     unlimited: int = 0
+    # Whether it is sent with a ledger afterwards.
+    compared: int = 0
 
 
-FULL = Size(200_000, nodes=3, rate=200, worker_kills=6, node_kills=2, sends_a_fault=200, timed=1)
-SMALL = Size(5_000, nodes=1, rate=50, worker_kills=1, node_kills=1, sends_a_fault=100)
+FULL = Size(200_000, nodes=3, rate=100, worker_kills=6, node_kills=2, sends_a_fault=200, timed=1)
+SMALL = Size(5_000, nodes=1, rate=100, worker_kills=1, node_kills=1, sends_a_fault=100, compared=1)
 
 
 def run(connector, folder, size, seed):
@@ -100,15 +111,33 @@ def send(connector, program, folder, size, sandboxes, chance):
             took = sent - started
             status = campaign.finished()
             codes = [worker.stop() for worker in workers]
+            compared = compare(campaign) if size.compared else None
     finally:
         for worker in workers:
             if worker.process.poll() is None:
                 worker.kill()
     arrivals.read()
-    return judge(size, campaign, arrivals, broken, status, codes, (planned, took, ideal))
+    return judge(size, campaign, arrivals, broken, status, codes, compared, (planned, took, ideal))
 
 
-def judge(size, campaign, arrivals, broken, status, codes, times):
+def compare(campaign):
+    """Sends the same with a ledger: LINE must know all its keys. Whether the results tell the same."""
+    alone = campaign_kills.Campaign(campaign.connector, campaign.folder)
+    alone.plan()
+    if alone.send().wait() != 0:
+        raise Unavailable(f"with a ledger it ends with {alone.said()}")
+    return facts(alone) == facts(campaign)
+
+
+def facts(campaign):
+    """Who got what with which key, as the results tell it."""
+    command = campaign.command("results", "--json")
+    done = subprocess.run(command, capture_output=True, check=True, env={})
+    rows = map(json.loads, done.stdout.splitlines())
+    return {(row["line_id"], row["rendering"], row["retry_key"], row["state"]) for row in rows}
+
+
+def judge(size, campaign, arrivals, broken, status, codes, compared, times):
     """What it came to."""
     planned, took, ideal = times
     refused = sum(counted(channel.sandbox).get("429", 0) for channel in arrivals.channels)
@@ -124,13 +153,13 @@ def judge(size, campaign, arrivals, broken, status, codes, times):
         f"{WORKERS} workers; {broken.workers_killed} workers and {broken.nodes_killed} nodes killed, "
         f"{arrivals.faults} faults; {missing} people missing, {twice} with more than one message, "
         f"{arrivals.wrong} with another's; {refused} got a 429; {results:,} accepted in the results; "
-        f"{status['state']}; {speed}"
+        f"{status['state']}; {speed}{COMPARED[compared]}"
     )
     told = status["people"] == {"accepted": size.people} and status["state"] == "finished"
     kept = missing == twice == arrivals.wrong == refused == 0 and results == size.people
     in_time = not size.timed or size.unlimited or off <= TOLERANCE
     killed = broken.workers_killed == size.worker_kills and broken.nodes_killed == size.node_kills
-    return kept and told and in_time and killed and codes == [0] * WORKERS, text
+    return kept and told and in_time and killed and compared is not False and codes == [0] * WORKERS, text
 
 
 def counted(sandbox):
@@ -263,7 +292,7 @@ def watch(campaign, arrivals, broken, size, chance):
         if now > until:
             raise Unavailable(f"{size.people - people} people got nothing after {STUCK_SECONDS} s: {campaign.status()}")
         broken.look(people / size.people)
-        if size.sends_a_fault:
+        if size.sends_a_fault and people < OF_THE_WORK * size.people:
             fail(arrivals, size.sends_a_fault, chance)
         time.sleep(LOOK_EVERY_SECONDS)
 

@@ -78,6 +78,7 @@ impl Ingress {
             }
             404 => Error::new(Kind::Usage, format!("Restate knows no campaigns: {told}"))
                 .with_hint("start `line-connector-worker restate`, and register its address with Restate: `restate deployments register`, or POST /deployments to its admin port"),
+            409 if told.contains("--confirm") => Error::new(Kind::Usage, told.to_owned()),
             409 => Error::new(Kind::Usage, told.to_owned())
                 .with_hint("`campaign status` shows where it stands; another `occurrence` is another run"),
             status => Error::new(Kind::Unavailable, format!("Restate answers {status}: {told}")),

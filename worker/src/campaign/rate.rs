@@ -12,7 +12,7 @@ use line_connector_campaign::Permit;
 use serde::{Deserialize, Serialize};
 
 /// How far machines' clocks may be apart, milliseconds. NTP keeps them closer.
-const CLOCKS_MS: i64 = 20;
+const CLOCKS_MS: i64 = 10;
 /// A window is kept longer by a 500th of it, for clocks that run differently.
 const MARGIN_DIVISOR: i64 = 500;
 /// Into how many leases a window's calls are shared out at least: the first is told of as ended while the
@@ -246,7 +246,7 @@ mod tests {
 
     const RATE: Rate = (8, 1);
     /// A second, its margin, and what clocks may be apart.
-    const WINDOW: i64 = 1022;
+    const WINDOW: i64 = 1012;
 
     fn ask(lease: &str, wanted: u32) -> Ask {
         Ask {

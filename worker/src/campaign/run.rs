@@ -251,6 +251,12 @@ impl Run {
         matches!(self.state, RunState::Scheduled | RunState::Running)
     }
 
+    /// The time for which it was to be woken has come: by the engine's clock, which may be ahead of this
+    /// machine's.
+    pub(super) fn woken(&mut self) {
+        self.wakes_ms = None;
+    }
+
     /// The accounts that have to be asked which channel they are.
     pub(super) fn strangers(&self, now_ms: i64) -> Vec<String> {
         let lanes = self.lanes.iter().filter(|lane| {
@@ -817,8 +823,10 @@ mod tests {
             (0, Some(300_000))
         );
         assert_eq!(steps.standing.unwrap().state, RunState::Scheduled);
-        // It is not woken again for what it is woken for.
+        // It is not woken again for what it is woken for, unless it is woken too early.
         assert_eq!(run.steps("r", &look(1)).wake_after_ms, None);
+        run.woken();
+        assert_eq!(run.steps("r", &look(299_995)).wake_after_ms, Some(5));
         let closed = Look {
             opens_ms: vec![9 * MINUTE],
             ..look(5 * MINUTE)

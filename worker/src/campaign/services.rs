@@ -129,7 +129,8 @@ impl Runs {
     /// A time has come.
     #[handler(ingress_private = true)]
     async fn wake(&self, ctx: ObjectContext<'_>) -> HandlerResult<()> {
-        let run = known(&ctx).await?;
+        let mut run = known(&ctx).await?;
+        run.woken();
         self.go_on(&ctx, run).await.map(drop)
     }
 }

@@ -51,7 +51,18 @@ impl Objects {
             Error::new(Kind::Usage, message).with_hint(hint)
         };
         let parsed = Url::parse(url).map_err(|error| wrong(&error))?;
-        if ObjectStoreScheme::parse(&parsed).is_err() {
+        // Other stores are forgotten with this process, or replace what is there.
+        let is_known = matches!(
+            ObjectStoreScheme::parse(&parsed),
+            Ok((
+                ObjectStoreScheme::Local
+                    | ObjectStoreScheme::AmazonS3
+                    | ObjectStoreScheme::GoogleCloudStorage
+                    | ObjectStoreScheme::MicrosoftAzure,
+                _
+            ))
+        );
+        if !is_known {
             return Err(wrong(&"no store is known by such a URL"));
         }
         if parsed.scheme() == "file"
@@ -140,7 +151,7 @@ mod tests {
     #[test]
     fn what_is_no_store_is_told_without_its_secrets() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        for url in ["nowhere", "ftp://user:secret@host/x"] {
+        for url in ["nowhere", "ftp://user:secret@host/x", "memory:///x"] {
             let refused = Objects::new(url, BTreeMap::new(), runtime.handle().clone());
             let error = refused.unwrap_err();
             assert!(!error.to_string().contains("secret"), "{error}");

@@ -23,6 +23,8 @@ use super::store::Objects;
 
 /// How much of a digest confirms a plan.
 const MIN_CONFIRMATION: usize = 12;
+/// How many senders may have begun at once. When they are more, all begin again.
+const BEGUN: usize = 10_000;
 /// How many plans are kept at hand.
 const PLANS: usize = 64;
 /// How long a turn without a rate limit goes on, milliseconds, before it writes down how far it is.
@@ -232,7 +234,12 @@ impl Workplace {
             id: Uuid::new_v4().to_string(),
             at_ms: now_ms(),
         };
-        locked(&self.begun).insert(begun.id.clone());
+        let mut all = locked(&self.begun);
+        // Those that were begun and gone on with elsewhere.
+        if all.len() >= BEGUN {
+            all.clear();
+        }
+        all.insert(begun.id.clone());
         begun
     }
 

@@ -17,7 +17,7 @@ use crate::part::{Part, Verdict, has_expired};
 /// After so many failures in a row a turn begins nothing more: others of the chunk would fail as well.
 const MAX_FAILURES: u32 = 16;
 /// To how much the times of answers are rounded up, milliseconds, so that few are told.
-const ROUNDED_MS: i64 = 10;
+const ROUNDED_MS: i64 = 5;
 /// The longest that a request waits at a time before it looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(200);
 
