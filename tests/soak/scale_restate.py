@@ -111,13 +111,16 @@ def send(connector, program, folder, size, sandboxes, chance):
             took = sent - started
             status = campaign.finished()
             codes = [worker.stop() for worker in workers]
+            # What follows is another process, which knows nothing of the permits used until now.
+            refused = sum(counted(channel.sandbox).get("429", 0) for channel in arrivals.channels)
             compared = compare(campaign) if size.compared else None
     finally:
         for worker in workers:
             if worker.process.poll() is None:
                 worker.kill()
     arrivals.read()
-    return judge(size, campaign, arrivals, broken, status, codes, compared, (planned, took, ideal))
+    ended = codes == [0] * WORKERS and compared is not False
+    return judge(size, campaign, arrivals, broken, (status, ended, refused, compared), (planned, took, ideal))
 
 
 def compare(campaign):
@@ -137,10 +140,10 @@ def facts(campaign):
     return {(row["line_id"], row["rendering"], row["retry_key"], row["state"]) for row in rows}
 
 
-def judge(size, campaign, arrivals, broken, status, codes, compared, times):
+def judge(size, campaign, arrivals, broken, end, times):
     """What it came to."""
     planned, took, ideal = times
-    refused = sum(counted(channel.sandbox).get("429", 0) for channel in arrivals.channels)
+    status, ended, refused, compared = end
     missing, once = arrivals.times.count(0), arrivals.times.count(1)
     twice = size.people - missing - once
     results = campaign.results()
@@ -159,7 +162,7 @@ def judge(size, campaign, arrivals, broken, status, codes, compared, times):
     kept = missing == twice == arrivals.wrong == refused == 0 and results == size.people
     in_time = not size.timed or size.unlimited or off <= TOLERANCE
     killed = broken.workers_killed == size.worker_kills and broken.nodes_killed == size.node_kills
-    return kept and told and in_time and killed and compared is not False and codes == [0] * WORKERS, text
+    return kept and told and in_time and killed and ended, text
 
 
 def counted(sandbox):
