@@ -21,8 +21,9 @@ const STATE: &str = "state";
 const SWEEPS: &str = "sweeps";
 /// How long a request may begin after its permit's time, milliseconds: whoever is later asks anew.
 pub(super) const LATE_MS: i64 = 5000;
-/// How often senders may die over a chunk before it is taken to be the reason.
-const DEATHS: u32 = 5;
+/// How many senders in a row may die over a chunk before it is taken to be the reason.
+const DEATHS: u32 = 10;
+
 /// The time, in the journal. A macro, for contexts of all kinds.
 macro_rules! now {
     ($ctx:expr) => {{
@@ -350,6 +351,7 @@ impl Senders {
                         return Ok(Outcome::Sent(total));
                     }
                     in_doubt = false;
+                    deaths = 0;
                 }
                 Step::Late { .. } if deaths < DEATHS => {
                     deaths += 1;
@@ -357,7 +359,7 @@ impl Senders {
                 }
                 Step::Late { .. } => {
                     return Ok(Outcome::Parked {
-                        reason: format!("its senders died {deaths} times"),
+                        reason: format!("{deaths} senders in a row died over it"),
                         in_doubt_since_ms: Some(since_ms),
                     });
                 }
