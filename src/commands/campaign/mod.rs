@@ -120,7 +120,10 @@ pub fn plan(
     let accounts = known.accounts(catalog, &arguments.sent)?;
     let plan = way(&known.campaigner(&accounts), &arguments.options())?;
     // What several machines send is named by its URL.
-    let url = arguments.to.as_ref().and_then(|_| plan.get("ledger")?.as_str());
+    let url = arguments
+        .to
+        .as_ref()
+        .and_then(|_| plan.get("ledger")?.as_str());
     let campaign = url.map_or_else(|| words(&arguments.sent), str::to_owned);
     Ok(shown(&arguments.sent.about, &plan, |plan| {
         tell::plan(plan, &campaign)

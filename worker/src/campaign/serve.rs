@@ -12,7 +12,8 @@ use restate_sdk::prelude::{Endpoint, HttpServer};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use super::services::{Rates, Runs, Senders};
 use super::store::Objects;
@@ -52,10 +53,13 @@ pub(crate) fn serve(
     actions: Option<PathBuf>,
 ) -> Result<ExitCode, Error> {
     use_ring();
-    let filter = EnvFilter::new("warn,restate_sdk=error,restate_sdk_shared_core=error");
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("restate_sdk", LevelFilter::ERROR)
+        .with_target("restate_sdk_shared_core", LevelFilter::ERROR);
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .with(filter)
         .init();
     let runtime = runtime()?;
     let store = Objects::new(
