@@ -575,12 +575,11 @@ impl LaneState {
         if self.stopped.is_some() || !self.has_work() {
             return None;
         }
-        let closed = self.opens_ms.max(self.held_until_ms);
-        if closed > now_ms {
-            return Some(closed);
-        }
-        let due = self.waiting.iter().map(|one| one.due_ms).min()?;
-        (due > now_ms).then_some(due)
+        let has_new = self.next < self.chunks && self.waiting.len() < WAITING;
+        let due = self.waiting.iter().map(|one| one.due_ms).min();
+        let due = due.filter(|_| !has_new).unwrap_or(now_ms);
+        let at = due.max(self.opens_ms).max(self.held_until_ms);
+        (at > now_ms).then_some(at)
     }
 
     fn waits_for(&self, now_ms: i64) -> Option<String> {
