@@ -16,7 +16,7 @@ use line_connector_core::asset::{Operator, SystemProxy, environment_variable};
 use line_connector_core::catalog::AddedFile;
 use line_connector_core::catalog::definition::Authorization;
 use line_connector_core::catalog::reader::Problem;
-use line_connector_core::documents::json;
+use line_connector_core::documents::{AssetParameters, json};
 use line_connector_core::error::Detail;
 use line_connector_sandbox::{Example, Operation, Sandbox, Settings};
 use serde_json::{Map, Value};
@@ -46,6 +46,25 @@ pub fn calling(
     } else {
         builder.build()
     })
+}
+
+/// Makes a call of several, or shows its request, as the command line has it. `sandbox` is the sandbox's
+/// asset, as [`calling`] gave it.
+#[must_use]
+pub fn call(
+    connector: &Connector,
+    calling: &Calling,
+    sandbox: &AssetParameters,
+    mut invocation: Invocation,
+) -> Output {
+    if calling.sandbox {
+        invocation.asset = sandbox.clone();
+    }
+    if calling.dry_run {
+        connector.plan(invocation)
+    } else {
+        connector.call(invocation)
+    }
 }
 
 /// Tells people of a request.

@@ -9,7 +9,7 @@
 //! - `json NAME`, or `yaml`, `csv` or `jq`: a file. It is compared where a command has written it,
 //!   otherwise it is written for a command below.
 //! - `json`: an example. An invocation must pass validation, an output or event its schema.
-//! - `text`, `mermaid`, `rust`, `yaml`: not checked here.
+//! - `text`, `mermaid`, `rust`, `yaml`, and `bash` and `python` for other engines: not checked here.
 //!
 //! A command that ends in ` &` is a server, perhaps with others behind it in a pipe: it has started when
 //! it prints `"listening"`, its port is replaced by a free one, and it is stopped at the end of the
@@ -454,7 +454,7 @@ fn what_a_reader_can_copy_runs_and_prints_what_is_shown() {
                 ("json" | "yaml" | "csv" | "jq", Some(name)) => {
                     session.file(block, name, &blocks[index + 1..], &place);
                 }
-                ("json" | "text" | "mermaid" | "rust" | "yaml", None) => {}
+                ("json" | "text" | "mermaid" | "rust" | "yaml" | "bash" | "python", None) => {}
                 _ => panic!("{place}: the comment of this module lists the kinds of blocks"),
             }
         }

@@ -313,15 +313,9 @@ where
         }
     }
 
-    fn call(&self, mut invocation: Invocation) -> Output {
-        if self.arguments.calling.sandbox {
-            invocation.asset = self.asset.clone();
-        }
-        if self.arguments.calling.dry_run {
-            self.connector.plan(invocation)
-        } else {
-            self.connector.call(invocation)
-        }
+    fn call(&self, invocation: Invocation) -> Output {
+        let calling = &self.arguments.calling;
+        host::call(&self.connector, calling, &self.asset, invocation)
     }
 
     /// How many calls are under way.

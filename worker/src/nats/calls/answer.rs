@@ -87,15 +87,9 @@ impl Caller {
         }
     }
 
-    fn call(&self, mut invocation: Invocation) -> Output {
-        if self.arguments.calling.sandbox {
-            invocation.asset = self.asset.clone();
-        }
-        if self.arguments.calling.dry_run {
-            self.connector.plan(invocation)
-        } else {
-            self.connector.call(invocation)
-        }
+    fn call(&self, invocation: Invocation) -> Output {
+        let calling = &self.arguments.calling;
+        line_connector::call(&self.connector, calling, &self.asset, invocation)
     }
 
     /// When a document's action may be repeated, where there is such an action.
