@@ -2,6 +2,7 @@
 //! its own.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How NATS is reached, and what a stream is like that is made there.
 #[derive(Debug, clap::Args)]
@@ -31,5 +32,13 @@ pub struct NatsArguments {
     pub duplicate_minutes: u64,
     /// A stream that is made: how long it keeps what it has, days.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=3650))]
-    pub keep_days: u64,
+    keep_days: u64,
+}
+
+impl NatsArguments {
+    /// How long a stream that is made keeps what it has.
+    #[must_use]
+    pub fn keep(&self) -> Duration {
+        Duration::from_hours(24 * self.keep_days)
+    }
 }

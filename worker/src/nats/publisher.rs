@@ -22,10 +22,11 @@ use line_connector_receiver::metrics::{render_by_result, render_counter, render_
 use line_connector_receiver::queue::NewEvent;
 use line_connector_receiver::{Arrival, Level, Log, Notice, Publisher, Stored};
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, interval, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::server::Server;
 use super::store::{Draft, Failure, Store, Wanted, check_name, check_prefix, header, is_plain};
+use super::summarise;
 
 /// How long events are tried: LINE has got its answer by then.
 const TIME: Duration = Duration::from_millis(1_500);
@@ -135,8 +136,7 @@ impl JetStream {
                 name: &arguments.stream,
                 subject: format!("{}.*.*", arguments.subject),
                 retention: RetentionPolicy::Limits,
-                max_age: Duration::from_hours(24)
-                    * u32::try_from(arguments.nats.keep_days).unwrap_or(u32::MAX),
+                max_age: arguments.nats.keep(),
             };
             let stream = store.stream(&wanted, &arguments.nats, &log, ending).await?;
             Ok::<_, Error>(Arc::new(Shared {
@@ -153,14 +153,7 @@ impl JetStream {
                 figures: Figures::default(),
             }))
         })?;
-        let log = Arc::clone(&shared.log);
-        runtime.spawn(async move {
-            let mut seconds = interval(Duration::from_secs(1));
-            loop {
-                seconds.tick().await;
-                log.summarise(false);
-            }
-        });
+        runtime.spawn(summarise(Arc::clone(&shared.log)));
         Ok(Self {
             shared,
             runtime: Mutex::new(Some(runtime)),

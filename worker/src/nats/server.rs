@@ -17,15 +17,47 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 /// How long servers that cannot be reached are tried at the start: they may be starting too.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause between two such tries.
-pub(super) const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(250);
 /// How long what a server did not like may explain what got no answer.
 const COMPLAINT_COUNTS: Duration = Duration::from_secs(10);
 /// The longest pause between two tries to get a lost connection back.
 const MAX_PAUSE_MS: u64 = 1_000;
 /// How often the connection is tried; after two silent ones it counts as lost.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Waits for servers at the start.
+pub(super) struct Patience<'a> {
+    log: &'a Log,
+    begun: Instant,
+    told: bool,
+}
+
+impl<'a> Patience<'a> {
+    pub(super) fn new(log: &'a Log) -> Self {
+        Self {
+            log,
+            begun: Instant::now(),
+            told: false,
+        }
+    }
+
+    /// Whether it has been waited for long enough.
+    pub(super) fn is_over(&self) -> bool {
+        self.begun.elapsed() >= PATIENCE
+    }
+
+    /// Waits until the next try. Why is told once.
+    pub(super) async fn wait(&mut self, why: String) {
+        if !self.told {
+            self.told = true;
+            self.log
+                .tell(&Notice::new(Level::Warning, "nats_away", why));
+        }
+        sleep(PAUSE).await;
+    }
+}
 
 /// What a server did not like, and when it said so.
 type Complaint = Arc<Mutex<Option<(Instant, String)>>>;
@@ -50,8 +82,7 @@ impl Server {
     ) -> Result<Self, Error> {
         let addresses = addresses(urls)?;
         let shown = shown(&addresses);
-        let begun = Instant::now();
-        let mut told = false;
+        let mut patience = Patience::new(log);
         loop {
             let (losses_tx, losses) = watch::channel(0);
             let complaint = Arc::default();
@@ -76,18 +107,13 @@ impl Server {
                     format!("it was asked to end before NATS at {shown} could be reached");
                 return Err(Error::new(Kind::ShuttingDown, message));
             }
-            if !away || is_of_tls(&failure) || begun.elapsed() >= PATIENCE {
+            if !away || is_of_tls(&failure) || patience.is_over() {
                 return Err(unreachable(&shown, &failure));
             }
-            if !told {
-                told = true;
-                let message = format!(
-                    "NATS at {shown} cannot be reached yet: {}",
-                    reason(&failure)
-                );
-                log.tell(&Notice::new(Level::Warning, "nats_away", message));
-            }
-            sleep(PAUSE).await;
+            let why = reason(&failure);
+            patience
+                .wait(format!("NATS at {shown} cannot be reached yet: {why}"))
+                .await;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Streams, and messages that are to be safe in one: found or made, checked, and written until the
 //! server has acknowledged.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::header::HeaderValue;
@@ -16,9 +16,7 @@ use line_connector::NatsArguments;
 use line_connector_client::{Error, Kind};
 use line_connector_receiver::{Level, Log, Notice};
 
-use tokio::time::sleep;
-
-use super::server::{PATIENCE, PAUSE, Server};
+use super::server::{Patience, Server};
 
 /// How long an acknowledgement may take.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -126,8 +124,7 @@ impl Store {
         log: &Log,
         ending: &dyn Fn() -> bool,
     ) -> Result<Stream, Error> {
-        let begun = Instant::now();
-        let mut told = false;
+        let mut patience = Patience::new(log);
         loop {
             let (reason, kind) = match self.find_or_make(wanted, arguments, log).await? {
                 Ok(stream) => return Ok(stream),
@@ -138,17 +135,13 @@ impl Store {
                 },
             };
             let message = format!("the stream {} cannot be looked at: {reason}", wanted.name);
-            if kind == Kind::Usage || ending() || begun.elapsed() >= PATIENCE {
+            if kind == Kind::Usage || ending() || patience.is_over() {
                 let error = Error::new(kind, message);
                 return Err(error.with_hint(
                     "start nats-server with -js, and let this user use JetStream's API",
                 ));
             }
-            if !told {
-                told = true;
-                log.tell(&Notice::new(Level::Warning, "nats_away", message));
-            }
-            sleep(PAUSE).await;
+            patience.wait(message).await;
         }
     }
 

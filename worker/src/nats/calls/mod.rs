@@ -41,6 +41,7 @@ use self::answer::{Answer, Caller};
 use self::message::{CALL, CALL_ID, ERROR, Facts, reply_to};
 use super::server::Server;
 use super::store::{Draft, Failure, Store, Wanted, check_name, check_prefix, header};
+use super::summarise;
 
 /// How long the server waits for a message before it says that there is none.
 const PULL: Duration = Duration::from_secs(1);
@@ -218,12 +219,11 @@ impl Worker {
             max_age: Duration::ZERO,
         };
         let documents = store.stream(&wanted, nats, &log, ending).await?;
-        let days = u32::try_from(nats.keep_days).unwrap_or(u32::MAX);
         let wanted = Wanted {
             name: &arguments.results_stream,
             subject: format!("{}.*.*", arguments.results),
             retention: RetentionPolicy::Limits,
-            max_age: Duration::from_hours(24) * days,
+            max_age: nats.keep(),
         };
         let results = store.stream(&wanted, nats, &log, ending).await?;
         let consumer = documents.create_consumer(arguments.of_consumer()).await;
@@ -260,14 +260,7 @@ impl Worker {
             &json!({"calling": self.arguments.stream, "consumer": self.arguments.consumer})
                 .to_string(),
         );
-        let log = Arc::clone(&self.log);
-        let telling = tokio::spawn(async move {
-            let mut seconds = interval(Duration::from_secs(1));
-            loop {
-                seconds.tick().await;
-                log.summarise(false);
-            }
-        });
+        let telling = tokio::spawn(summarise(Arc::clone(&self.log)));
         let _ = stop.wait_for(|stop| *stop).await;
         let ended = async { while slots.join_next().await.is_some() {} };
         let grace = Duration::from_secs(self.arguments.shutdown_seconds);
