@@ -44,6 +44,14 @@ fn is_above((calls, seconds): (u32, u32), (lines, within): (u32, u32)) -> bool {
     u64::from(calls) * u64::from(within) > u64::from(lines) * u64::from(seconds)
 }
 
+/// The rates that hold for an action: what the asset says, and LINE's, unless the asset lifts it.
+fn rates(action: &Action, own: Option<&Option<(u32, u32)>>) -> impl Iterator<Item = (u32, u32)> {
+    let is_off = own == Some(&None);
+    let lines = action.meta.rate_limit.as_deref().filter(|_| !is_off);
+    let own = own.copied().flatten().into_iter();
+    own.chain(lines.and_then(definition::rate))
+}
+
 /// Within what an action is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
@@ -90,10 +98,7 @@ impl Pipeline {
                 Detail::new(format!("/asset/rate_limits/{}", action.name), message)
             });
         let own = own.or_else(|| asset.rate_limits.get(EVERY_ACTION));
-        let is_off = own == Some(&None);
-        let lines = action.meta.rate_limit.as_deref().filter(|_| !is_off);
-        let rates = own.copied().flatten().into_iter();
-        let rates = rates.chain(lines.and_then(definition::rate));
+        let rates = rates(action, own);
         let budgets = rates.map(|rate| self.budget(action, asset, rate)).collect();
         Ok(Permits {
             budgets,
@@ -140,13 +145,8 @@ impl Pipeline {
         let asset = self.asset(&AssetParameters::default())?;
         let own = self.own_limit(&action, &asset)?;
         let own = own.or_else(|| asset.rate_limits.get(EVERY_ACTION));
-        let lines = action.meta.rate_limit.as_deref().and_then(definition::rate);
-        let rate = match (own.copied(), lines) {
-            (Some(None), _) => None,
-            (Some(Some(own)), Some(lines)) if is_above(own, lines) => Some(lines),
-            (Some(Some(own)), _) => Some(own),
-            (None, lines) => lines,
-        };
+        let rates = rates(&action, own);
+        let rate = rates.reduce(|least, next| if is_above(least, next) { next } else { least });
         let base = asset.hosts.get(&action.meta.host);
         Ok(Limit {
             rate: rate.map(|(calls, seconds)| Rate { calls, seconds }),
