@@ -488,6 +488,22 @@ impl Campaign {
         }
     }
 
+    /// When it is to begin, milliseconds since 1970; `None` where that is at once.
+    #[must_use]
+    pub fn begins_ms(&self) -> Option<i64> {
+        self.begins().map(jiff::Timestamp::as_millisecond)
+    }
+
+    pub(crate) fn begins(&self) -> Option<jiff::Timestamp> {
+        self.at.as_deref()?.parse().ok()
+    }
+
+    /// The hours in which an account sends, where it has some.
+    pub(crate) fn hours(&self, account: &str) -> Option<crate::window::Window> {
+        let window = self.accounts.get(account)?.window.as_ref()?;
+        crate::window::Window::new(window).ok()
+    }
+
     /// The templates, compiled.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ pub use document::{
     Recipients, Sending, Suppress, Window,
 };
 pub use ledger::{RunState, State, Wanted};
+pub use part::{pause_of_account_ms, pause_of_part_ms};
 pub use plan::PlanOptions;
 pub use run::{Progress, RunOptions};
 pub use shared::{

@@ -2,7 +2,10 @@
 //! answers mean. Who takes parts, and where their ends are written down, is another's affair: a ledger
 //! on this machine (`run`), or a store that several machines share (`shared`).
 
+use std::time::Duration;
+
 use line_connector_client::{Invocation, Kind, Options, Outcome, Output};
+use line_connector_core::backoff::bound;
 use line_connector_core::catalog::RETRY_KEY;
 use line_connector_core::retry::further_key;
 use serde_json::{Map, Value, json};
@@ -17,6 +20,30 @@ const KEY_LIFE_MS: i64 = 23 * 3600 * 1000;
 const CLOCK_SLACK_MS: i64 = 3600 * 1000;
 /// Campaigns' retry keys, as UUIDs of version 5, stand beneath this one.
 const KEYS: Uuid = Uuid::from_u128(0x6f0d_3a52_91c4_4b7e_8c15_2d9a_7e60_43b8);
+
+/// How long a part waits after its first failure, and at most.
+const BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
+/// How long an account waits after failures in a row, at first and at most.
+const HOLD: Duration = Duration::from_millis(250);
+const MAX_HOLD: Duration = Duration::from_secs(30);
+
+/// How long a part that failed waits, milliseconds: doubled so often.
+#[must_use]
+pub fn pause_of_part_ms(doublings: u32) -> i64 {
+    pause_ms(BACKOFF, doublings, MAX_BACKOFF)
+}
+
+/// How long an account waits after failures in a row, milliseconds: doubled so often.
+#[must_use]
+pub fn pause_of_account_ms(doublings: u32) -> i64 {
+    pause_ms(HOLD, doublings, MAX_HOLD)
+}
+
+fn pause_ms(first: Duration, doublings: u32, most: Duration) -> i64 {
+    let pause = bound(first, doublings.saturating_add(1), most);
+    i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// The bodies of a part's requests, without `to`.
 pub(crate) type Bodies = Vec<Map<String, Value>>;

@@ -529,15 +529,17 @@ impl Campaigner<'_> {
         })
     }
 
+    /// LINE's own rate for an action: so many calls in so many seconds.
+    pub(crate) fn lines_rate(&self, action: &str) -> Option<(u32, u32)> {
+        let limit = self.connector.catalog().action(action)?.meta.rate_limit;
+        definition::rate(&limit?)
+    }
+
     /// How long an account takes within LINE's limits.
     fn seconds(&self, share: &Share) -> u64 {
-        let catalog = self.connector.catalog();
-        let send = &catalog.manifest().send;
+        let send = &self.connector.catalog().manifest().send;
         let time = |action: &str, requests: u64| {
-            let action = catalog.action(action);
-            let limit = action.and_then(|action| action.meta.rate_limit);
-            let rate = limit.as_deref().and_then(definition::rate);
-            rate.map_or(0, |(calls, seconds)| {
+            self.lines_rate(action).map_or(0, |(calls, seconds)| {
                 requests
                     .saturating_mul(u64::from(seconds))
                     .div_ceil(u64::from(calls.max(1)))

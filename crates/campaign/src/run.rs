@@ -19,18 +19,12 @@ use crate::history::History;
 use crate::ledger::{
     Access, Claimed, Count, End, Gate, Ledger, Member, RunRow, RunState, State, Want, Wanted,
 };
-use crate::part::{Bodies, Part, Verdict, is_for_people};
+use crate::part::{Bodies, Part, Verdict, is_for_people, pause_of_account_ms, pause_of_part_ms};
 use crate::unfollows::Unfollows;
 use crate::window::Window;
 
 /// How often the ledger is asked what other processes want, and progress is told.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a part waits after its first failure; it doubles.
-const BACKOFF_MS: i64 = 1000;
-/// How long it waits at most.
-const MAX_BACKOFF_MS: i64 = 60_000;
-/// How long an account waits at most after failures in a row.
-const MAX_HOLD_MS: i64 = 30_000;
 
 /// How a run goes on.
 #[derive(Debug, Clone, Default)]
@@ -118,13 +112,7 @@ impl Campaigner<'_> {
             };
             return Err(Error::new(Kind::Usage, message).with_hint(hint));
         }
-        let confirmed = options.confirm.as_deref().unwrap_or_default();
-        if confirmed.len() < MIN_CONFIRMATION || !run.digest.starts_with(confirmed) {
-            let message = "what was planned is not confirmed; nothing was sent";
-            let digest = run.digest.get(..12).unwrap_or_default();
-            let hint = format!("look at the plan, then give `--confirm {digest}`");
-            return Err(Error::new(Kind::Usage, message).with_hint(hint));
-        }
+        confirm(&run.digest, options.confirm.as_deref().unwrap_or_default())?;
         self.compare(&run, options.as_planned)?;
         self.send(ledger, &run.id, stop, tell)
     }
@@ -217,6 +205,21 @@ impl Campaigner<'_> {
 /// A run in numbers.
 fn summary(ledger: &Ledger) -> Result<Value, Error> {
     crate::status::summary(ledger).map_err(Error::from)
+}
+
+/// Refuses a plan that is not the one that is meant.
+///
+/// # Errors
+///
+/// What confirms it.
+pub(crate) fn confirm(digest: &str, confirmed: &str) -> Result<(), Error> {
+    if confirmed.len() >= MIN_CONFIRMATION && digest.starts_with(confirmed) {
+        return Ok(());
+    }
+    let message = "what was planned is not confirmed; nothing was sent";
+    let digest = digest.get(..MIN_CONFIRMATION).unwrap_or_default();
+    let hint = format!("look at the plan, then give `--confirm {digest}`");
+    Err(Error::new(Kind::Usage, message).with_hint(hint))
 }
 
 /// How much of a digest confirms a plan.
@@ -341,13 +344,10 @@ fn people_in(counts: &[(State, Count)], state: State) -> u64 {
 
 impl<'a> Sending<'a> {
     fn new(campaigner: &'a Campaigner<'a>, ledger: Ledger, run: &str) -> Result<Self, Error> {
-        let accounts = campaigner.campaign.all_accounts();
         let mut lanes = Vec::new();
         let mut bots = Vec::new();
         for name in ledger.accounts()? {
-            let account = accounts.get(&name);
-            let window = account.and_then(|account| account.window.as_ref());
-            let window = window.and_then(|window| Window::new(window).ok());
+            let window = campaigner.campaign.hours(&name);
             let health = campaigner.ask(&name);
             // One that does not answer now may later; one that is refused will be again.
             let stopped = health
@@ -393,8 +393,7 @@ impl<'a> Sending<'a> {
         stop: &AtomicBool,
         tell: &mut dyn FnMut(&Progress),
     ) -> Result<bool, Error> {
-        let at = self.campaigner.campaign.at.as_deref();
-        let at: Option<Timestamp> = at.and_then(|at| at.parse().ok());
+        let at = self.campaigner.campaign.begins();
         let Some(at) = at.filter(|at| *at > self.campaigner.now()) else {
             return Ok(true);
         };
@@ -670,7 +669,7 @@ impl<'a> Sending<'a> {
                 lane.stopped = Some(reason);
             } else if verdict.is_failure {
                 lane.failures += 1;
-                due = now + doubled(BACKOFF_MS, lane.failures / concurrency, MAX_BACKOFF_MS);
+                due = now + pause_of_part_ms(lane.failures / concurrency);
                 if lane.failures >= max_failures {
                     let last = verdict.reason.as_deref().unwrap_or("no reason was given");
                     lane.stopped = Some(format!(
@@ -678,8 +677,7 @@ impl<'a> Sending<'a> {
                         lane.failures
                     ));
                 } else if lane.failures >= concurrency {
-                    lane.held_until =
-                        now + doubled(BACKOFF_MS / 4, lane.failures / concurrency, MAX_HOLD_MS);
+                    lane.held_until = now + pause_of_account_ms(lane.failures / concurrency);
                 }
             } else if verdict.state == State::Accepted {
                 lane.failures = 0;
@@ -705,10 +703,6 @@ fn reason_of(waiting: &BTreeMap<String, String>) -> Option<String> {
         .map(|(account, reason)| format!("{account} waits: {reason}"));
     let reasons: Vec<String> = reasons.collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
-}
-
-fn doubled(first: i64, times: u32, most: i64) -> i64 {
-    first.saturating_mul(1 << times.min(16)).min(most)
 }
 
 /// A thread that makes the calls of an account.

@@ -2,7 +2,9 @@
 //! what is to be done next. It does nothing itself and knows no clock, so that it can be carried out
 //! again from a journal. It holds numbers and reasons, no person's ID.
 
-use line_connector_campaign::{Channel, Counts, Lane, Method, Round, RunState, Standing};
+use line_connector_campaign::{
+    Channel, Counts, Lane, Method, Round, RunState, Standing, pause_of_account_ms, pause_of_part_ms,
+};
 use serde::{Deserialize, Serialize};
 
 use super::rate::Rate;
@@ -14,11 +16,6 @@ const UNDER_WAY: usize = 6;
 const WAITING: usize = 4;
 /// How many parked chunks are named.
 const NAMED: usize = 20;
-/// How long a chunk waits after a failure, and at most where the account fails again and again.
-const BACKOFF_MS: i64 = 1000;
-const MAX_BACKOFF_MS: i64 = 60_000;
-/// How long an account waits at most after failures in a row.
-const MAX_HOLD_MS: i64 = 30_000;
 /// How soon an account that did not answer is asked again which channel it is.
 const ASK_AGAIN_MS: i64 = 10_000;
 /// How often the standing is written into the store while nothing changes but numbers.
@@ -91,7 +88,6 @@ struct Parked {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) manifest: String,
-    pub(super) digest: String,
     pub(super) lanes: Vec<Lane>,
     pub(super) begins_ms: Option<i64>,
     pub(super) concurrency: u32,
@@ -305,14 +301,14 @@ impl Run {
         lane.judge(&round, concurrency, max_failures, now_ms);
         let is_given_up = self.state == RunState::Cancelled && round.people.unknown == 0;
         if round.left == 0 || is_given_up {
-            add(&mut self.settled, &round.people);
+            self.settled += round.people;
             return;
         }
         pending.people = round.people;
         pending.in_doubt_since_ms = None;
         pending.requests = round.left;
         pending.due_ms = match round.reason {
-            Some(_) => now_ms + doubled(BACKOFF_MS, lane.failures / concurrency, MAX_BACKOFF_MS),
+            Some(_) => now_ms + pause_of_part_ms(lane.failures / concurrency),
             None => now_ms,
         };
         lane.waiting.push(pending);
@@ -447,7 +443,7 @@ impl Run {
         let mut people = self.settled;
         let lanes = self.lanes.iter();
         let pending = lanes.flat_map(|lane| lane.under_way.iter().chain(&lane.waiting));
-        pending.for_each(|pending| add(&mut people, &pending.people));
+        pending.for_each(|pending| people += pending.people);
         let lanes = self.lanes.iter();
         let parked = lanes.flat_map(|lane| {
             let name = lane.method.name();
@@ -536,7 +532,7 @@ impl LaneState {
             self.stopped.get_or_insert(reason);
         } else if self.failures >= concurrency {
             let times = self.failures / concurrency;
-            self.held_until_ms = now_ms + doubled(BACKOFF_MS / 4, times, MAX_HOLD_MS);
+            self.held_until_ms = now_ms + pause_of_account_ms(times);
         }
     }
 
@@ -599,20 +595,6 @@ impl LaneState {
     }
 }
 
-fn add(to: &mut Counts, more: &Counts) {
-    to.accepted += more.accepted;
-    to.rejected += more.rejected;
-    to.expired_unknown += more.expired_unknown;
-    to.cancelled += more.cancelled;
-    to.unknown += more.unknown;
-    to.held += more.held;
-    to.planned += more.planned;
-}
-
-fn doubled(first: i64, times: u32, most: i64) -> i64 {
-    (first << times.min(16)).min(most)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -627,7 +609,6 @@ mod tests {
         });
         let plan = Plan {
             manifest: "m".to_owned(),
-            digest: "d".to_owned(),
             lanes: vec![serde_json::from_value(lane).unwrap()],
             begins_ms: None,
             concurrency: 4,

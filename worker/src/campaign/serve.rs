@@ -109,10 +109,7 @@ pub(crate) fn serve(
         let own = listener.local_addr().map_err(unusable)?;
         let card = json!({"listening": format!("http://{own}")});
         // Whoever does not read it knows the address.
-        let _ = print(&format!(
-            "{card}
-"
-        ));
+        let _ = print(&format!("{card}\n"));
         server.serve_with_cancel(listener, ending.notified()).await;
         Ok::<(), Error>(())
     })?;

@@ -85,28 +85,19 @@ impl Runs {
     /// Lets what is under way end, and begins nothing more.
     #[handler]
     async fn pause(&self, ctx: ObjectContext<'_>) -> HandlerResult<Json<Standing>> {
-        let mut run = known(&ctx).await?;
-        refuse_ended(&run)?;
-        run.pause(now!(ctx));
-        self.go_on(&ctx, run).await
+        self.change(&ctx, Run::pause).await
     }
 
     /// Goes on with a run that paused.
     #[handler]
     async fn resume(&self, ctx: ObjectContext<'_>) -> HandlerResult<Json<Standing>> {
-        let mut run = known(&ctx).await?;
-        refuse_ended(&run)?;
-        run.resume();
-        self.go_on(&ctx, run).await
+        self.change(&ctx, |run, _| run.resume()).await
     }
 
     /// Gives up what was not sent.
     #[handler]
     async fn cancel(&self, ctx: ObjectContext<'_>) -> HandlerResult<Json<Standing>> {
-        let mut run = known(&ctx).await?;
-        refuse_ended(&run)?;
-        run.cancel(now!(ctx));
-        self.go_on(&ctx, run).await
+        self.change(&ctx, Run::cancel).await
     }
 
     /// Says where a run stands.
@@ -137,6 +128,18 @@ impl Runs {
 }
 
 impl Runs {
+    /// Changes a run that has not ended, as of now.
+    async fn change(
+        &self,
+        ctx: &ObjectContext<'_>,
+        change: impl FnOnce(&mut Run, i64),
+    ) -> HandlerResult<Json<Standing>> {
+        let mut run = known(ctx).await?;
+        refuse_ended(&run)?;
+        change(&mut run, now!(ctx));
+        self.go_on(ctx, run).await
+    }
+
     /// Does what is to be done now, and keeps the run.
     async fn go_on(&self, ctx: &ObjectContext<'_>, mut run: Run) -> HandlerResult<Json<Standing>> {
         let place = Arc::clone(&self.0);

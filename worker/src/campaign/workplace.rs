@@ -1,6 +1,6 @@
 //! What a worker does between two entries of a journal: it reads the store, asks LINE, sends.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +21,6 @@ use super::run::{Look, Order, Plan};
 use super::services::LATE_MS;
 use super::store::Objects;
 
-/// How much of a digest confirms a plan.
-const MIN_CONFIRMATION: usize = 12;
 /// How many senders may have begun at once. When they are more, all begin again.
 const BEGUN: usize = 10_000;
 /// How many plans are kept at hand.
@@ -156,12 +154,9 @@ impl Workplace {
                 Err(error) => return Ok(Err(error.message)),
             };
             let manifest = &opened.manifest;
-            if confirm.len() < MIN_CONFIRMATION || !manifest.digest.starts_with(&confirm) {
-                let digest = manifest.digest.get(..MIN_CONFIRMATION).unwrap_or_default();
-                let reason = "what was planned is not confirmed; nothing was sent";
-                return Ok(Err(format!(
-                    "{reason}: look at the plan, then give `--confirm {digest}`"
-                )));
+            if let Err(error) = opened.confirm(&confirm) {
+                let hint = error.hint.unwrap_or_default();
+                return Ok(Err(format!("{}: {hint}", error.message)));
             }
             match opened.fix(&self.store) {
                 Err(error) if error.kind == Kind::Unavailable => return Err(error.into()),
@@ -169,19 +164,13 @@ impl Workplace {
                 Ok(()) => {}
             }
             let sending = &manifest.campaign.sending;
-            let folder = PathBuf::new();
-            let nobody = BTreeMap::new();
-            let connector = line_connector_client::Connector::builder().build();
-            let begins = Campaigner::new(&manifest.campaign, &folder, &folder, &connector, &nobody)
-                .begins_ms();
             Ok(Ok(Plan {
                 lanes: manifest.lanes.clone(),
-                begins_ms: begins,
+                begins_ms: manifest.campaign.begins_ms(),
                 concurrency: u32::from(sending.concurrency),
                 max_failures: sending.max_failures,
                 timeout_ms: sending.timeout_ms,
                 manifest: opened.sha256.clone(),
-                digest: manifest.digest.clone(),
             }))
         })
         .await

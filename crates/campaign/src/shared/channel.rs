@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::Method;
 use crate::campaigner::Campaigner;
 use crate::part::is_for_people;
-use crate::window::Window;
 
 /// What LINE and the account's asset say of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,24 +73,8 @@ impl Campaigner<'_> {
     #[must_use]
     pub fn opens_ms(&self, account: &str) -> i64 {
         let now = self.now();
-        let accounts = self.campaign.all_accounts();
-        let window = accounts.get(account);
-        let window = window.and_then(|account| account.window.as_ref());
-        let window = window.and_then(|window| Window::new(window).ok());
-        let opens = window.map_or(now, |window| window.next_open(now));
+        let hours = self.campaign.hours(account);
+        let opens = hours.map_or(now, |hours| hours.next_open(now));
         opens.as_millisecond()
-    }
-
-    /// The time, milliseconds since 1970.
-    #[must_use]
-    pub fn now_ms(&self) -> i64 {
-        self.now().as_millisecond()
-    }
-
-    /// When the campaign is to begin, milliseconds since 1970.
-    #[must_use]
-    pub fn begins_ms(&self) -> Option<i64> {
-        let at: Option<jiff::Timestamp> = self.campaign.at.as_deref()?.parse().ok();
-        at.map(jiff::Timestamp::as_millisecond)
     }
 }

@@ -5,7 +5,7 @@ use line_connector_client::Error;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::manifest::{CHUNKS_A_PAGE, Lane, Listed, Manifest, read, read_fixed};
+use super::manifest::{CHUNKS_A_PAGE, Lane, Manifest, read, read_fixed};
 use crate::ledger::{State, fingerprint};
 use crate::part::{Bodies, retry_key};
 
@@ -102,20 +102,12 @@ fn ends_name(run: &str, lane: usize, chunk: u64) -> String {
 }
 
 impl Lane {
-    /// How many requests a chunk of this lane takes.
-    ///
-    /// # Errors
-    ///
-    /// Where the list of chunks cannot be read.
-    pub fn requests_of(&self, store: &dyn Store, chunk: u64) -> Result<u32, Unusable> {
-        self.listed(store, chunk).map(|listed| listed.requests)
-    }
-
-    fn listed(&self, store: &dyn Store, chunk: u64) -> Result<Listed, Unusable> {
+    /// The SHA-256 of a chunk.
+    fn listed(&self, store: &dyn Store, chunk: u64) -> Result<String, Unusable> {
         let missing = || Unusable::Damaged(format!("the plan has no chunk {chunk}"));
         let place = usize::try_from(chunk).map_err(|_| missing())?;
         let page = self.pages.get(place / CHUNKS_A_PAGE).ok_or_else(missing)?;
-        let page: Vec<Listed> = read_fixed(store, "pages", page)?;
+        let page: Vec<String> = read_fixed(store, "pages", page)?;
         page.into_iter()
             .nth(place % CHUNKS_A_PAGE)
             .ok_or_else(missing)
@@ -135,16 +127,13 @@ impl Chunk {
         chunk: u64,
     ) -> Result<Self, Unusable> {
         let missing = || Unusable::Damaged(format!("the plan has no lane {lane}"));
-        let listed = manifest.lanes.get(lane).ok_or_else(missing)?;
-        let listed = listed.listed(store, chunk)?;
-        let file: ChunkFile = read_fixed(store, "chunks", &listed.sha256)?;
+        let lane_of_it = manifest.lanes.get(lane).ok_or_else(missing)?;
+        let sha256 = lane_of_it.listed(store, chunk)?;
+        let file: ChunkFile = read_fixed(store, "chunks", &sha256)?;
         let mut bodies = Vec::with_capacity(file.renderings.len());
         for rendering in &file.renderings {
             bodies.push(serde_json::from_str(rendering).map_err(|error| {
-                Unusable::Damaged(format!(
-                    "a rendering of {} is wrong: {error}",
-                    listed.sha256
-                ))
+                Unusable::Damaged(format!("a rendering of {sha256} is wrong: {error}"))
             })?);
         }
         let name = ends_name(&manifest.run, lane, chunk);

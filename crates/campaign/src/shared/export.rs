@@ -6,14 +6,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use line_connector_catalog::definition;
 use line_connector_client::{Error, Kind};
 use line_connector_core::digest::sha256;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::chunk::{ChunkFile, PartFile};
-use super::manifest::{CHUNKS_A_PAGE, FORMAT, Lane, Listed, Manifest, Method, Pointer, plan_name};
+use super::manifest::{CHUNKS_A_PAGE, FORMAT, Lane, Manifest, Method, Pointer, plan_name};
 use super::{SharedRun, Store};
 use crate::campaigner::Campaigner;
 use crate::ledger::{Access, Ledger, PlannedPart};
@@ -98,16 +97,12 @@ impl Campaigner<'_> {
 
     /// How many requests make a chunk.
     fn requests_a_chunk(&self, method: Method) -> u64 {
-        let catalog = self.connector.catalog();
-        let send = &catalog.manifest().send;
+        let send = &self.connector.catalog().manifest().send;
         let action = match method {
             Method::One => &send.one,
             Method::Many => &send.many,
         };
-        let limit = catalog.action(action);
-        let limit = limit.and_then(|action| action.meta.rate_limit);
-        let rate = limit.as_deref().and_then(definition::rate);
-        let (calls, seconds) = rate.unwrap_or((200, 1));
+        let (calls, seconds) = self.lines_rate(action).unwrap_or((200, 1));
         u64::from((calls / seconds.max(1) / CHUNKS_A_SECOND).clamp(1, 1000))
     }
 }
@@ -191,7 +186,7 @@ struct Open {
     /// The places of the chunk's renderings.
     known: HashMap<[u8; 16], usize>,
     requests: u64,
-    page: Vec<Listed>,
+    page: Vec<String>,
 }
 
 impl Lanes<'_> {
@@ -274,10 +269,7 @@ impl Open {
             return Ok(());
         }
         let object = Object::of("chunks", &self.chunk);
-        self.page.push(Listed {
-            sha256: object.sha256.clone(),
-            requests: u32::try_from(self.requests).unwrap_or(u32::MAX),
-        });
+        self.page.push(object.sha256.clone());
         self.lane.chunks += 1;
         self.chunk.parts.clear();
         self.chunk.renderings.clear();

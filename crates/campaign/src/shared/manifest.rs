@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Store;
 use crate::document::Campaign;
+use crate::run::confirm;
 
 /// How many chunks stand on a page of their list.
 pub(super) const CHUNKS_A_PAGE: usize = 1000;
@@ -74,13 +75,6 @@ pub struct Manifest {
     pub lanes: Vec<Lane>,
     /// The objects that name the people who get nothing.
     pub(super) skipped: Vec<String>,
-}
-
-/// A chunk as its page lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Listed {
-    pub(super) sha256: String,
-    pub(super) requests: u32,
 }
 
 /// Which manifest counts.
@@ -181,6 +175,16 @@ impl SharedRun {
             sha256: pointer.manifest,
             is_started,
         })
+    }
+
+    /// Refuses this plan where it is not the one that is meant: `confirmed` is its digest, or how that
+    /// begins.
+    ///
+    /// # Errors
+    ///
+    /// What confirms it.
+    pub fn confirm(&self, confirmed: &str) -> Result<(), Error> {
+        confirm(&self.manifest.digest, confirmed)
     }
 
     /// Fixes this plan as the one that is sent. Doing it again changes nothing.

@@ -1,6 +1,7 @@
 //! Sending a chunk's parts, within permits of LINE's rate that somebody else gives.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -66,6 +67,18 @@ pub struct Counts {
     pub held: u64,
     /// Nothing was sent to them.
     pub planned: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Self) {
+        self.accepted += more.accepted;
+        self.rejected += more.rejected;
+        self.expired_unknown += more.expired_unknown;
+        self.cancelled += more.cancelled;
+        self.unknown += more.unknown;
+        self.held += more.held;
+        self.planned += more.planned;
+    }
 }
 
 /// What came of sending: what the engine has to know, and nobody's ID.
@@ -217,14 +230,15 @@ impl Chunk {
         job: Job,
         ending: &AtomicBool,
     ) -> Result<Done, Job> {
-        let from = job.permits.iter().map(|permit| permit.at_ms).max();
         let now = || campaigner.now().as_millisecond();
-        let (Some(row), Some(from)) = (self.rows.get(job.row), from.or(Some(0))) else {
+        let row = self.rows.get(job.row);
+        let Some((row, bodies)) = row.and_then(|row| Some((row, self.bodies(row)?))) else {
+            // Whoever opened the chunk has seen to it that there are both.
+            ending.store(true, Ordering::Relaxed);
             return Err(job);
         };
-        let Some(bodies) = self.bodies(row) else {
-            return Err(job);
-        };
+        let from = job.permits.iter().map(|permit| permit.at_ms).max();
+        let from = from.unwrap_or_default();
         while now() < from {
             if ending.load(Ordering::Relaxed) || turn.stop.load(Ordering::Relaxed) {
                 return Err(job);
