@@ -1,27 +1,24 @@
 //! Forms with files, as they leave: read back part by part, by a reader of their own.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use line_connector_client::{Connector, Invocation};
 use line_connector_core::encoding::base64;
-use line_connector_http::{Failure, Reply, Request, Transport};
+use line_connector_http::Reply;
 use serde_json::json;
 
+use super::reply::Line;
 use super::{PLANTED, sound};
 
-/// Keeps the last request.
-#[derive(Default)]
-struct Kept(Mutex<Option<Request>>);
-
-impl Transport for Kept {
-    fn send(&self, request: &Request) -> Result<Reply, Failure> {
-        *self.0.lock().unwrap() = Some(request.clone());
-        Ok(Reply {
-            status: 202,
-            ..Reply::default()
-        })
-    }
-}
+static LINE: LazyLock<Arc<Line>> = LazyLock::new(|| {
+    let line = Line::default();
+    line.answers(Reply {
+        status: 202,
+        ..Reply::default()
+    });
+    Arc::new(line)
+});
+static CALLER: LazyLock<Connector> = LazyLock::new(|| LINE.connector());
 
 /// Three lines and the rest as a description, a file's name, its type and its bytes: each arrives
 /// as what it is, in a part of its own.
@@ -30,13 +27,9 @@ pub(crate) fn multipart(bytes: &[u8]) {
     let mut piece = || pieces.next().unwrap_or_default();
     let [description, name, kind] = [(); 3].map(|()| String::from_utf8_lossy(piece()).into_owned());
     let content = piece();
-    let kept = Arc::new(Kept::default());
-    let connector = Connector::builder()
-        .transport(Arc::clone(&kept) as Arc<dyn Transport>)
-        .build();
     let document = json!({
         "action": "create_audience_for_uploading_user_ids_by_file",
-        "asset": {"token": PLANTED},
+        "asset": {"url": "https://line.example", "token": PLANTED, "rate_limits": {"*": "off"}},
         "inputs": {
             "data_body": {"description": description},
             "files": {"file": {
@@ -45,8 +38,9 @@ pub(crate) fn multipart(bytes: &[u8]) {
         },
         "options": {"validation": "off", "attempts": 1},
     });
-    sound(&connector.call(Invocation::from_value(document).expect("a document")));
-    let Some(request) = kept.0.lock().unwrap().take() else {
+    let invocation = Invocation::from_value(document).expect("a document");
+    sound(&CALLER.call(invocation), bytes);
+    let Some(request) = LINE.request() else {
         return;
     };
     let content_type = request.headers.get("Content-Type").expect("a content type");

@@ -1,7 +1,6 @@
 //! Rows of the receiver's queue, as a failing disk may give them back.
 
 use std::cell::RefCell;
-use std::path::Path;
 
 use line_connector_receiver::document::document;
 use line_connector_receiver::queue::{EventState, Queue};
@@ -19,10 +18,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        // Where there is memory for files nothing waits for a disk.
-        let memory = Path::new("/dev/shm");
-        let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir());
-        let folder = folder.expect("a folder");
+        let folder = super::folder();
         let path = folder.path().join("queue");
         let queue = Queue::open(&path).expect("a queue");
         let disk = Connection::open(&path).expect("its file");

@@ -62,7 +62,7 @@ pub(crate) fn client(bytes: &[u8]) {
         "options": {"attempts": 1, "timeout_ms": 20_000},
     });
     let output = CALLER.call(Invocation::from_value(document).expect("a document"));
-    sound(&output);
+    sound(&output, bytes);
     let meta = output.meta.as_ref().expect("a report");
     assert_eq!(meta.attempts, 1, "{}", output.render());
     assert!(
