@@ -8,7 +8,7 @@ use line_connector_core::catalog::definition::Example;
 use serde_json::{Value, json};
 
 use super::reply::FIRST_STATUS;
-use super::{ACTIONS, CATALOG};
+use super::{ACTIONS, CATALOG, UNVALIDATED};
 
 /// Inputs that go deep into a check.
 ///
@@ -30,11 +30,15 @@ pub fn seeds(check: &str) -> Vec<Vec<u8>> {
             });
             documents.chain(examples).map(String::into_bytes).collect()
         }
-        "inputs" => of_examples(|index, _, example| {
-            let inputs = serde_json::to_vec(&example.inputs).expect("JSON");
-            [&index.to_be_bytes(), inputs.as_slice()].concat()
-        })
-        .collect(),
+        "inputs" => [0, UNVALIDATED]
+            .into_iter()
+            .flat_map(|validation| {
+                of_examples(move |index, _, example| {
+                    let inputs = serde_json::to_vec(&example.inputs).expect("JSON");
+                    [&(index | validation).to_be_bytes(), inputs.as_slice()].concat()
+                })
+            })
+            .collect(),
         "reply" => of_examples(|index, _, example| {
             let reply = examples::reply(example);
             let status = reply.status - FIRST_STATUS;
