@@ -55,6 +55,9 @@ mod handover;
 mod files;
 // No secret is shown on any path.
 mod secrets;
+// Documents that would cost far more than their bytes.
+#[cfg(unix)]
+mod amplification;
 // Arbitrary documents, inputs and replies: no panic, one document, the right exit code.
 mod arbitrary;
 // Who may know whom, and the size budgets.

@@ -56,7 +56,10 @@ pub(super) fn make(
             )),
             _ => Err(broken()),
         },
-        "x-rules" => rules::named(&names(value).ok_or_else(broken)?),
+        "x-rules" => {
+            let most = parent.get("maxItems").and_then(number);
+            rules::named(&names(value).ok_or_else(broken)?, most)
+        }
         _ => Err(format!("`{keyword}` is no keyword")),
     }
 }

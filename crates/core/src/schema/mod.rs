@@ -378,7 +378,10 @@ fn worded(error: &ValidationError<'_>, schema: &Value, instance: &Value) -> Vec<
         ValidationErrorKind::Custom { message, .. } => {
             return serde_json::from_str(message).map_or_else(
                 |_| vec![Finding::violation(place, message.clone())],
-                |finding: Finding| vec![beneath(place, finding)],
+                |findings: Vec<Finding>| {
+                    let findings = findings.into_iter();
+                    findings.map(|finding| beneath(place, finding)).collect()
+                },
             );
         }
         ValidationErrorKind::Required { property } => {
@@ -475,34 +478,24 @@ fn warn(schema: &Value, secret: bool) -> Result<Judge, String> {
     }))
 }
 
-/// A judge of ours as a keyword of the validator. Findings travel as the text of its errors.
+/// A judge of ours as a keyword of the validator. Findings travel as the text of its error: of one for
+/// all, since the validator gives each error a copy of the instance.
 struct Judged(Judge);
 
 impl<'i> Keyword<'i> for Judged {
     fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        match (self.0)(instance).first() {
-            Some(finding) => Err(carried(finding)),
-            None => Ok(()),
+        let findings = (self.0)(instance);
+        if findings.is_empty() {
+            return Ok(());
         }
+        // Findings are made of texts, which always are JSON.
+        let text = serde_json::to_string(&findings).unwrap_or_default();
+        Err(ValidationError::custom(text))
     }
 
     fn is_valid(&self, instance: &'i Value) -> bool {
         (self.0)(instance).is_empty()
     }
-
-    fn iter_errors(
-        &self,
-        instance: &'i Value,
-    ) -> Box<dyn Iterator<Item = ValidationError<'i>> + 'i> {
-        let errors: Vec<_> = (self.0)(instance).iter().map(carried).collect();
-        Box::new(errors.into_iter())
-    }
-}
-
-fn carried(finding: &Finding) -> ValidationError<'static> {
-    ValidationError::custom(
-        serde_json::to_string(finding).unwrap_or_else(|_| finding.detail.to_string()),
-    )
 }
 
 #[cfg(test)]

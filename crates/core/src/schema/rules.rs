@@ -1,6 +1,9 @@
 //! What LINE demands and no schema can say: one pure function for each rule, named by the schemas'
 //! `x-rules`. A rule looks at well-formed parts only; the rest is the schema's to report.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
 use super::access::{items, kind, member, text};
@@ -39,8 +42,9 @@ pub(super) const RULES: [(&str, Rule); 23] = [
     ("video_bubble_size", video_bubble_size),
 ];
 
-/// The judge that applies the rules of these names.
-pub(super) fn named(names: &[String]) -> Result<Judge, String> {
+/// The judge that applies the rules of these names. In a list of more items than `most` they would find
+/// what falls away with the surplus.
+pub(super) fn named(names: &[String], most: Option<usize>) -> Result<Judge, String> {
     let find = |name: &String| {
         let found = RULES.iter().find(|(known, _)| known == name);
         found
@@ -49,6 +53,9 @@ pub(super) fn named(names: &[String]) -> Result<Judge, String> {
     };
     let rules: Vec<Rule> = names.iter().map(find).collect::<Result<_, _>>()?;
     Ok(Box::new(move |instance| {
+        if most.is_some_and(|most| items(instance).len() > most) {
+            return Vec::new();
+        }
         rules.iter().flat_map(|rule| rule(instance)).collect()
     }))
 }
@@ -119,7 +126,7 @@ fn mentions(messages: &Value) -> Vec<String> {
 }
 
 fn distinct_user_ids(ids: &Value) -> Vec<Finding> {
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashMap::new();
     let mut findings = Vec::new();
     for (index, id) in with_index(items(ids)).filter_map(|(index, id)| Some((index, id.as_str()?)))
     {
@@ -143,31 +150,38 @@ fn distinct_item_keys(body: &Value) -> Vec<Finding> {
     let emphasized = emphasized.map(|item| ("/emphasizedItem/itemKey".to_owned(), item));
     let listed = with_index(member(body, "items").map_or(&[], items));
     let listed = listed.map(|(index, item)| (format!("/items/{index}/itemKey"), item));
-    let mut seen: Vec<(&str, String)> = Vec::new();
+    let mut seen = HashMap::new();
     let mut findings = Vec::new();
     for (path, item) in emphasized.chain(listed) {
         let Some(key) = text(item, "itemKey") else {
             continue;
         };
-        match seen.iter().find(|(known, _)| *known == key) {
-            Some((_, first)) => findings.push(
-                Finding::violation(path, format!("is the same item as {first}"))
+        match seen.entry(key) {
+            Entry::Occupied(first) => findings.push(
+                Finding::violation(path, format!("is the same item as {}", first.get()))
                     .hint("LINE shows each item once in a message: leave one of them out"),
             ),
-            None => seen.push((key, path)),
+            Entry::Vacant(first) => drop(first.insert(path)),
         }
     }
     findings
 }
 
-// Texts.
+// Texts. What the schema finds too long or too many is shortened first, and not looked at here.
+
+/// UTF-16 units of a text.
+const MAX_TEXT: usize = 5000;
+/// LINE emojis of a text.
+const MAX_EMOJIS: usize = 20;
+/// Substitutions of a text.
+const MAX_SUBSTITUTIONS: usize = 100;
 
 fn emoji_places(message: &Value) -> Vec<Finding> {
     let Some(text) = text(message, "text") else {
         return Vec::new();
     };
     let emojis = member(message, "emojis").map_or(&[][..], items);
-    if emojis.is_empty() {
+    if emojis.is_empty() || emojis.len() > MAX_EMOJIS {
         return Vec::new();
     }
     let mut offset = 0;
@@ -178,40 +192,46 @@ fn emoji_places(message: &Value) -> Vec<Finding> {
         }
         offset += character.len_utf16() as u64;
     }
-    let mut taken = Vec::new();
+    let mut taken = HashSet::new();
     let mut findings = Vec::new();
     for (number, emoji) in with_index(emojis) {
         let Some(index) = member(emoji, "index").and_then(Value::as_u64) else {
             continue;
         };
         let path = format!("/emojis/{number}/index");
-        if !places.iter().any(|(offset, _)| *offset == index) {
+        let is_new = taken.insert(index);
+        if places
+            .binary_search_by_key(&index, |place| place.0)
+            .is_err()
+        {
             findings.push(not_a_dollar(path, index, &places));
-        } else if taken.contains(&index) {
+        } else if !is_new {
             let message = format!("points at the same `$` as another emoji, {index}");
             findings.push(Finding::violation(path, message).hint("give each emoji its own `$`"));
         }
-        taken.push(index);
     }
     findings
 }
 
+/// `places`: of each `$`, in UTF-16 units and in code points, ascending.
 fn not_a_dollar(path: String, index: u64, places: &[(u64, u64)]) -> Finding {
     let finding =
         Finding::violation(path, "does not point at a `$` of the text").found(index.to_string());
     if places.is_empty() {
         return finding.expected("a `$` in the text at this place");
     }
-    let offsets: Vec<String> = places
-        .iter()
-        .map(|(offset, _)| offset.to_string())
-        .collect();
+    let shown = places.iter().take(MAX_EMOJIS);
+    let mut offsets: Vec<String> = shown.map(|(offset, _)| offset.to_string()).collect();
+    if places.len() > MAX_EMOJIS {
+        offsets.push("…".to_owned());
+    }
     let finding = finding.expected(format!("the place of a `$`: {}", offsets.join(", ")));
-    match places.iter().find(|(_, point)| *point == index) {
-        Some((offset, _)) => finding.hint(format!(
-            "count UTF-16 units (🍎 counts 2): that `$` is at {offset}"
+    match places.binary_search_by_key(&index, |place| place.1) {
+        Ok(place) => finding.hint(format!(
+            "count UTF-16 units (🍎 counts 2): that `$` is at {}",
+            places[place].0
         )),
-        None => finding,
+        Err(_) => finding,
     }
 }
 
@@ -224,35 +244,14 @@ fn text_v2_places(message: &Value) -> Vec<Finding> {
         .and_then(Value::as_object)
         .unwrap_or(&empty);
     let mut findings = Vec::new();
-    let mut used = Vec::new();
-    match places(text) {
-        Err(brace) => findings.push(
-            Finding::violation("/text", format!("has a `{brace}` without its partner"))
-                .hint("write `{{` and `}}` for braces that are part of the text"),
-        ),
-        Ok(names) => {
-            for name in &names {
-                if !substitutions.contains_key(*name) {
-                    findings.push(without_substitution(name, substitutions));
-                }
-            }
-            used = names;
+    if substitutions.len() <= MAX_SUBSTITUTIONS && Unit::Utf16.count(text) <= MAX_TEXT {
+        match places(text) {
+            Err(brace) => findings.push(
+                Finding::violation("/text", format!("has a `{brace}` without its partner"))
+                    .hint("write `{{` and `}}` for braces that are part of the text"),
+            ),
+            Ok(names) => findings.extend(misplaced(&names, substitutions)),
         }
-    }
-    for name in substitutions.keys() {
-        if findings.is_empty() && !used.contains(&name.as_str()) {
-            let path = format!("/substitution{}", step(name));
-            let message = format!("is not used: the text has no `{{{name}}}`");
-            findings.push(Finding::warning(path, message));
-        }
-    }
-    let mentioned = |name: &&&str| substitutions.get(**name).and_then(kind) == Some("mention");
-    let places = used.iter().filter(mentioned).count();
-    if places > 20 {
-        let finding = Finding::warning("/text", "has more than 20 places of mentions");
-        findings.push(finding.hint(
-            "LINE substitutes up to 20 in a message, and does not say whether it counts places",
-        ));
     }
     for noun in ["mention", "emoji"] {
         let count = substitutions
@@ -267,6 +266,36 @@ fn text_v2_places(message: &Value) -> Vec<Finding> {
                     .found(counted(count, noun)),
             );
         }
+    }
+    findings
+}
+
+/// What is wrong between the names in a text and its substitutions.
+fn misplaced(used: &[&str], substitutions: &Map<String, Value>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let named: HashSet<&str> = used.iter().copied().collect();
+    let mut told = HashSet::new();
+    for name in used {
+        if !substitutions.contains_key(*name) && told.insert(*name) {
+            findings.push(without_substitution(name, substitutions));
+        }
+    }
+    // Beside a name that has none, another may be what was meant.
+    let are_all_there = findings.is_empty();
+    for name in substitutions.keys() {
+        if are_all_there && !named.contains(name.as_str()) {
+            let path = format!("/substitution{}", step(name));
+            let message = format!("is not used: the text has no `{{{name}}}`");
+            findings.push(Finding::warning(path, message));
+        }
+    }
+    let mentioned = |name: &&&str| substitutions.get(**name).and_then(kind) == Some("mention");
+    let places = used.iter().filter(mentioned).count();
+    if places > 20 {
+        let finding = Finding::warning("/text", "has more than 20 places of mentions");
+        findings.push(finding.hint(
+            "LINE substitutes up to 20 in a message, and does not say whether it counts places",
+        ));
     }
     findings
 }
