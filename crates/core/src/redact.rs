@@ -23,6 +23,9 @@ const LONG: usize = 6;
 const MAX_LAYERS: usize = 16;
 /// What of a secret in base64 identifies it, characters.
 const MIN_BASE64: usize = 7;
+/// How many characters of a secret are compared for each byte of a text, on the whole. Only a secret
+/// and a text that repeat themselves take more, and then the text goes as a whole.
+const MAX_STEPS: usize = 16;
 
 /// Replaces secrets in text. A copy shares what was made of them.
 #[derive(Clone, Default)]
@@ -189,11 +192,16 @@ impl Pattern {
         }
         let mut replaced = String::new();
         let mut done = 0;
+        let mut steps_left = text.len() * MAX_STEPS;
         for (start, _) in text.char_indices() {
             if start < done {
                 continue;
             }
-            if let Some(found) = self.found_at(text, start) {
+            let found = self.found_at(text, start, &mut steps_left);
+            if steps_left == 0 {
+                return Some(REDACTED.to_owned());
+            }
+            if let Some(found) = found {
                 replaced.push_str(text.get(done..found.start)?);
                 replaced.push_str(REDACTED);
                 done = found.end;
@@ -206,12 +214,13 @@ impl Pattern {
         Some(replaced)
     }
 
-    /// Where it stands, if it begins here: the longest reading.
-    fn found_at(&self, text: &str, start: usize) -> Option<Range<usize>> {
+    /// Where it stands, if it begins here: the longest reading. Nothing once no steps are left.
+    fn found_at(&self, text: &str, start: usize, steps_left: &mut usize) -> Option<Range<usize>> {
         let mut ends = vec![start];
         let mut next = Vec::new();
         for character in self.text.chars() {
             for end in &ends {
+                *steps_left = steps_left.checked_sub(1)?;
                 let rest = text.as_bytes().get(*end..).unwrap_or_default();
                 self.read(character, rest, |length| {
                     if !next.contains(&(end + length)) {
