@@ -2,6 +2,7 @@
 //! without emoji, shortened texts, alternative texts, URLs of media, default postback data.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use line_connector_text::cut::shortened;
@@ -60,8 +61,8 @@ pub(crate) struct Composer<'a> {
     pub(crate) request: Map<String, Value>,
     item: &'a Value,
     key: Option<String>,
-    /// The default data that was given to choices, to keep them apart.
-    given: Vec<String>,
+    /// How often each default data was given to choices, to keep them apart.
+    given: HashMap<String, usize>,
 }
 
 impl<'a> Composer<'a> {
@@ -73,7 +74,7 @@ impl<'a> Composer<'a> {
             request: Map::new(),
             item,
             key: None,
-            given: Vec::new(),
+            given: HashMap::new(),
         }
     }
 
@@ -201,12 +202,12 @@ impl<'a> Composer<'a> {
         if utf16(&data) > MAX_DATA {
             data = digest(data.as_bytes());
         }
-        let same = self.given.iter().filter(|given| **given == data).count();
-        self.given.push(data.clone());
-        if same == 0 {
+        let given = self.given.entry(data.clone()).or_default();
+        *given += 1;
+        if *given == 1 {
             return data;
         }
-        let numbered = format!("{data}_{}", same + 1);
+        let numbered = format!("{data}_{given}");
         if utf16(&numbered) > MAX_DATA {
             digest(numbered.as_bytes())
         } else {

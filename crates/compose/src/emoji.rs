@@ -57,13 +57,13 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
 
 /// The shorthand that a text begins with.
 pub(crate) fn leading(text: &str) -> Option<(&str, LineEmoji<'_>)> {
-    let (product, rest) = text.strip_prefix(OPENING)?.split_once(':')?;
-    let (id, _) = rest.split_once(']')?;
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let valid = product.len() == PRODUCT
-        && product.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let (product, rest) = text.strip_prefix(OPENING)?.split_at_checked(PRODUCT)?;
+    let rest = rest.strip_prefix(':')?;
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let (id, rest) = rest.split_at(rest.bytes().take_while(is_word).count());
+    let valid = product.bytes().all(|byte| byte.is_ascii_hexdigit())
         && !id.is_empty()
-        && id.bytes().all(is_word);
+        && rest.starts_with(']');
     let written = text.get(..OPENING.len() + product.len() + 1 + id.len() + 1)?;
     valid.then_some((written, LineEmoji { product, id }))
 }

@@ -58,6 +58,7 @@ mod sinch;
 mod stored;
 mod text;
 
+use line_connector_text::length::json_bytes;
 use serde_json::{Map, Value};
 
 use composer::Composer;
@@ -67,6 +68,13 @@ pub use options::{Choices, Emoji, Markdown, Options, Render, Split, TextChoice};
 use report::Place;
 pub use report::{Change, Code, Problem, What};
 pub use sinch::{SendRequest, send_request};
+
+/// The most messages that the items of one call become.
+const MAX_MESSAGES: usize = 1_000;
+/// The most that these have as JSON, bytes.
+const MAX_BYTES: usize = 4 << 20;
+/// After so many problems nobody reads on.
+const MAX_PROBLEMS: usize = 1_000;
 
 /// Whether an item is to be composed: a text or a generic message. LINE's own objects, and what is
 /// neither, are left to LINE's rules.
@@ -106,15 +114,25 @@ pub struct Composed {
 pub fn compose(items: &[Value], options: &Options) -> Result<Composed, Vec<Problem>> {
     let mut done = Composed::default();
     let mut problems = Vec::new();
+    let mut bytes = 0;
     for (index, item) in items.iter().enumerate() {
         let mut composer = Composer::new(item, options, index + 1 == items.len());
-        for (message, origin) in composer.item(item, &Place::item(index)) {
+        let place = Place::item(index);
+        for (message, origin) in composer.item(item, &place) {
+            bytes += json_bytes(&message);
             done.messages.push(message);
             done.origins.push(origin);
+        }
+        let is_too_large = done.messages.len() > MAX_MESSAGES || bytes > MAX_BYTES;
+        if is_too_large {
+            problems.push(Problem::too_large(&place));
         }
         done.request.append(&mut composer.request);
         done.report.append(&mut composer.report.changes);
         problems.append(&mut composer.report.problems);
+        if is_too_large || problems.len() > MAX_PROBLEMS {
+            break;
+        }
     }
     if options.strict {
         problems.extend(

@@ -5,6 +5,12 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::link;
 
+/// The most that a text with markup has, bytes: some of it takes time by the square of its length.
+pub(crate) const MAX_MARKDOWN: usize = 64 << 10;
+
+/// The most that the name of a column has where it stands before each cell, bytes.
+const MAX_NAME: usize = 200;
+
 /// A part of a text, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Block {
@@ -63,14 +69,18 @@ pub(crate) fn plain(blocks: &[Block]) -> String {
     text
 }
 
-/// A table as lines: each cell with the name of its column, a blank line between rows.
+/// A table as lines: each cell with the name of its column, a blank line between rows. Names that are too
+/// long to stand before each cell stand once.
 pub(crate) fn stacked(rows: &[Vec<String>]) -> String {
     let Some((header, rows)) = rows.split_first() else {
         return String::new();
     };
+    let first = header.join(" | ");
     if rows.is_empty() {
-        return header.join(" | ");
+        return first;
     }
+    let are_names = header.iter().all(|name| name.len() <= MAX_NAME);
+    let header = if are_names { header.as_slice() } else { &[] };
     let line = |(column, cell): (usize, &String)| match header.get(column) {
         Some(name) if !name.is_empty() && !cell.is_empty() => format!("{name}: {cell}"),
         Some(name) if cell.is_empty() => name.clone(),
@@ -83,7 +93,9 @@ pub(crate) fn stacked(rows: &[Vec<String>]) -> String {
             .collect::<Vec<_>>()
             .join("\n")
     };
-    rows.iter().map(row).collect::<Vec<_>>().join("\n\n")
+    let first = (!are_names).then_some(first);
+    let lines: Vec<String> = first.into_iter().chain(rows.iter().map(row)).collect();
+    lines.join("\n\n")
 }
 
 /// A link: its label with its address, or the address alone where they are the same.

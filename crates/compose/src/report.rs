@@ -1,6 +1,7 @@
 //! What became of what the caller wrote: changes beside a result, problems instead of one. It decides
 //! nothing but what counts as a loss.
 
+use crate::{MAX_BYTES, MAX_MESSAGES};
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -171,6 +172,16 @@ impl Problem {
             found: None,
             hint: None,
         }
+    }
+
+    /// For what becomes more than any request takes.
+    pub(crate) fn too_large(place: &Place) -> Self {
+        Self::new(place, "becomes too large")
+            .expected(format!(
+                "at most {MAX_MESSAGES} messages and {} MiB from all items",
+                MAX_BYTES >> 20
+            ))
+            .hint("send it in several calls")
     }
 
     pub(crate) fn code(self, code: Code) -> Self {

@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::composer::{Composer, Words};
 use crate::flex::{self, Look};
 use crate::list::paged;
-use crate::markdown::{self, Block};
+use crate::markdown::{self, Block, MAX_MARKDOWN};
 use crate::options::Markdown;
-use crate::report::{Place, What};
+use crate::report::{Place, Problem, What};
 
 /// The most columns of a table that stand side by side.
 const MAX_COLUMNS: usize = 4;
@@ -15,10 +15,16 @@ const MAX_COLUMNS: usize = 4;
 impl Composer<'_> {
     /// The messages of a text.
     pub(crate) fn text_message(&mut self, text: &str, place: &Place) -> Vec<Value> {
-        let blocks = match self.options.markdown {
-            Markdown::Off => None,
-            Markdown::Plain | Markdown::Rich => markdown::blocks(text),
-        };
+        let is_markdown = self.options.markdown != Markdown::Off;
+        if is_markdown && text.len() > MAX_MARKDOWN {
+            let problem = Problem::new(place, "is too long for Markdown")
+                .expected(format!("at most {MAX_MARKDOWN} bytes"))
+                .found(format!("{} bytes", text.len()));
+            self.report
+                .refuse(problem.hint("send it in parts, or without `markdown`"));
+            return Vec::new();
+        }
+        let blocks = is_markdown.then(|| markdown::blocks(text)).flatten();
         let Some(blocks) = blocks else {
             return self.texts(text, place);
         };

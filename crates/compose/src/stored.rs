@@ -1,13 +1,13 @@
 //! Messages kept under a name, with places for parameters: `${name}` in their strings. Only strings are
 //! filled in, so that no parameter can change what a message is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use line_connector_text::nearest::nearest;
 use serde_json::{Map, Value};
 
+use crate::MAX_BYTES;
 use crate::composer::Composer;
-use crate::explain::one_of;
 use crate::message::{TemplateMessage, TemplateReference, filled};
 use crate::report::{Code, Place, Problem};
 
@@ -31,16 +31,23 @@ impl<'a> Composer<'a> {
                 }
             };
         let template = self.find(reference, &place)?;
-        let mut lacking = Vec::new();
-        let filled = fill(template, &reference.parameters, &mut lacking);
-        if !lacking.is_empty() {
-            let problem = Problem::new(
-                &place,
-                format!("lacks the parameters {}", lacking.join(", ")),
-            );
+        let mut filling = Filling {
+            parameters: &reference.parameters,
+            lacking: BTreeSet::new(),
+            room: MAX_BYTES,
+        };
+        let filled = filling.fill(template);
+        if !filling.lacking.is_empty() {
+            let lacking: Vec<&str> = filling.lacking.iter().copied().collect();
+            let problem =
+                Problem::new(&place, format!("lacks the parameters {}", listed(&lacking)));
             let problem = problem.code(Code::TemplateInsufficientParameters);
             self.report
                 .refuse(problem.hint("give them in `parameters`"));
+            return None;
+        }
+        if filling.room == 0 {
+            self.report.refuse(Problem::too_large(&place));
             return None;
         }
         Some(match filled {
@@ -79,59 +86,76 @@ impl<'a> Composer<'a> {
                 "is no language of this template",
             )
             .code(Code::TemplateNonExistingLanguageOrVersion)
-            .expected(one_of(&languages))
+            .expected(format!("one of {}", listed(&languages)))
         };
         self.report.refuse(problem);
         None
     }
 }
 
-/// A template with its parameters. The names of those that are lacking are added to `lacking`.
-fn fill(
-    template: &Value,
-    parameters: &BTreeMap<String, String>,
-    lacking: &mut Vec<String>,
-) -> Value {
-    match template {
-        Value::String(text) => fill_text(text, parameters, lacking).into(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| fill(item, parameters, lacking))
-            .collect(),
-        Value::Object(members) => {
-            let member =
-                |(name, value): (&String, &Value)| (name.clone(), fill(value, parameters, lacking));
-            Value::Object(members.iter().map(member).collect::<Map<String, Value>>())
-        }
-        other => other.clone(),
+/// Names for a message, as many as help.
+fn listed(names: &[&str]) -> String {
+    const MAX_SHOWN: usize = 20;
+    let shown = &names[..names.len().min(MAX_SHOWN)];
+    let more = names.len() - shown.len();
+    match more {
+        0 => shown.join(", "),
+        _ => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
-fn fill_text(
-    text: &str,
-    parameters: &BTreeMap<String, String>,
-    lacking: &mut Vec<String>,
-) -> String {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        filled.push_str(before);
-        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        match after.split_once('}') {
-            Some((name, after)) if !name.is_empty() && name.bytes().all(is_word) => {
-                match parameters.get(name) {
-                    Some(value) => filled.push_str(value),
-                    None if lacking.iter().any(|known| known == name) => {}
-                    None => lacking.push(name.to_owned()),
-                }
-                rest = after;
+/// Fills parameters into a template.
+struct Filling<'p, 't> {
+    parameters: &'p BTreeMap<String, String>,
+    /// The names of those that are not there.
+    lacking: BTreeSet<&'t str>,
+    /// How many bytes may still be filled in; nothing is where it would be too much.
+    room: usize,
+}
+
+impl<'t> Filling<'_, 't> {
+    fn fill(&mut self, template: &'t Value) -> Value {
+        match template {
+            Value::String(text) => self.text(text).into(),
+            Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
+            Value::Object(members) => {
+                let filled = members
+                    .iter()
+                    .map(|(name, value)| (name.clone(), self.fill(value)));
+                Value::Object(filled.collect::<Map<String, Value>>())
             }
-            _ => {
-                filled.push_str("${");
-                rest = after;
-            }
+            other => other.clone(),
         }
     }
-    filled.push_str(rest);
-    filled
+
+    fn text(&mut self, text: &'t str) -> String {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            filled.push_str(before);
+            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+            let length = after.bytes().take_while(is_word).count();
+            match after[length..].strip_prefix('}') {
+                Some(behind) if length > 0 => {
+                    let name = &after[..length];
+                    match self.parameters.get(name) {
+                        Some(value) => {
+                            self.room = self.room.saturating_sub(value.len());
+                            if self.room > 0 {
+                                filled.push_str(value);
+                            }
+                        }
+                        None => drop(self.lacking.insert(name)),
+                    }
+                    rest = behind;
+                }
+                _ => {
+                    filled.push_str("${");
+                    rest = after;
+                }
+            }
+        }
+        filled.push_str(rest);
+        filled
+    }
 }

@@ -4,6 +4,9 @@
 /// Longer than any declared name, bytes: the comparison takes the product of both lengths.
 const MAX_NAME: usize = 100;
 
+/// More names than anything declares: of those that a document brings along, the first are looked at.
+const MAX_CANDIDATES: usize = 1_000;
+
 /// As many slips of the hand leave no doubt about what was meant.
 const SLIPS: usize = 2;
 
@@ -19,7 +22,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let is_word = words.iter().any(|word| word.chars().count() > 1);
     let mut best: Option<(usize, &str)> = None;
     let mut with_words = None;
-    for candidate in candidates {
+    for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
         let distance = strsim::osa_distance(&folded, &fold(candidate));
         if best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
