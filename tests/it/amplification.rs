@@ -32,9 +32,13 @@ fn names(prefix: &str, count: usize, value: &Value) -> Value {
     Value::Object((0..count).map(member).collect())
 }
 
-/// Each with a name, and a part of the answer that says what it is refused for.
-fn hostile() -> Vec<(&'static str, Value, &'static str)> {
-    const MANY: usize = 8_000;
+/// A name, a document, and a part of the answer that says what it is refused for, if it is.
+type Case = (&'static str, Value, &'static str);
+
+const MANY: usize = 8_000;
+
+/// Lists in which every item is wrong.
+fn mistakes() -> Vec<Case> {
     let area = json!({"x": 1, "y": 1, "width": 2000, "height": 2});
     let bubble = |size: &str| json!({"type": "bubble", "size": size});
     let column = json!({"text": "a", "title": "t", "actions": [1]});
@@ -118,6 +122,12 @@ fn hostile() -> Vec<(&'static str, Value, &'static str)> {
             }),
             "/messages/0/k0",
         ),
+    ]
+}
+
+/// What becomes much more than it is.
+fn growing() -> Vec<Case> {
+    vec![
         (
             "one template many times",
             push(
@@ -170,7 +180,7 @@ fn what_repeats_itself_is_answered_within_bounds() {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    let hostile = hostile();
+    let hostile: Vec<Case> = mistakes().into_iter().chain(growing()).collect();
     let lines: Vec<String> = hostile
         .iter()
         .map(|(_, document, _)| document.to_string())
