@@ -107,6 +107,11 @@ fn mistakes() -> Vec<Case> {
             "/operations",
         ),
         (
+            "items that must differ",
+            json!({"action": "list_coupons", "inputs": {"status": (0..60_000).map(|n| [n]).collect::<Vec<_>>()}}),
+            "/status/0",
+        ),
+        (
             "many substitutions for many places",
             one(
                 &json!({"type": "textV2", "text": "{a}".repeat(MANY), "substitution": names("k", MANY, &json!({"type": "emoji"}))}),

@@ -348,7 +348,7 @@ impl Generator<'_> {
             conditions.push(format!("items.len() <= {most}"));
         }
         if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
-            conditions.push("are_unique(items)".to_owned());
+            conditions.push("keyword::are_unique(items)".to_owned());
         }
         if let Some(schema) = schema.get("items") {
             let verdict = self.call(file, schema, "item")?;

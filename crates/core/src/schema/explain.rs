@@ -91,7 +91,6 @@ fn explain_value(failure: &Failure<'_>) -> Finding {
             .violation(format!("has more than {}", most("property")))
             .expected(range(failure.schema, "Properties", "property"))
             .found(count("property")),
-        "uniqueItems" => failure.violation("has the same item twice").found(found),
         "anyOf" | "oneOf" => no_alternative(failure, limit),
         "falseSchema" => failure.violation("must not be here"),
         "not" => match failure.wanted() {

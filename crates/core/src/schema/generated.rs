@@ -31,8 +31,8 @@ pub fn accepts(action: &str, inputs: &Value) -> Option<bool> {
 )]
 mod validators {
     use super::{
-        Pattern, Sizes, Unit, Value, are_unique, calendar, has_items, has_number, has_text,
-        is_integer, keyword, kind, rule, rules,
+        Pattern, Sizes, Unit, Value, calendar, has_items, has_number, has_text, is_integer,
+        keyword, kind, rule, rules,
     };
     include!(concat!(env!("OUT_DIR"), "/validators.rs"));
 }
@@ -76,11 +76,4 @@ fn is_integer(value: &Value) -> bool {
         number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|n| n.fract() == 0.0)
     };
     value.as_number().is_some_and(whole)
-}
-
-fn are_unique(items: &[Value]) -> bool {
-    items
-        .iter()
-        .enumerate()
-        .all(|(index, item)| !items[..index].contains(item))
 }

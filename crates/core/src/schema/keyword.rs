@@ -2,10 +2,11 @@
 //! `x-warn` is not here: it holds a schema, which only the validator can compile.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::access::{member, text};
+use super::access::{items, member, text};
 use super::calendar;
 use super::finding::{Finding, Judge, counted, shortened, step};
 use super::length::{Unit, json_bytes};
@@ -15,9 +16,10 @@ use super::rules;
 pub(super) const REFUSED: &str = "must not be here";
 
 /// The keywords made here.
-pub(super) const NAMES: [&str; 9] = [
+pub(super) const NAMES: [&str; 10] = [
     "maxLength",
     "minLength",
+    "uniqueItems",
     "x-refuse",
     "x-maxJsonKilobytes",
     "x-exactlyOne",
@@ -37,6 +39,7 @@ pub(super) fn make(
     match keyword {
         "maxLength" => Ok(max_length(number(value).ok_or_else(broken)?, unit(parent)?)),
         "minLength" => Ok(min_length(number(value).ok_or_else(broken)?, unit(parent)?)),
+        "uniqueItems" => Ok(unique_items(value.as_bool().ok_or_else(broken)?)),
         "x-maxJsonKilobytes" => Ok(max_json(number(value).ok_or_else(broken)?)),
         "x-refuse" => Ok(refuse(value.as_str().ok_or_else(broken)?)),
         "x-exactlyOne" => Ok(exactly_one(names(value).ok_or_else(broken)?)),
@@ -139,6 +142,21 @@ fn min_length(least: usize, unit: Unit) -> Judge {
             ]
         }
         _ => Vec::new(),
+    })
+}
+
+/// Whether no item is there twice.
+pub(super) fn are_unique(items: &[Value]) -> bool {
+    let mut seen = HashSet::new();
+    items.iter().all(|item| seen.insert(item))
+}
+
+fn unique_items(is_wanted: bool) -> Judge {
+    Box::new(move |instance| {
+        if !is_wanted || are_unique(items(instance)) {
+            return Vec::new();
+        }
+        vec![Finding::violation("", "has the same item twice").found(shortened(instance))]
     })
 }
 
