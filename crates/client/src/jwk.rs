@@ -1,6 +1,7 @@
 //! An RSA key as LINE's console and our asset hold it: a JSON Web Key. It makes keys
 //! and reads and writes the format; `jwt` signs with them.
 
+use line_connector_core::json_text::heard;
 use rsa::RsaPrivateKey;
 use rsa::rand_core::OsRng;
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
@@ -74,8 +75,7 @@ impl PrivateKey {
     ///
     /// A fragment that names the member that is wrong, without its value.
     pub fn from_jwk(text: &str) -> Result<Self, String> {
-        let jwk: Value = serde_json::from_str(text)
-            .map_err(|_| "`private_key` must be a JWK: a JSON object".to_owned())?;
+        let jwk = heard(text.as_bytes()).ok_or("`private_key` must be a JWK: a JSON object")?;
         match jwk.get("kty").and_then(Value::as_str) {
             Some("RSA") => {}
             _ => return Err("`private_key` must be an RSA key (`\"kty\": \"RSA\"`)".to_owned()),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use line_connector_core::asset::Credentials;
 use line_connector_core::auth::{IssuedToken, TokenIssuer};
 use line_connector_core::error::{Error, Kind};
+use line_connector_core::json_text::heard;
 use line_connector_core::redact::Redactor;
 use line_connector_core::refusal::said;
 use line_connector_http::{Failure, Headers, Method, Reply, Request, Secret, Transport};
@@ -14,7 +15,6 @@ use oauth2::basic::BasicClient;
 use oauth2::{
     AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, TokenResponse, TokenUrl,
 };
-use serde_json::Value;
 
 use crate::jwt;
 
@@ -112,7 +112,7 @@ fn by_assertion(
     let body = reply
         .ok()
         .filter(|reply| reply.status == 200)
-        .and_then(|reply| serde_json::from_slice::<Value>(&reply.body).ok());
+        .and_then(|reply| heard(&reply.body));
     let token = body
         .as_ref()
         .and_then(|body| body.get("access_token")?.as_str())
@@ -176,7 +176,7 @@ impl Endpoint<'_> {
                 format!("no answer from the token endpoint: {}", failure.message),
             ),
             Some(Ok(reply)) => {
-                let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+                let body = heard(&reply.body);
                 let said = body.as_ref().and_then(said);
                 let said = said.unwrap_or_else(|| "no token in the answer".to_owned());
                 let kind = match reply.status {

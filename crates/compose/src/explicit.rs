@@ -2,8 +2,10 @@
 //! They are passed on as they are.
 
 use line_connector_text::kind::a_kind_of;
+use line_connector_text::length::values_at_most;
 use serde_json::{Map, Value};
 
+use crate::MAX_VALUES;
 use crate::composer::Composer;
 use crate::report::{Place, Problem, What};
 
@@ -14,6 +16,10 @@ impl Composer<'_> {
     /// The messages in what stands for LINE.
     pub(crate) fn explicit(&mut self, line: &Value, place: &Place) -> Vec<Value> {
         let parsed = match line {
+            Value::String(text) if values_at_most(text.as_bytes()) > MAX_VALUES => {
+                self.report.refuse(Problem::too_large(place));
+                return Vec::new();
+            }
             Value::String(text) => match serde_json::from_str(text) {
                 Ok(parsed) => parsed,
                 Err(why) => {

@@ -73,6 +73,8 @@ pub use sinch::{SendRequest, send_request};
 const MAX_MESSAGES: usize = 1_000;
 /// The most that these have as JSON, bytes.
 const MAX_BYTES: usize = 4 << 20;
+/// The most values in the JSON text of LINE's own messages.
+const MAX_VALUES: usize = 100_000;
 /// After so many problems nobody reads on.
 const MAX_PROBLEMS: usize = 1_000;
 

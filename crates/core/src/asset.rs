@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::documents::{AssetParameters, a_kind_of};
 use crate::error::{Detail, Error, Kind};
+use crate::json_text::heard;
 use crate::nearest::nearest;
 use crate::redact::Redactor;
 use crate::request;
@@ -302,7 +303,7 @@ fn secrets(proxy: Option<&Secret>, credentials: Option<&Credentials>) -> Vec<Sec
         }
         Some(Credentials::JwtAssertion { private_key, .. }) => {
             secrets.push(private_key.clone());
-            let jwk = serde_json::from_str(private_key.expose()).unwrap_or_default();
+            let jwk = heard(private_key.expose().as_bytes()).unwrap_or_default();
             let parts = ["d", "p", "q", "dp", "dq", "qi"].map(|part| text_of(&jwk, part));
             secrets.extend(parts.into_iter().flatten().map(Secret::new));
         }
@@ -423,7 +424,10 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let key: Option<Map<String, Value>> = serde_json::from_str(&text).ok();
+        let key = match heard(text.as_bytes()) {
+            Some(Value::Object(key)) => Some(key),
+            _ => None,
+        };
         let has = |name: &str| key.as_ref().is_some_and(|key| key.contains_key(name));
         let flaw = if text.trim_start().starts_with("-----BEGIN") {
             "is PEM: the key is wanted as a JWK, such as `line-connector keygen` makes"
@@ -509,7 +513,7 @@ impl Reader<'_> {
     fn bot_header(&mut self) -> Option<(String, String)> {
         const NAME: &str = "bot_header";
         let given = match self.value(NAME)? {
-            Value::String(text) => serde_json::from_str(text).ok(),
+            Value::String(text) => heard(text.as_bytes()),
             value => Some(value.clone()),
         };
         let header = match given.as_ref().and_then(Value::as_object) {
@@ -534,7 +538,7 @@ impl Reader<'_> {
         const NAME: &str = "rate_limits";
         let given = match self.value(NAME) {
             None => return BTreeMap::new(),
-            Some(Value::String(text)) => serde_json::from_str(text).ok(),
+            Some(Value::String(text)) => heard(text.as_bytes()),
             Some(value) => Some(value.clone()),
         };
         let Some(Value::Object(given)) = given else {

@@ -7,7 +7,7 @@ use crate::digest::sha256;
 use crate::documents::{FileReport, Output};
 use crate::encoding::{base64, text};
 use crate::error::{Detail, Error, Kind, Outcome};
-use crate::json_text::JsonText;
+use crate::json_text::{JsonText, heard};
 use crate::refusal::{UNREACHABLE, said};
 use line_connector_http::{Failure, FailureKind, Reply};
 
@@ -138,7 +138,7 @@ pub fn is_rate_limit(reply: &Reply) -> bool {
     if reply.status != 429 {
         return false;
     }
-    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let body = heard(&reply.body);
     let said = body.as_ref().and_then(said).unwrap_or_default();
     kind(reply.status, &said) == Kind::RateLimit
 }
