@@ -491,29 +491,69 @@ fn killed_at_any_moment_and_started_again_it_sends_every_message_once() {
 }
 
 #[test]
-fn no_call_holds_the_end_up() {
-    let world = world();
-    world.fault(json!({"kind": "delay", "ms": 60_000, "path": PUSH, "times": 2}));
-    let arguments = ["--concurrency", "2", "--shutdown-seconds", "1"];
-    let mut serving = Serving::of(&world, &arguments);
-    for line in pushes(2).lines() {
-        let mut document: Value = serde_json::from_str(line).unwrap();
-        document["options"] = json!({"timeout_ms": 600_000});
-        serving.write(format!("{document}\n"));
+fn no_call_holds_the_end_up_and_every_line_that_was_read_is_answered() {
+    let lines = 12;
+    for (concurrent, in_order) in [(1, false), (2, false), (1, true), (2, true)] {
+        let world = world();
+        world.fault(json!({"kind": "delay", "ms": 60_000, "path": PUSH, "times": concurrent}));
+        let concurrency = concurrent.to_string();
+        let mut arguments = vec!["--concurrency", &concurrency, "--shutdown-seconds", "1"];
+        arguments.extend(in_order.then_some("--ordered"));
+        let mut serving = Serving::of(&world, &arguments);
+        let patient = pushes(lines).lines().fold(String::new(), |text, line| {
+            let mut document: Value = serde_json::from_str(line).unwrap();
+            document["options"] = json!({"timeout_ms": 600_000});
+            text + &format!("{document}\n")
+        });
+        serving.write(patient);
+        wait_until("the requests", || world.count(PUSH) == concurrent);
+        serving.signal("-TERM");
+        let mut answers = Vec::new();
+        while let Some(answer) = serving.answer() {
+            answers.push(answer);
+        }
+        assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+        let mut ids: Vec<i64> = answers.iter().map(id).collect();
+        if !in_order {
+            ids.sort_unstable();
+        }
+        assert_eq!(ids, (0..12).collect::<Vec<_>>(), "{arguments:?}");
+        let expected = BTreeMap::from([
+            ("timeout", concurrent),
+            ("shutting_down", lines - concurrent),
+        ]);
+        assert_eq!(kinds(&answers), expected, "{arguments:?}");
+        for answer in answers {
+            let outcome = match kind(&answer) {
+                "timeout" => "unknown",
+                _ => "not_done",
+            };
+            assert_eq!(answer["error"]["outcome"], outcome, "{answer}");
+        }
     }
-    wait_until("two requests", || world.count(PUSH) == 2);
+}
+
+#[test]
+fn an_output_that_nobody_reads_does_not_hold_the_end_up_and_is_told() {
+    let mut serving = Serving::start(&["--shutdown-seconds", "0"], &[]);
+    // More than a pipe holds.
+    serving.write("no document\n".repeat(2_000));
+    assert!(serving.answer().is_some());
     serving.signal("-TERM");
-    let mut answers = Vec::new();
-    while let Some(answer) = serving.answer() {
-        answers.push(answer);
-    }
-    assert_eq!(serving.child.wait().unwrap().code(), Some(0));
-    let mut ids: Vec<i64> = answers.iter().map(id).collect();
-    ids.sort_unstable();
-    assert_eq!(ids, [0, 1]);
-    for answer in answers {
-        assert_eq!(answer["error"]["outcome"], "unknown", "{answer}");
-    }
+    let mut code = None;
+    wait_until("the end", || {
+        code = serving
+            .child
+            .try_wait()
+            .unwrap()
+            .map(|status| status.code());
+        code.is_some()
+    });
+    assert_eq!(code, Some(Some(74)));
+    let mut errors = String::new();
+    let mut stderr = serving.child.stderr.take().unwrap();
+    stderr.read_to_string(&mut errors).unwrap();
+    assert!(errors.contains("nobody takes the answers"), "{errors}");
 }
 
 #[cfg(target_os = "linux")]

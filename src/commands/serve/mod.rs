@@ -8,7 +8,7 @@ mod queue;
 mod stats;
 
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -35,6 +35,11 @@ use crate::terminal::{say, say_unwritten};
 const STACK_BYTES: usize = 2 * 1024 * 1024;
 /// How often the line for people is renewed.
 const PROGRESS: Duration = Duration::from_millis(500);
+
+/// How long answers may take to be written once the time of a graceful shutdown is over.
+const MAX_FLUSH: Duration = Duration::from_secs(5);
+/// How often, meanwhile, lines without an answer are looked for: a thread may have had one in hand.
+const SWEEP: Duration = Duration::from_millis(20);
 
 /// A worker's call under way: its place among the answers and its `id`. Whoever takes it out answers
 /// it.
@@ -74,6 +79,8 @@ struct Server<O> {
     /// The asset of every call: the sandbox's instead of the document's, or a file's beneath it.
     asset: AssetParameters,
     queue: Queue,
+    /// How many lines were read, each of which gets an answer.
+    read: AtomicU64,
     answers: Answers,
     stats: Mutex<Stats>,
     /// The calls under way, one for each worker.
@@ -140,6 +147,7 @@ where
             connector,
             asset,
             queue: Queue::new(2 * workers, arguments.max_line_bytes, workers),
+            read: AtomicU64::new(0),
             answers: Answers::new(arguments.ordered),
             stats: Mutex::new(Stats::new()),
             under_way: std::iter::repeat_with(Slot::default)
@@ -186,7 +194,7 @@ where
     }
 
     /// Waits for the end of all calls, and shows people how far they are.
-    fn wait(&self) -> ExitCode {
+    fn wait(self: &Arc<Self>) -> ExitCode {
         let shown = io::stderr().is_terminal();
         while !self.queue.wait(PROGRESS) {
             if shown {
@@ -230,12 +238,11 @@ where
     /// Reads until the input ends or nothing more is wanted.
     fn read(&self, input: impl Read) {
         let mut lines = Lines::new(input, self.arguments.max_line_bytes);
-        let mut sequence = 0;
-        let mut put = |line| {
+        let put = |line| {
+            let sequence = self.read.fetch_add(1, Ordering::SeqCst);
             if let Err(job) = self.queue.push(Job { sequence, line }) {
                 self.refuse(&job);
             }
-            sequence += 1;
         };
         loop {
             while let Some(line) = lines.next_whole() {
@@ -251,7 +258,7 @@ where
             match more {
                 Ok(true) => {}
                 Ok(false) => {
-                    lines.rest().into_iter().for_each(&mut put);
+                    lines.rest().into_iter().for_each(put);
                     break;
                 }
                 Err(error) => {
@@ -324,21 +331,65 @@ where
         busy.count()
     }
 
-    /// Answers the calls that do not end in time.
-    fn cut_off(&self) {
-        for (sequence, id) in self.under_way.iter().filter_map(Slot::take) {
+    /// Answers every line that has no answer when the time is over, and waits until all answers are
+    /// written.
+    fn cut_off(self: &Arc<Self>) {
+        let server = Arc::clone(self);
+        let sweep = move || {
+            server.survive(|| {
+                while {
+                    server.sweep();
+                    !server.has_answered(SWEEP)
+                } {}
+            });
+        };
+        // In a thread of its own: where nobody takes the answers, it waits, and the end does not.
+        if let Err(error) = Builder::new().name("cut-off".to_owned()).spawn(sweep) {
+            say(&format!("error: no thread can be started: {error}"));
+            self.sweep();
+        }
+        if !self.has_answered(MAX_FLUSH) {
+            say("error: nobody takes the answers from standard output; some are lost");
+            self.unwritten.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Answers the calls under way and the lines that were not started: in their order, since in order
+    /// a later one may have to wait for an earlier one.
+    fn sweep(&self) {
+        let cut = |(sequence, id)| {
             let error = Error::new(Kind::Timeout, "the process ended before the call did")
                 .with_outcome(Outcome::Unknown);
             let output = Output {
                 id,
                 ..Output::from(&error)
             };
+            (sequence, output)
+        };
+        let jobs = self.queue.drain();
+        let refused = jobs.iter().map(|job| (job.sequence, self.refusal(job)));
+        let calls = self.under_way.iter().filter_map(Slot::take).map(cut);
+        let mut outputs: Vec<(u64, Output)> = calls.chain(refused).collect();
+        outputs.sort_by_key(|(sequence, _)| *sequence);
+        for (sequence, output) in outputs {
             self.give(sequence, &output, None);
         }
     }
 
+    /// Waits until every line that was read has an answer which is written or cannot be, about so long
+    /// at most; says whether that has come.
+    fn has_answered(&self, most: Duration) -> bool {
+        self.queue.wait_for_reader(most)
+            && self.answers.wait(self.read.load(Ordering::SeqCst), most)
+    }
+
     /// Answers a line that was read and will not be started.
     fn refuse(&self, job: &Job) {
+        self.give(job.sequence, &self.refusal(job), None);
+    }
+
+    /// The answer to a line that will not be started.
+    fn refusal(&self, job: &Job) -> Output {
         let id = document(job).map_or_else(|refused| refused.id, |invocation| invocation.id);
         let error = if self.used_up.load(Ordering::SeqCst) {
             Error::new(
@@ -351,11 +402,10 @@ where
                 "the process is ending; this call was not started",
             )
         };
-        let output = Output {
+        Output {
             id,
             ..Output::from(&at_line(job, error))
-        };
-        self.give(job.sequence, &output, None);
+        }
     }
 
     /// Counts an answer and writes it.
@@ -378,10 +428,11 @@ where
             .answers
             .give(sequence, line.as_bytes(), &mut &self.output);
         if let Err((error, lines)) = given {
-            // Nobody reads: nothing more is started, and what waits would be answered to nobody.
-            self.queue.abandon();
-            self.connector.stop();
-            if error.kind() != ErrorKind::BrokenPipe {
+            self.stop();
+            if error.kind() == ErrorKind::BrokenPipe {
+                // Nobody reads: what waits would be answered to nobody.
+                self.queue.drain();
+            } else {
                 self.unwritten.store(true, Ordering::SeqCst);
                 say_unwritten(&error, &String::from_utf8_lossy(&lines));
             }

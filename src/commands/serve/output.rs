@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Who has finished a call waits while so much is still to be written.
 const MAX_PENDING: usize = 1024 * 1024;
@@ -16,6 +17,9 @@ const MAX_EARLY_BYTES: usize = 64 * 1024 * 1024;
 struct State {
     /// Lines that wait for whoever writes.
     pending: Vec<u8>,
+    /// How many answers were added to them so far, and how many of these are written.
+    added: u64,
+    written: u64,
     /// Room for what is being written.
     batch: Vec<u8>,
     /// Whether someone writes.
@@ -27,28 +31,33 @@ struct State {
     /// In order: answers that wait for an earlier one.
     early: BTreeMap<u64, Vec<u8>>,
     early_bytes: usize,
-    /// How many wait for room.
+    /// How many wait for room, or until all is written.
     crowded: usize,
 }
 
 impl State {
-    /// Adds an answer to those that can be written; says whether any can.
+    /// Adds an answer to those that can be written, and those that waited for it alone.
     fn add(&mut self, sequence: Option<u64>, line: &[u8]) {
         let Some(sequence) = sequence else {
-            return self.pending.extend_from_slice(line);
+            return self.append(line);
         };
         if sequence != self.next {
             self.early_bytes += line.len();
             self.early.insert(sequence, line.to_vec());
             return;
         }
-        self.pending.extend_from_slice(line);
+        self.append(line);
         self.next += 1;
         while let Some(line) = self.early.remove(&self.next) {
             self.early_bytes -= line.len();
-            self.pending.extend_from_slice(&line);
+            self.append(&line);
             self.next += 1;
         }
+    }
+
+    fn append(&mut self, line: &[u8]) {
+        self.pending.extend_from_slice(line);
+        self.added += 1;
     }
 
     /// Whether there is room for an answer. For the one that all others wait for there always is.
@@ -85,6 +94,20 @@ impl Answers {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits, at most so long, until so many answers are written or none can be any more; says whether
+    /// that has come.
+    pub(super) fn wait(&self, count: u64, most: Duration) -> bool {
+        let mut state = self.state();
+        state.crowded += 1;
+        let unwritten = |state: &mut State| state.ended.is_none() && state.written < count;
+        let (mut state, time) = self
+            .room
+            .wait_timeout_while(state, most, unwritten)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.crowded -= 1;
+        !time.timed_out()
+    }
+
     /// Writes an answer, or leaves it to whoever writes.
     ///
     /// # Errors
@@ -117,6 +140,7 @@ impl Answers {
         let mut batch = std::mem::take(&mut state.batch);
         while !state.pending.is_empty() {
             std::mem::swap(&mut batch, &mut state.pending);
+            let added = state.added;
             drop(state);
             let written = to.write_all(&batch).and_then(|()| to.flush());
             state = self.state();
@@ -128,6 +152,7 @@ impl Answers {
                 return Err((error, batch));
             }
             batch.clear();
+            state.written = added;
             if state.crowded > 0 {
                 self.room.notify_all();
             }

@@ -172,14 +172,23 @@ impl Queue {
         self.ended.notify_all();
     }
 
-    /// Nothing more is started, and nobody wants to know what was not.
-    pub(super) fn abandon(&self) {
+    /// Takes out the jobs that wait. Whoever takes them answers them.
+    pub(super) fn drain(&self) -> VecDeque<Job> {
         let mut state = self.state();
-        let waiting: usize = state.jobs.iter().map(Job::size).sum();
-        state.bytes -= waiting;
-        state.jobs.clear();
+        let jobs = std::mem::take(&mut state.jobs);
+        state.bytes -= jobs.iter().map(Job::size).sum::<usize>();
+        jobs
+    }
+
+    /// Waits, at most so long, until the reader has no more lines in hand; says whether it has none.
+    pub(super) fn wait_for_reader(&self, most: Duration) -> bool {
+        let working = |state: &mut State| state.reader == Reader::Working;
+        let (state, time) = self
+            .ended
+            .wait_timeout_while(self.state(), most, working)
+            .unwrap_or_else(PoisonError::into_inner);
         drop(state);
-        self.stop();
+        !time.timed_out()
     }
 
     /// A worker has ended.
