@@ -206,7 +206,8 @@ fn for_calls(card: &Manifest) -> Manifest {
         asset.meta.clear();
         asset.inputs.rest.clear();
         for schema in asset.inputs.properties.values_mut() {
-            schema.retain(|keyword, _| ["default", "x-env"].contains(&keyword.as_str()));
+            schema
+                .retain(|keyword, _| ["default", "writeOnly", "x-env"].contains(&keyword.as_str()));
         }
     }
     card

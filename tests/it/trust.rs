@@ -15,8 +15,9 @@ static KEY: LazyLock<PrivateKey> = LazyLock::new(|| PrivateKey::generate().unwra
 /// Variables and their values.
 type Environment<'a> = Vec<(&'a str, &'a str)>;
 
-/// The destinations that a document may try to move.
-fn destinations(elsewhere: &str) -> Vec<(&'static str, Value)> {
+/// What a document may try to decide of the operator's credentials: where they go, whose account they
+/// open, how they are used.
+fn decisions(elsewhere: &str) -> Vec<(&'static str, Value)> {
     vec![
         ("url", json!(elsewhere)),
         ("data_url", json!(elsewhere)),
@@ -26,6 +27,12 @@ fn destinations(elsewhere: &str) -> Vec<(&'static str, Value)> {
         ("verify_ssl", json!("0")),
         ("ca_file", json!("/etc/ssl/certs/ca-certificates.crt")),
         ("bot_header", json!({"X-Example-Bot": USER})),
+        ("token_url", json!(elsewhere)),
+        ("client_id", json!("999")),
+        ("client_id", json!(999)),
+        ("kid", json!("another")),
+        ("token_lifetime_seconds", json!(60)),
+        ("rate_limits", json!({"*": "off"})),
     ]
 }
 
@@ -38,7 +45,7 @@ fn document(asset: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn a_document_does_not_decide_where_the_operators_credentials_go() {
+fn a_document_does_not_decide_where_and_for_whom_the_operators_credentials_are_used() {
     let line = World::new();
     let elsewhere = World::new();
     let url = line.url();
@@ -46,7 +53,12 @@ fn a_document_does_not_decide_where_the_operators_credentials_go() {
     let file = folder.path().join("asset.json");
     let secret = line.asset()["client_secret"].as_str().unwrap().to_owned();
     let channel = line.asset()["client_id"].as_str().unwrap().to_owned();
-    let operators: [(Environment<'_>, Option<Value>); 4] = [
+    let kid = line.sandbox.register_key(&KEY.public_jwk()).unwrap();
+    let key = KEY.private_jwk();
+    let signed = json!({"client_id": channel, "kid": kid, "private_key": key, "url": url});
+    let mut file_of_two = line.asset();
+    file_of_two["token"] = json!("sandbox-token");
+    let operators: [(Environment<'_>, Option<Value>); 6] = [
         (
             vec![
                 ("LINE_CHANNEL_ACCESS_TOKEN", "sandbox-token"),
@@ -67,6 +79,8 @@ fn a_document_does_not_decide_where_the_operators_credentials_go() {
             vec![("LINE_API_URL", &url)],
             Some(json!({"token": "sandbox-token"})),
         ),
+        (vec![], Some(file_of_two)),
+        (vec![], Some(signed)),
     ];
     for (environment, asset) in operators {
         let path: Option<&PathBuf> = asset.as_ref().map(|asset| {
@@ -80,10 +94,7 @@ fn a_document_does_not_decide_where_the_operators_credentials_go() {
         );
         let ended = run(&arguments, &document(&json!({})), &environment);
         assert_eq!(ended.code, 0, "{}", ended.stdout);
-        let mut tried = destinations(&elsewhere.url());
-        tried.push(("token_url", json!(elsewhere.url())));
-        for (name, value) in tried {
-            // A bearer token is issued nowhere.
+        for (name, value) in decisions(&elsewhere.url()) {
             let ended = run(&arguments, &document(&json!({name: value})), &environment);
             assert_eq!(ended.code, 2, "{name}: {}", ended.stdout);
             let error = &ended.document()["error"];
@@ -92,7 +103,7 @@ fn a_document_does_not_decide_where_the_operators_credentials_go() {
         }
     }
     assert!(elsewhere.sandbox.requests().is_empty());
-    assert_eq!(line.sandbox.delivered().len(), 4);
+    assert_eq!(line.sandbox.delivered().len(), 6);
 }
 
 #[test]
@@ -395,6 +406,21 @@ fn a_key_means_the_same_whatever_token_comes_with_it() {
     }
     assert_eq!(keys, [keys[0].as_str(); 3]);
     assert_eq!(world.sandbox.delivered().len(), 1);
+}
+
+#[test]
+fn the_operators_channel_id_says_nothing_of_a_documents_token() {
+    let world = World::new();
+    let mut document = push(&world.bearer());
+    document["options"] = json!({"idempotency_key": "order-1"});
+    let keys = [&[("LINE_CLIENT_ID", "999")][..], &[]].map(|environment| {
+        let document = document.to_string().into_bytes();
+        let ended = run(&["run", "send_push_message"], &document, environment);
+        assert_eq!(ended.code, 0, "{}", ended.stdout);
+        ended.document()["meta"]["retry_key"].clone()
+    });
+    assert!(keys[0].is_string());
+    assert_eq!(keys[0], keys[1]);
 }
 
 #[test]

@@ -71,19 +71,6 @@ impl SystemProxy {
     }
 }
 
-/// Parameters that decide where credentials go, who may read them on the way, and for which bot they
-/// are used.
-const DESTINATIONS: [&str; 8] = [
-    "url",
-    "data_url",
-    "manager_url",
-    "token_url",
-    "http_proxy",
-    "verify_ssl",
-    "ca_file",
-    "bot_header",
-];
-
 /// The name in `rate_limits` that stands for each action by itself.
 pub const EVERY_ACTION: &str = "*";
 
@@ -151,7 +138,7 @@ impl Asset {
     /// # Errors
     ///
     /// [`Kind::InvalidAsset`] with every parameter that is wrong, none of them quoted: also where the
-    /// document would decide where the operator's credentials go.
+    /// document would decide anything about the operator's credentials.
     pub fn resolve(
         manifest: &Manifest,
         document: &AssetParameters,
@@ -370,32 +357,30 @@ impl Reader<'_> {
             .or_else(|| self.file.get(name).or_else(|| self.environment.get(name)))
     }
 
-    /// Whether the hand that gives a credential also says where it goes: of the operator's the
-    /// document does not.
-    fn goes_where_it_may(&mut self, name: &str) -> bool {
-        let before = self.details.len();
-        if !self.document.contains_key(name) {
-            let chosen = DESTINATIONS
-                .iter()
-                .filter(|destination| self.document.contains_key(**destination));
-            let refusals = chosen.map(|destination| Detail {
-                hint: Some(
-                    "leave it out, or bring the credentials in the document as well; the operator sets it in `--asset FILE` or the environment"
-                        .to_owned(),
-                ),
-                ..Detail::new(
-                    format!("/asset/{destination}"),
-                    format!("cannot be set here: `{name}` is the operator's, and so is where and for whom it is used"),
-                )
-            });
-            self.details.extend(refusals);
+    /// Whether the hand that gives a credential also gives everything beside it: where and how it travels,
+    /// whose account it opens, with which key it is signed, how often it is used. Of the operator's
+    /// credentials the document decides none of that.
+    fn is_used_as_it_may(&mut self, name: &str) -> bool {
+        if self.document.contains_key(name) {
+            return true;
         }
-        self.details.len() == before
+        let refusals = self.document.keys().map(|parameter| Detail {
+            hint: Some(
+                "leave it out, or bring the credentials in the document as well; the operator sets it in `--asset FILE` or the environment"
+                    .to_owned(),
+            ),
+            ..Detail::new(
+                format!("/asset/{parameter}"),
+                format!("cannot be set here: `{name}` is the operator's, and so is where, for whom and how it is used"),
+            )
+        });
+        self.details.extend(refusals);
+        self.document.is_empty()
     }
 
     fn credential(&mut self, name: &str) -> Option<Secret> {
         let value = self.plain(name)?;
-        self.goes_where_it_may(name).then(|| Secret::new(value))
+        self.is_used_as_it_may(name).then(|| Secret::new(value))
     }
 
     /// A text that is pasted from a console and sent in a header or a form.
@@ -441,7 +426,7 @@ impl Reader<'_> {
             .into_iter()
             .all(has)
         {
-            return self.goes_where_it_may(NAME).then(|| Secret::new(text));
+            return self.is_used_as_it_may(NAME).then(|| Secret::new(text));
         } else {
             "is no whole JWK of an RSA key: it has the members kty, n, e, d, p, q, dp, dq and qi"
         };
@@ -592,7 +577,7 @@ impl Reader<'_> {
     }
 
     /// The first way in the manifest that the document completes alone, or the file where the document
-    /// holds no credential; else the one for which that brings most, completed from the rest.
+    /// holds no secret; else the one for which that brings most, completed from the rest.
     fn choose<'m>(&self, manifest: &'m Manifest) -> Result<&'m AssetDefinition, Vec<Detail>> {
         let count = |parameters: &Map<String, Value>, definition: &AssetDefinition| {
             let required = definition.inputs.required.iter();
@@ -600,8 +585,12 @@ impl Reader<'_> {
                 .filter(|name| parameters.contains_key(*name))
                 .count()
         };
-        let any = |definition: &AssetDefinition| count(self.document, definition) > 0;
-        let leading = if manifest.assets.iter().any(any) {
+        let brings_secret = |definition: &AssetDefinition| {
+            let given = |name: &&String| self.document.contains_key(*name);
+            let mut given = definition.inputs.required.iter().filter(given);
+            given.any(|name| is_secret(definition, name))
+        };
+        let leading = if manifest.assets.iter().any(brings_secret) {
             self.document
         } else {
             self.file
@@ -675,9 +664,12 @@ impl Reader<'_> {
     ) -> Option<Credentials> {
         if definition.name == AssetKind::HttpBearer {
             let token = self.credential("token")?;
+            // Of whom the document's token is, the operator says nothing.
+            let is_told =
+                !self.document.contains_key("token") || self.document.contains_key("client_id");
             return Some(Credentials::Bearer {
                 token,
-                client_id: self.identifier("client_id"),
+                client_id: is_told.then(|| self.identifier("client_id")).flatten(),
             });
         }
         let token_url = self.token_url(definition, manifest, api)?;
@@ -807,6 +799,12 @@ fn present(parameters: &Map<String, Value>) -> Map<String, Value> {
 #[must_use]
 pub fn environment_variable(schema: &Map<String, Value>) -> Option<&str> {
     schema.get("x-env").and_then(Value::as_str)
+}
+
+fn is_secret(definition: &AssetDefinition, name: &str) -> bool {
+    let schema = definition.inputs.properties.get(name);
+    let flag = schema.and_then(|schema| schema.get("writeOnly"));
+    flag.and_then(Value::as_bool) == Some(true)
 }
 
 fn default_of<'a>(definition: &'a AssetDefinition, name: &str) -> Option<&'a Value> {
