@@ -14,7 +14,6 @@ mod nats;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -376,8 +375,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Arguments, Instead> {
     })
 }
 
-/// Writes a shell's completion script.
-pub(crate) fn complete(shell: Shell, to: &mut dyn Write) {
+/// A shell's completion script.
+pub(crate) fn completions(shell: Shell) -> String {
     let mut command = Arguments::command();
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, PROGRAM, &mut script);
@@ -407,5 +406,5 @@ pub(crate) fn complete(shell: Shell, to: &mut dyn Write) {
         }
         _ => {}
     }
-    let _ = to.write_all(script.as_bytes());
+    script
 }

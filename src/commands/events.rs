@@ -135,10 +135,12 @@ fn change(
             }
         }
     }
-    let _ = print(&format!("{}\n", json!({done: count, "not_dead": absent})));
-    if absent.is_empty() {
-        return Ok(ExitCode::Accepted);
+    let written = print(&format!("{}\n", json!({done: count, "not_dead": absent})));
+    if !absent.is_empty() {
+        say("some of these are not dead events; `line-connector events list` shows which are");
     }
-    say("some of these are not dead events; `line-connector events list` shows which are");
-    Ok(ExitCode::Usage)
+    Ok(match written {
+        ExitCode::Accepted if !absent.is_empty() => ExitCode::Usage,
+        written => written,
+    })
 }

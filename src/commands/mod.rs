@@ -20,12 +20,11 @@ mod send;
 mod serve;
 mod webhook;
 
-use std::io;
-
 use line_connector_client::{Error, ExitCode};
 
 use crate::args::{self, Arguments, Command, Deferred};
 use crate::host;
+use crate::terminal::print;
 
 #[cfg(feature = "listen")]
 pub use listen::publish;
@@ -53,9 +52,6 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Error> {
         #[cfg(feature = "campaign")]
         Command::Campaign(command) => campaign::campaign(catalog, command.0),
         Command::Keygen { out } => keygen::keygen(out.as_deref()),
-        Command::Completions { shell } => {
-            args::complete(shell, &mut io::stdout().lock());
-            Ok(ExitCode::Accepted)
-        }
+        Command::Completions { shell } => Ok(print(&args::completions(shell))),
     }
 }

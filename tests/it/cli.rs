@@ -377,3 +377,27 @@ fn folders_of_actions_that_link_in_a_circle_are_read_once() {
     );
     assert_eq!(ended.code, 0, "{}", ended.stderr);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_command_ends_well_whose_answer_nobody_got() {
+    for arguments in [
+        &["list"][..],
+        &["list", "--json"],
+        &["describe"],
+        &["describe", "--text"],
+        &["check", "--sandbox"],
+        &["actions", "export", "get_profile"],
+        &["sandbox", "--address", "127.0.0.1:0"],
+        &["sandbox", "faults"],
+        &["completions", "bash"],
+        &["completions", "zsh"],
+        &["completions", "fish"],
+        &["keygen", "--help"],
+        &["--version"],
+    ] {
+        let (code, errors) = crate::world::run_unwritten(arguments);
+        assert_eq!(code, Some(74), "{arguments:?}: {errors}");
+        assert!(errors.contains("what was to be written"), "{errors}");
+    }
+}

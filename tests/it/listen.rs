@@ -804,6 +804,13 @@ fn what_is_given_up_can_be_seen_replayed_and_dropped() {
         4
     );
     assert_eq!(listening.terminate(), (0, Vec::new()));
+    #[cfg(target_os = "linux")]
+    for command in ["replay", "drop"] {
+        let queue = queue.to_str().unwrap();
+        let (code, errors) = world::run_unwritten(&["events", command, "--all", "--queue", queue]);
+        assert_eq!(code, Some(74), "{command}: {errors}");
+        assert!(errors.contains("\"not_dead\":[]"), "{errors}");
+    }
     let nowhere = ["events", "list", "--queue", "/nowhere/queue.db"];
     let ended = world::run(&nowhere, b"", &[]);
     assert_eq!(ended.code, 2);

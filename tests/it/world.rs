@@ -166,6 +166,24 @@ pub(crate) fn start(arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)
         .expect("the binary starts")
 }
 
+/// A file that takes nothing, as on a disk that is full.
+#[cfg(target_os = "linux")]
+pub(crate) fn full() -> std::fs::File {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).open("/dev/full").unwrap()
+}
+
+/// A command line whose standard output cannot be written: the exit code and standard error.
+#[cfg(target_os = "linux")]
+pub(crate) fn run_unwritten(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_line-connector"));
+    let ended = command.args(arguments).stdout(full()).output().unwrap();
+    (
+        ended.status.code(),
+        String::from_utf8(ended.stderr).unwrap(),
+    )
+}
+
 /// Runs the binary with these arguments, this standard input, and only these variables.
 pub(crate) fn run(arguments: &[&str], input: &[u8], environment: &[(&str, &str)]) -> Ended {
     let mut child = start(arguments, environment);
