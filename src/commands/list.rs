@@ -6,7 +6,7 @@ use line_connector_core::describe;
 use serde_json::Value;
 
 use crate::layout::{COLUMNS, cut};
-use crate::terminal::{print, say};
+use crate::terminal::{in_one_line, print, say, tell};
 
 /// The members of an entry that name it.
 const NAMES: [&str; 4] = ["name", "short", "operation_id", "title"];
@@ -41,7 +41,7 @@ pub(crate) fn list(catalog: &Catalog, json: bool, words: &[String]) -> ExitCode 
     if json {
         print(&describe::pretty(&entries))
     } else {
-        print(&table(&entries))
+        tell(&table(&entries))
     }
 }
 
@@ -72,6 +72,6 @@ fn table(entries: &Value) -> String {
     let room = COLUMNS.saturating_sub(width + 2).max(20);
     let lines = entries
         .iter()
-        .map(|(name, title)| format!("{name:width$}  {}\n", cut(title, room)));
+        .map(|(name, title)| format!("{name:width$}  {}\n", cut(&in_one_line(title), room)));
     lines.collect()
 }

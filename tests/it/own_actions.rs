@@ -389,3 +389,57 @@ fn the_sandbox_answers_an_added_action_as_its_examples_say() {
     let call = ["run", "get_greeting", "--sandbox", "--actions", &path(&own)];
     assert_eq!(run(&call, document.as_bytes(), &[]).code, 1);
 }
+
+#[test]
+fn what_an_action_says_of_itself_does_not_command_the_terminal() {
+    let evil = "\"G\\e[31m\\e]0;owned\\a\\x9b2J\\u202e\\nforged  row\"";
+    let greeting = GREETING
+        .replace("title: Get greeting", &format!("title: {evil}"))
+        .replace(
+            "description: The language.",
+            &format!("description: {evil}"),
+        );
+    let added = folder(&[("get_greeting.yaml", &greeting)]);
+    let path = path(&added);
+    let named = ["--actions", path.as_str()];
+    let commands = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    for arguments in [
+        &["list", "get_greeting"][..],
+        &["describe", "get_greeting", "--text"],
+        &["describe", "get_greeting", "path_parameters/lang", "--text"],
+    ] {
+        let ended = run(&[arguments, &named].concat(), b"", &[]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(
+            ended.stdout.contains("G\\u001b[31m\\u001b]0;"),
+            "{}",
+            ended.stdout
+        );
+        assert!(!ended.stdout.contains(commands), "{:?}", ended.stdout);
+    }
+    let listed = run(&[&["list", "get_greeting"][..], &named].concat(), b"", &[]).stdout;
+    assert_eq!(listed.lines().count(), 1, "{listed}");
+    #[cfg(target_os = "linux")]
+    for command in ["list get_greeting --json", "actions export get_greeting"] {
+        let command = format!("line-connector {command} --actions {path}");
+        let Some(shown) = crate::people::on_a_terminal(&command) else {
+            break;
+        };
+        assert!(shown.contains("owned"), "{shown}");
+        assert!(!shown.contains(commands), "{shown:?}");
+    }
+    // What programs read is as it was written.
+    let json = run(
+        &[&["list", "get_greeting", "--json"][..], &named].concat(),
+        b"",
+        &[],
+    );
+    let title = "G\u{1b}[31m\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\nforged  row";
+    assert_eq!(json.document()[0]["title"], title);
+    let exported = run(
+        &[&["actions", "export", "get_greeting"][..], &named].concat(),
+        b"",
+        &[],
+    );
+    assert_eq!(exported.stdout, greeting);
+}

@@ -139,7 +139,7 @@ fn a_place_is_found_as_documents_errors_and_line_write_it() {
 
 /// What a command prints to a terminal; `None` where there is no program that makes one.
 #[cfg(target_os = "linux")]
-fn on_a_terminal(command: &str) -> Option<String> {
+pub(crate) fn on_a_terminal(command: &str) -> Option<String> {
     let binary = env!("CARGO_BIN_EXE_line-connector");
     let output = std::process::Command::new("script")
         .args([

@@ -8,7 +8,7 @@ use line_connector_core::nearest::nearest;
 use line_connector_core::{compact, describe, property};
 
 use crate::args::DescribeArguments;
-use crate::terminal::{is_watched, print, print_json};
+use crate::terminal::{is_watched, print, print_json, tell};
 
 /// Prints the description.
 pub(crate) fn describe(
@@ -20,7 +20,7 @@ pub(crate) fn describe(
         return Ok(match (arguments.compact, in_full) {
             (true, _) => print(&describe::pretty(&compact::all(catalog))),
             (false, true) => print(&describe::pretty(&describe::connector(catalog))),
-            (false, false) => print(&text::connector(catalog)),
+            (false, false) => tell(&text::connector(catalog)),
         });
     };
     if let Some(number) = arguments.example {
@@ -34,18 +34,18 @@ pub(crate) fn describe(
     let described = describe::action(catalog, name).or_else(|| describe::trigger(catalog, name));
     let described = described.ok_or_else(|| unknown(catalog, name))?;
     let Some(path) = arguments.path.as_deref() else {
-        return Ok(print(&if in_full {
-            describe::pretty(&described)
+        return Ok(if in_full {
+            print(&describe::pretty(&described))
         } else {
-            text::whole(catalog, &described)
-        }));
+            tell(&text::whole(catalog, &described))
+        });
     };
     let place = property::find(&described, path)?;
-    Ok(print(&if in_full {
-        describe::pretty(&place.schema)
+    Ok(if in_full {
+        print(&describe::pretty(&place.schema))
     } else {
-        text::place(&described, path, &place)
-    }))
+        tell(&text::place(&described, path, &place))
+    })
 }
 
 /// The error of a name that neither an action nor a trigger has.

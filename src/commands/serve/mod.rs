@@ -29,7 +29,7 @@ use crate::args::ServeArguments;
 use crate::host;
 use crate::panics::contain;
 use crate::signals::{self, Signal};
-use crate::terminal::{say, say_unwritten};
+use crate::terminal::{say, say_over, say_unwritten};
 
 /// What a worker's calls need of its stack at most: documents nest 128 deep.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
@@ -198,7 +198,7 @@ where
         let shown = io::stderr().is_terminal();
         while !self.queue.wait(PROGRESS) {
             if shown {
-                eprint_over(&self.progress());
+                say_over(&self.progress());
             }
             let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
             let grace = Duration::from_secs(self.arguments.shutdown_seconds);
@@ -208,7 +208,7 @@ where
             }
         }
         if shown {
-            eprint_over(&self.progress());
+            say_over(&self.progress());
             say("");
         }
         if self.bug.load(Ordering::SeqCst) {
@@ -490,11 +490,6 @@ fn is_piece(line: &[u8]) -> bool {
 fn at_line(job: &Job, error: Error) -> Error {
     let message = format!("line {}: {}", job.line.0, error.message);
     Error { message, ..error }
-}
-
-/// Writes over the last line that people see.
-fn eprint_over(text: &str) {
-    let _ = write!(io::stderr().lock(), "\r{text}\u{1b}[K");
 }
 
 #[cfg(test)]
