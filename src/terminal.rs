@@ -117,6 +117,16 @@ pub fn print(text: &str) -> ExitCode {
     ExitCode::Unwritten
 }
 
+/// Writes a secret to standard output. It goes nowhere else: people are told what to do instead.
+pub(crate) fn print_secret(text: &str, instead: &str) -> ExitCode {
+    let Err(error) = write(text) else {
+        return ExitCode::Accepted;
+    };
+    say_unwritable(&error);
+    say(&format!("hint: {instead}"));
+    ExitCode::Unwritten
+}
+
 /// Writes a text for people to standard output. What would command a terminal is shown instead, also
 /// where a pager stands between.
 pub(crate) fn tell(text: &str) -> ExitCode {

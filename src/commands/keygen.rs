@@ -10,7 +10,7 @@ use line_connector_core::describe;
 use serde_json::json;
 
 use crate::host::unwritten;
-use crate::terminal::{print, say};
+use crate::terminal::{print, print_secret, say};
 
 /// Makes a key pair and prints it, or the names of the files that it was written to.
 pub(crate) fn keygen(folder: Option<&Path>) -> Result<ExitCode, Error> {
@@ -21,7 +21,8 @@ pub(crate) fn keygen(folder: Option<&Path>) -> Result<ExitCode, Error> {
         say(
             "keep `private_key` secret; register `public_key` in the LINE Developers Console, which answers the `kid`",
         );
-        return Ok(print(&describe::pretty(&pair)));
+        let instead = "let `--out` name a folder: the key is written nowhere else, and is gone";
+        return Ok(print_secret(&describe::pretty(&pair), instead));
     };
     let private = folder.join("private-key.jwk.json");
     let public = folder.join("public-key.jwk.json");

@@ -401,3 +401,18 @@ fn no_command_ends_well_whose_answer_nobody_got() {
         assert!(errors.contains("what was to be written"), "{errors}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_private_key_that_cannot_be_written_goes_nowhere_else() {
+    let (code, errors) = crate::world::run_unwritten(&["keygen"]);
+    assert_eq!(code, Some(74), "{errors}");
+    assert!(
+        errors.contains("cannot be written") && errors.contains("`--out`"),
+        "{errors}"
+    );
+    assert!(
+        !errors.contains("\"kty\"") && errors.len() < 1_000,
+        "{errors}"
+    );
+}
