@@ -740,6 +740,25 @@ fn an_absent_platform_is_waited_for() {
 }
 
 #[test]
+fn an_event_that_usual_readers_of_json_cannot_take_is_delivered_as_text() {
+    let (_folder, queue) = place();
+    let listening = Listening::start(&queue, &[]);
+    let mut sent = text("01A", 7, 1_700_000_000_123);
+    sent["new"] = json!("HERE");
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let event = sent.to_string().replace("\"HERE\"", &deep);
+    let body = format!("{{\"destination\":\"{BOT}\",\"events\":[{event}]}}");
+    let signature = sign(SECRET, &body);
+    assert_eq!(post(listening.address, &body, Some(&signature)), Some(200));
+    let line = listening.line();
+    assert_eq!(
+        (&line["id"], &line["event"]["type"]),
+        (&json!("01A"), &json!("message.text"))
+    );
+    assert_eq!(line["event"]["raw"], event);
+}
+
+#[test]
 fn what_is_given_up_can_be_seen_replayed_and_dropped() {
     let (_folder, queue) = place();
     let healed = Arc::new(AtomicBool::new(false));

@@ -394,6 +394,36 @@ fn the_command_answers_with_the_events() {
 }
 
 #[test]
+fn what_usual_readers_of_json_cannot_take_comes_as_text() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for (value, is_text) in [
+        (nested(100), false),
+        ("9".repeat(300), false),
+        (r#""[[[ 1e999 \ud800""#.to_owned(), false),
+        (nested(100_000), true),
+        ("9".repeat(100_000), true),
+        ("-1e999".to_owned(), true),
+    ] {
+        let event = format!(
+            r#"{{"type":"unsend","webhookEventId":"01A","unsend":{{"messageId":"7"}},"new":{value}}}"#
+        );
+        let body = format!(r#"{{"destination":"U1","events":[{event}]}}"#);
+        let ended = webhook(&body);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert_eq!(ended.stdout.contains(&format!("\"raw\":{event}")), !is_text);
+        if is_text {
+            let told = &ended.document()["events"][0];
+            assert_eq!(told["raw"], event, "nothing is lost");
+            assert_eq!(
+                (&told["type"], &told["id"]),
+                (&json!("message.unsent"), &json!("01A"))
+            );
+            assert_eq!(told["message"]["id"], "7");
+        }
+    }
+}
+
+#[test]
 fn the_command_takes_headers_and_bodies_as_platforms_have_them() {
     let signature = sign(SECRET, BODY.as_bytes());
     let base64 = encoding::base64(BODY.as_bytes());

@@ -150,12 +150,18 @@ fn is_moderate_number(number: &str) -> bool {
     number.len() <= MAX_NUMBER && !is_infinite
 }
 
-/// Whether readers with usual bounds can take a JSON text.
+/// Whether readers with usual bounds can take a JSON text, each string of which is a text.
 fn is_moderate(json: &str) -> bool {
-    let whole_pairs = |string: &JsonString| {
+    let is_text = |string: &JsonString| {
         let literal = json.get(string.range.clone()).unwrap_or_default();
         !literal.contains("\\u") || serde_json::from_str::<String>(literal).is_ok()
     };
+    is_within_bounds(json) && strings(json).all(|string| is_text(&string))
+}
+
+/// Whether a JSON text has at most 127 levels, and no number beyond 64 bits of floating point or of more
+/// than 1000 characters.
+pub(crate) fn is_within_bounds(json: &str) -> bool {
     let mut outside = 0..0;
     let mut depth = 0_usize;
     let mut between = |part: &str| {
@@ -176,7 +182,7 @@ fn is_moderate(json: &str) -> bool {
     };
     for string in strings(json) {
         outside.end = string.range.start;
-        if !whole_pairs(&string) || !between(json.get(outside.clone()).unwrap_or_default()) {
+        if !between(json.get(outside.clone()).unwrap_or_default()) {
             return false;
         }
         outside.start = string.range.end;

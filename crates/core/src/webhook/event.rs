@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::moment::Moment;
+use crate::json_text::is_within_bounds;
 
 /// A text, borrowed from the body wherever it stands there without escapes.
 type Text<'a> = Option<Cow<'a, str>>;
@@ -78,9 +79,21 @@ pub struct Event<'a> {
     /// `chat.activated`: for how long the module has the chat.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_control: Option<ChatControl>,
-    /// LINE's event, byte for byte.
+    /// LINE's event, byte for byte; a string that holds it where usual readers of JSON could not take
+    /// it: with more than 127 levels, or a number beyond 64 bits of floating point or of more than 1000
+    /// characters.
+    #[serde(serialize_with = "readable")]
     #[schemars(with = "Value")]
     pub raw: &'a RawValue,
+}
+
+/// Writes JSON as it is, and what would stop whoever reads the whole document as its text.
+fn readable<S: Serializer>(raw: &RawValue, serializer: S) -> Result<S::Ok, S::Error> {
+    if is_within_bounds(raw.get()) {
+        raw.serialize(serializer)
+    } else {
+        serializer.serialize_str(raw.get())
+    }
 }
 
 impl Event<'_> {
