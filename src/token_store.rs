@@ -4,11 +4,13 @@
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use line_connector_client::{Error, Hold, Kind, Store};
 
-use crate::private::{Exposure, exposure, no_link, private};
+use crate::private::{Exposure, Others, exposure, no_link, others, private};
+use crate::terminal::say;
 
 /// More than any token needs; a longer file is none of ours.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -21,12 +23,19 @@ const LAST_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct TokenFiles {
     folder: PathBuf,
+    /// Whether people were told what is unwise about it.
+    told: Once,
 }
 
 impl TokenFiles {
     /// A folder that is made, and looked at, when a token is wanted.
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub(crate) fn new(mut folder: PathBuf) -> Self {
+        // With a slash or a dot at its end, a link would pass for the folder that it leads to.
+        folder = folder.components().collect();
+        Self {
+            folder,
+            told: Once::new(),
+        }
     }
 
     /// Makes the folder if it is not there, and sees to it that it is its owner's alone.
@@ -46,7 +55,17 @@ impl TokenFiles {
                 "is not a folder, and a link does not count".to_owned(),
             ));
         }
-        guard(&self.folder, &found, "700")
+        guard(&self.folder, &found, "700")?;
+        self.told.call_once(|| {
+            if let Some(above) = replaceable_in(&self.folder) {
+                say(&format!(
+                    "warning: others may change {}, and so put another folder in the place of the token cache {}: keep it beneath folders of this user's alone",
+                    above.display(),
+                    self.folder.display()
+                ));
+            }
+        });
+        Ok(())
     }
 
     fn path(&self, name: &str, ending: &str) -> PathBuf {
@@ -141,6 +160,30 @@ fn unusable(path: &Path, why: &str) -> Error {
     let message = format!("the token cache cannot be used: {} {why}", path.display());
     let hint = "give `--token-cache` (or LINE_CONNECTOR_TOKEN_CACHE) a folder of this user's alone, such as one that is not there yet";
     Error::new(Kind::Usage, message).with_hint(hint)
+}
+
+/// A folder on the way to this one in which others may put something else in the place of what leads on.
+/// Links are followed as well as looked at.
+#[cfg(unix)]
+fn replaceable_in(folder: &Path) -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = rustix::process::geteuid().as_raw();
+    let is_open = |found: Metadata| {
+        // In a sticky folder such as /tmp each owner alone renames and removes.
+        let is_sticky = found.mode() & 0o1000 != 0;
+        ![0, user].contains(&found.uid()) || (others(&found) == Others::Write && !is_sticky)
+    };
+    let ways = [std::path::absolute(folder), folder.canonicalize()];
+    let ways: Vec<PathBuf> = ways.into_iter().flatten().collect();
+    let mut above = ways.iter().flat_map(|way| way.ancestors().skip(1));
+    let found = above.find(|above| fs::metadata(above).is_ok_and(is_open));
+    found.map(Path::to_path_buf)
+}
+
+/// Elsewhere the folders' own access rules decide.
+#[cfg(not(unix))]
+fn replaceable_in(_: &Path) -> Option<PathBuf> {
+    None
 }
 
 fn make(folder: &Path) -> io::Result<()> {

@@ -15,7 +15,8 @@ const VARIABLE: &str = "LINE_CONNECTOR_TOKEN_CACHE";
 
 /// A folder of tokens, not made yet, within one that goes with the test.
 struct Cache {
-    _around: tempfile::TempDir,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "it goes with the test"))]
+    around: tempfile::TempDir,
     folder: PathBuf,
 }
 
@@ -23,10 +24,7 @@ impl Cache {
     fn new() -> Self {
         let around = tempfile::tempdir().unwrap();
         let folder = around.path().join("deep").join("tokens");
-        Self {
-            _around: around,
-            folder,
-        }
+        Self { around, folder }
     }
 
     fn path(&self) -> &str {
@@ -228,6 +226,42 @@ fn what_is_no_plain_folder_or_file_is_refused() {
     change_mode(&real, 0o700);
     symlink(&real, &cache.folder).unwrap();
     refused(&world, &cache, "a link to a folder", "--token-cache");
+    for ending in ["/", "//", "/."] {
+        let folder = PathBuf::from(format!("{}{ending}", cache.path()));
+        let with_ending = Cache {
+            folder,
+            ..Cache::new()
+        };
+        refused(&world, &with_ending, "a link with a slash", "--token-cache");
+    }
+    assert_eq!(fs::read_dir(&real).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_can_replace_is_warned_about() {
+    let (world, cache) = (World::new(), Cache::new());
+    let around = cache.around.path();
+    let is_warned = || {
+        let _first = fs::remove_dir_all(&cache.folder);
+        let ended = cache.push(&world.asset());
+        succeeded(&ended);
+        let told = ended
+            .stderr
+            .matches("in the place of the token cache")
+            .count();
+        assert_eq!(told > 0, ended.stderr.contains(around.to_str().unwrap()));
+        assert!(told <= 1, "{}", ended.stderr);
+        told == 1
+    };
+    for (mode, warned) in [(0o755, false), (0o777, true), (0o1777, false)] {
+        change_mode(around, mode);
+        assert_eq!(is_warned(), warned, "{mode:o}");
+    }
+    // Only root can give a folder to somebody else.
+    if std::os::unix::fs::chown(around, Some(65_534), None).is_ok() {
+        assert!(is_warned());
+    }
 }
 
 #[test]
