@@ -665,6 +665,8 @@ fn a_document_reads_no_file_outside_the_folders_that_the_operator_opened() {
     std::os::unix::fs::symlink(&secret, open.join("link")).unwrap();
     std::os::unix::fs::symlink(folder.path(), open.join("up")).unwrap();
     std::os::unix::fs::symlink("ids.txt", open.join("within")).unwrap();
+    // Whoever may make one has the file's content anyway: it is the file itself.
+    fs::hard_link(&secret, open.join("hard")).unwrap();
     let opened = ["--files", open.to_str().unwrap()];
 
     let outside = "cannot be read: it lies in no folder that is open to documents";
@@ -688,6 +690,7 @@ fn a_document_reads_no_file_outside_the_folders_that_the_operator_opened() {
         "ids.txt",
         "./ids.txt",
         "within",
+        "hard",
         open.join("ids.txt").to_str().unwrap(),
     ] {
         let document = audience(&json!({"path": path, "content_type": "text/plain"}));
@@ -742,6 +745,7 @@ fn content_is_saved_nowhere_else_and_over_nothing() {
     fs::write(&keys, "original").unwrap();
     fs::write(open.join("there"), "original").unwrap();
     fs::create_dir(open.join("folder")).unwrap();
+    fs::hard_link(&keys, open.join("hard")).unwrap();
     std::os::unix::fs::symlink(&keys, open.join("link")).unwrap();
     std::os::unix::fs::symlink(folder.path(), open.join("up")).unwrap();
 
@@ -758,6 +762,7 @@ fn content_is_saved_nowhere_else_and_over_nothing() {
         ("link", true),
         ("link", false),
         ("there", false),
+        ("hard", false),
         ("folder", true),
         (".", true),
         ("..", true),
@@ -773,8 +778,10 @@ fn content_is_saved_nowhere_else_and_over_nothing() {
     assert_eq!(fs::read_to_string(&keys).unwrap(), "original");
     assert_eq!(fs::read_to_string(open.join("there")).unwrap(), "original");
     assert_eq!(save("there", true).code, 0);
+    assert_eq!(save("hard", true).code, 0);
+    assert_eq!(fs::read_to_string(&keys).unwrap(), "original");
     assert_eq!(save("folder/new", false).code, 0);
-    for name in ["there", "folder/new"] {
+    for name in ["there", "hard", "folder/new"] {
         let saved = fs::metadata(open.join(name)).unwrap();
         assert_eq!(
             (saved.len(), saved.permissions().mode() & 0o777),
@@ -783,7 +790,7 @@ fn content_is_saved_nowhere_else_and_over_nothing() {
     }
     assert_eq!(
         fs::read_dir(&open).unwrap().count(),
-        4,
+        5,
         "nothing is left behind"
     );
 }

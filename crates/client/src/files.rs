@@ -1,5 +1,5 @@
 //! The files that documents name: beneath the folders that the operator opened, and nowhere else,
-//! whatever links stand there. New files appear under their name only when they are complete.
+//! whatever symbolic links stand there. New files appear under their name only when they are complete.
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
