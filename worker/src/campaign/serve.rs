@@ -100,7 +100,7 @@ pub(crate) fn serve(
         )
     })?;
     let address = arguments.address;
-    runtime.block_on(async move {
+    let ended = runtime.block_on(async move {
         let unusable = |error: std::io::Error| {
             let message = format!("nobody can be listened to at {address}: {error}");
             Error::new(Kind::Usage, message).with_hint("`--address` takes another one")
@@ -108,11 +108,12 @@ pub(crate) fn serve(
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let own = listener.local_addr().map_err(unusable)?;
         let card = json!({"listening": format!("http://{own}")});
-        // Whoever does not read it knows the address.
-        let _ = print(&format!("{card}\n"));
-        server.serve_with_cancel(listener, ending.notified()).await;
-        Ok::<(), Error>(())
+        let written = print(&format!("{card}\n"));
+        if written == ExitCode::Accepted {
+            server.serve_with_cancel(listener, ending.notified()).await;
+        }
+        Ok::<ExitCode, Error>(written)
     })?;
     runtime.shutdown_timeout(GRACE);
-    Ok(ExitCode::Accepted)
+    Ok(ended)
 }
