@@ -8,8 +8,7 @@ use line_connector_client::{Error, ExitCode, Kind, Output};
 use line_connector_core::call::exit_code;
 use line_connector_core::error::Detail;
 use line_connector_core::json_text::laid_out;
-use serde::Deserialize as _;
-use serde_json::Value;
+use serde::Deserialize;
 
 /// What most commands read.
 pub(crate) const DOCUMENT: &str = "one JSON document";
@@ -62,35 +61,45 @@ pub(crate) fn complain(output: &Output) {
     if output.error.is_none() && !warned {
         return;
     }
-    let shown: Value = serde_json::from_str(&output.render()).unwrap_or_default();
-    let warnings = shown.pointer("/meta/warnings").and_then(Value::as_array);
-    for warning in warnings.into_iter().flatten() {
-        say(&format!("warning: {}", one_line(warning)));
+    let told: Told = serde_json::from_str(&output.render()).unwrap_or_default();
+    for warning in &told.meta.warnings {
+        say(&format!("warning: {}", in_one_line(&warning.in_full())));
     }
-    let Some(error) = shown.get("error") else {
+    let Some(error) = &told.error else {
         return;
     };
-    say(&format!("error: {}", in_one_line(text(error, "message"))));
-    let details = error.get("details").and_then(Value::as_array);
-    for detail in details.into_iter().flatten() {
-        say(&format!("  {}", one_line(detail)));
+    say(&format!("error: {}", in_one_line(&error.message)));
+    for detail in &error.details {
+        say(&format!("  {}", in_one_line(&detail.in_full())));
     }
-    say(&format!("hint: {}", in_one_line(text(error, "hint"))));
+    say(&format!("hint: {}", in_one_line(&error.hint)));
 }
 
-/// A detail as one line.
-fn one_line(detail: &Value) -> String {
-    let detail = Detail::deserialize(detail);
-    in_one_line(&detail.map(|detail| detail.in_full()).unwrap_or_default())
+/// What people are told of an output document. The rest, which may be large, is not looked into.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    error: Option<Complaint>,
+    meta: Warned,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Complaint {
+    message: String,
+    details: Vec<Detail>,
+    hint: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Warned {
+    warnings: Vec<Detail>,
 }
 
 /// A text of somebody else's without line ends: it must not look like a line of ours.
 pub(crate) fn in_one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Writes one JSON document: a line for a program, laid out for a person.
@@ -216,7 +225,7 @@ mod tests {
         }
         let document = json!({"name": "\u{9b}2J\u{202e}\u{7f}\u{1b}"});
         assert_eq!(
-            serde_json::from_str::<Value>(&shown(&document.to_string())).unwrap(),
+            serde_json::from_str::<serde_json::Value>(&shown(&document.to_string())).unwrap(),
             document
         );
         assert_eq!(

@@ -85,7 +85,7 @@ fn ask(connector: &Connector, template: &Invocation) -> Vec<Answer> {
         Answer {
             action,
             code,
-            output: serde_json::from_str(&output.render()).unwrap_or_default(),
+            output: output.document(),
         }
     };
     names.into_iter().map(ask).collect()

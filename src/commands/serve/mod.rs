@@ -337,10 +337,10 @@ where
         let server = Arc::clone(self);
         let sweep = move || {
             server.survive(|| {
-                while {
+                server.sweep();
+                while !server.has_answered(SWEEP) {
                     server.sweep();
-                    !server.has_answered(SWEEP)
-                } {}
+                }
             });
         };
         // In a thread of its own: where nobody takes the answers, it waits, and the end does not.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use line_connector_compose::Change;
 use line_connector_http::Headers;
+use line_connector_text::length::values_at_most;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::delivery::Delivery;
 use super::headers;
+use super::json::MAX_VALUES;
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::json_text::JsonText;
 use crate::redact::Redactor;
@@ -297,6 +299,21 @@ impl Output {
         self.json_body.as_ref().map(JsonText::value)
     }
 
+    /// The document as a value. A body of too many values to look into is its `response_text`, as one
+    /// that is no JSON.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let body = self.json_body.as_ref();
+        let body = body.filter(|body| values_at_most(body.text().as_bytes()) > MAX_VALUES);
+        let lean = body.map(|body| Self {
+            json_body: None,
+            response_text: Some(body.text().to_owned()),
+            ..self.clone()
+        });
+        let text = lean.as_ref().unwrap_or(self).render();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
     /// The document as one line of JSON.
     #[must_use]
     pub fn render(&self) -> String {
@@ -368,8 +385,9 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use line_connector_http::Secret;
+    use serde_json::json;
 
-    use super::{Headers, Output};
+    use super::{Headers, JsonText, MAX_VALUES, Output};
     use crate::redact::Redactor;
 
     #[test]
@@ -387,6 +405,17 @@ mod tests {
         assert_eq!(rendered, expected);
         let read: Output = serde_json::from_str(&rendered).unwrap();
         assert_eq!(read.render(), expected);
+    }
+
+    #[test]
+    fn a_body_of_many_values_stays_a_text() {
+        let output = |body: &str| Output {
+            json_body: JsonText::read(body),
+            ..Output::default()
+        };
+        assert_eq!(output("[1,2]").document(), json!({"json_body": [1, 2]}));
+        let many = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        assert_eq!(output(&many).document(), json!({"response_text": many}));
     }
 
     #[test]
