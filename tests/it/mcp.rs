@@ -18,6 +18,8 @@ use crate::world::{USER, World, run, start};
 
 // Clients that flood, send garbage or far too much, or leave in the middle.
 mod hostile;
+// What stands in plans and forms.
+mod shown;
 
 /// How a client speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -438,7 +440,7 @@ fn where_nobody_can_be_asked_the_plan_comes_first_and_its_digest_carries_it_out(
         let plan = &plan["structuredContent"];
         assert_eq!(plan["recipients"], 1, "{plan}");
         assert!(plan["quota"]["left"].is_u64(), "{plan}");
-        assert_eq!(plan["request"]["body"]["messages"], hello());
+        assert_eq!(plan["requests"][0]["body"]["messages"], hello());
         assert_eq!(world.sandbox.delivered().len(), before);
         for (tool, wrong) in [
             (

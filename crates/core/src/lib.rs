@@ -14,7 +14,7 @@ pub mod json_text;
 pub mod redact;
 pub mod media;
 pub mod upload;
-pub use line_connector_text::nearest;
+pub use line_connector_text::{nearest, visible};
 pub mod refusal;
 pub mod backoff;
 pub mod asset;

@@ -1,7 +1,6 @@
 //! What clients ask for, answered: lists, calls, resources, prompts. A call is the connector's own; here
 //! stands how arguments become it, who is asked first, and how its output becomes a result.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,7 +9,6 @@ use line_connector_client::{Catalog, Error, Invocation, Kind, Options, Output};
 use line_connector_core::call;
 use line_connector_core::catalog::SECTIONS;
 use line_connector_core::catalog::definition::{Action, Effect};
-use line_connector_core::describe;
 use line_connector_core::documents::shortened;
 use line_connector_core::error::Detail;
 use line_connector_core::handle::Handle;
@@ -29,7 +27,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use crate::tools::{ACCOUNT, COMPOSE, CONFIRM, DESCRIBE, FIND, META_TOOLS, READ, RUN, VALIDATION};
-use crate::{Account, Server, pages, tools};
+use crate::{Account, Server, pages, plan, tools};
 
 /// How long lists may be taken for fresh, milliseconds: they hold as long as the process.
 const FRESH_MS: u64 = 3_600_000;
@@ -37,8 +35,6 @@ const FRESH_MS: u64 = 3_600_000;
 const PROGRESS: Duration = Duration::from_secs(2);
 /// How long a person is waited for.
 const PERSON: Duration = Duration::from_mins(10);
-/// The most characters of a request that a person is shown.
-const SHOWN: usize = 1500;
 /// The question of a confirmation, as its name and as the name of the answer in it.
 const QUESTION: &str = "confirm";
 
@@ -419,7 +415,7 @@ impl Asked<'_> {
             let digest = confirmations.ask(&self.what("digest"));
             return Ok(Some(to_confirm(plan, &digest).into()));
         }
-        let question = question(&self.text(&plan))?;
+        let question = question(&plan::form(self.action, &plan))?;
         if modern {
             let state = confirmations.ask(&self.what("form"));
             let request = InputRequest::Elicitation(ElicitRequest::new(question));
@@ -462,21 +458,8 @@ impl Asked<'_> {
             return Ok(Err(shown));
         }
         let account = self.server.0.accounts.get(self.account);
-        let mut plan = json!({
-            "action": self.action.short(),
-            "title": self.action.title,
-            "account": account.map(|account| &account.name),
-            "what": self.action.description,
-            "effect": self.action.meta.effect,
-            "request": {
-                "method": shown["request"]["method"],
-                "url": shown["request"]["url"],
-                "body": shown["request"]["body"],
-            },
-        });
-        if let Some(Value::Array(to)) = shown["request"]["body"].get("to") {
-            plan["recipients"] = json!(to.len());
-        }
+        let name = account.map_or("", |account| account.name.as_str());
+        let mut plan = plan::plan(self.action, name, &shown);
         let quota = account.map(|account| &account.connector.catalog().manifest().quota);
         if let Some(quota) = quota.filter(|_| self.action.meta.sends.is_some()) {
             let mut figures = [Value::Null, Value::Null];
@@ -494,27 +477,6 @@ impl Asked<'_> {
             plan["quota"] = json!({"limit": limit, "used": used, "left": left});
         }
         Ok(Ok(plan))
-    }
-
-    /// The plan in words.
-    fn text(&self, plan: &Value) -> String {
-        let what = self
-            .action
-            .description
-            .split(". ")
-            .next()
-            .unwrap_or_default();
-        let body = describe::pretty(&plan["request"]["body"]);
-        let shown: String = body.chars().take(SHOWN).collect();
-        let more = if shown.len() < body.len() { "…" } else { "" };
-        let mut text = format!("{}: {what}.\n{shown}{more}", self.action.title);
-        if let Some(recipients) = plan["recipients"].as_u64() {
-            let _ = write!(text, "\n{recipients} recipients.");
-        }
-        if let Some(left) = plan["quota"]["left"].as_u64() {
-            let _ = write!(text, "\n{left} messages of this month's quota are left.");
-        }
-        text
     }
 }
 

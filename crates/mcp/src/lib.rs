@@ -8,6 +8,7 @@ mod confirm;
 mod http;
 mod offer;
 mod pages;
+mod plan;
 mod tools;
 
 use std::io;
