@@ -753,6 +753,37 @@ fn a_name_that_there_is_not_is_answered_with_the_nearest() {
         let told = format!("there is no tool `{tool}`{near}");
         assert_eq!(answer["error"]["message"], told, "{answer}");
     }
+    // What is not offered is not suggested.
+    let arguments = [
+        "--sandbox",
+        "--exclude-tools",
+        "run_action,push_message,find_actions",
+    ];
+    let mut client = Client::new(Era::Legacy, false, &arguments, &[]);
+    for (tool, told) in [
+        (
+            "run_action",
+            "the operator does not offer the tool `run_action`",
+        ),
+        ("run_actions", "there is no tool `run_actions`"),
+        ("push_message", "the operator does not offer this action"),
+        ("push_mesage", "there is no tool `push_mesage`"),
+    ] {
+        let answer = client.ask("tools/call", json!({"name": tool, "arguments": {}}));
+        assert_eq!(answer["error"]["message"], told, "{answer}");
+    }
+    for (tool, action) in [
+        ("describe_action", "push_mesage"),
+        ("describe_action", "zzz"),
+        ("read_action", "reply_message"),
+    ] {
+        let result = client.call(tool, json!({"action": action}));
+        assert_eq!(result["isError"], true);
+        let told = result.to_string();
+        for name in ["`push_message`", "`find_actions`", "`run_action`"] {
+            assert!(!told.contains(name), "{action}: {told}");
+        }
+    }
     for (option, name, near) in [
         ("--tools", "push_mesage", "push_message"),
         ("--exclude-tools", "find_action", "find_actions"),

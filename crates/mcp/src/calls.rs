@@ -117,8 +117,12 @@ impl Server {
     ) -> Result<Wanted, Error> {
         let action = self.named(catalog, &arguments)?;
         if tool == READ && action.meta.effect != Effect::Read {
-            let text = "changes something at LINE, and this tool only reads: use `run_action`";
-            return Err(wrong(Detail::new("/action", text)));
+            let instead = self.offers(RUN).then(|| format!("use `{RUN}`"));
+            let text = "changes something at LINE, and this tool only reads";
+            return Err(wrong(Detail {
+                hint: instead,
+                ..Detail::new("/action", text)
+            }));
         }
         arguments.remove("action");
         let inputs = arguments.remove("inputs").unwrap_or_else(|| json!({}));
@@ -152,15 +156,27 @@ impl Server {
             )));
         };
         let Some(action) = catalog.action(name) else {
+            let near = catalog.nearest(name).filter(|near| self.offers(near));
+            let near = near.map(|near| format!("did you mean `{near}`?"));
+            let finds = self.offers(FIND).then(|| format!("`{FIND}` finds them"));
             let mut error = catalog.unknown(name);
-            let hint = || "`find_actions` finds them".to_owned();
-            error.hint.get_or_insert_with(hint);
+            error.hint = near.or(finds);
             return Err(error);
         };
         match self.0.offer.refusal(&action) {
             Some(reason) => Err(Error::new(Kind::UnknownAction, reason)),
             None => Ok(action),
         }
+    }
+
+    /// Whether a client may be told of a tool or an action.
+    fn offers(&self, name: &str) -> bool {
+        let offer = &self.0.offer;
+        if META_TOOLS.contains(&name) {
+            return offer.lists(name);
+        }
+        let action = self.catalog().and_then(|catalog| catalog.action(name));
+        action.is_some_and(|action| offer.refusal(&action).is_none())
     }
 
     fn find(&self, catalog: &Catalog, arguments: &Map<String, Value>) -> Value {
@@ -627,15 +643,16 @@ impl ServerHandler for Server {
         let unknown = || {
             let near = self
                 .catalog()
-                .and_then(|catalog| tools::nearest(catalog, &name));
+                .and_then(|catalog| tools::nearest(catalog, &name))
+                .filter(|near| self.offers(near));
             let near = near.map(|near| format!("; did you mean `{near}`?"));
             let text = format!("there is no tool `{}`", shortened(&name));
             ErrorData::invalid_params(text + &near.unwrap_or_default(), None)
         };
         let catalog = self.catalog().ok_or_else(unknown)?;
-        let meta = META_TOOLS.contains(&name.as_str());
-        if meta && !self.0.offer.has_tool(&name) {
-            return Err(unknown());
+        if META_TOOLS.contains(&name.as_str()) && !self.0.offer.has_tool(&name) {
+            let text = format!("the operator does not offer the tool `{name}`");
+            return Err(ErrorData::invalid_params(text, None));
         }
         let wanted = match name.as_str() {
             FIND => return Ok(CallToolResult::structured(self.find(catalog, &arguments)).into()),
@@ -653,8 +670,8 @@ impl ServerHandler for Server {
             READ | RUN => self.by_name(catalog, &name, arguments),
             _ => {
                 let action = catalog.action(&name).ok_or_else(unknown)?;
-                if self.0.offer.refusal(&action).is_some() {
-                    return Err(unknown());
+                if let Some(reason) = self.0.offer.refusal(&action) {
+                    return Err(ErrorData::invalid_params(reason, None));
                 }
                 Ok(self.direct(action, arguments))
             }

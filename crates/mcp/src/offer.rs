@@ -10,7 +10,7 @@ use line_connector_core::error::Detail;
 use line_connector_core::nearest::nearest;
 
 use crate::Settings;
-use crate::tools::{self, META_TOOLS};
+use crate::tools::{self, META_TOOLS, RUN};
 
 /// The families beside the catalog's own.
 const ALL: &str = "all";
@@ -87,6 +87,11 @@ impl Offer {
         !self.excluded.contains(name)
     }
 
+    /// Whether clients are told of such a tool: one that writes has no use where nothing is written.
+    pub(crate) fn lists(&self, name: &str) -> bool {
+        self.has_tool(name) && !(self.read_only && name == RUN)
+    }
+
     /// Whether an action is shown as a tool of its own, as far as its name tells.
     pub(crate) fn shows(&self, entry: &Entry) -> bool {
         let shown = match &self.chosen {
@@ -108,11 +113,6 @@ impl Offer {
             return Some("the operator allows only actions that change nothing (`--read-only`)");
         }
         None
-    }
-
-    /// Whether only what changes nothing is offered.
-    pub(crate) fn is_read_only(&self) -> bool {
-        self.read_only
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn list(catalog: &Catalog, offer: &Offer, accounts: &[&str], asks: bo
             offered.then(|| tool(catalog, &entry, &action, accounts, asks))
         });
     let meta = META_TOOLS.into_iter();
-    let meta = meta.filter(|name| offer.has_tool(name) && !(offer.is_read_only() && *name == RUN));
+    let meta = meta.filter(|name| offer.lists(name));
     shown
         .chain(meta.map(|name| meta_tool(name, accounts)))
         .collect()
