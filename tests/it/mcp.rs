@@ -1284,8 +1284,6 @@ fn over_http_the_tools_are_the_same_and_strangers_stay_outside() {
     }
     let long = "x".repeat(17 * 1024 * 1024);
     assert_ne!(server.post(&[secret, version, method], &long).0, 200);
-    let sessions = (0..80).map(|_| server.post(&[secret], &hello.to_string()).0);
-    assert!(sessions.collect::<BTreeSet<_>>().contains(&503));
 }
 
 #[test]

@@ -17,6 +17,8 @@ use tokio::task::JoinHandle;
 
 /// The most requests under way.
 const REQUESTS: usize = 64;
+/// The largest request, bytes.
+pub(crate) const MAX_REQUEST_BYTES: usize = 16 * MEBIBYTE;
 /// The most bytes of them together; a single one may have more.
 pub(crate) const BYTES: usize = 32 * MEBIBYTE;
 /// Bytes.

@@ -15,11 +15,11 @@ use line_connector_core::handle::Handle;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ClientResult,
     ElicitRequest, ElicitRequestParams, ElicitationAction, ElicitationSchema, ErrorData,
-    GetPromptRequestParams, GetPromptResponse, Implementation, InputRequest, InputRequiredResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig,
-    ServerRequest, Tool,
+    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
+    InitializeResult, InputRequest, InputRequiredResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, ServerRequest, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -35,6 +35,8 @@ const FRESH_MS: u64 = 3_600_000;
 const PROGRESS: Duration = Duration::from_secs(2);
 /// How long a person is waited for.
 const PERSON: Duration = Duration::from_mins(10);
+/// The most bytes of what a client says of itself.
+const MAX_INITIALIZE: usize = 64 * 1024;
 /// The question of a confirmation, as its name and as the name of the answer in it.
 const QUESTION: &str = "confirm";
 
@@ -619,6 +621,22 @@ impl ServerHandler for Server {
         ServerConfig::new(capabilities)
             .with_server_info(own.with_title("LINE Messaging API"))
             .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        // It is kept as long as the session.
+        let bytes = serde_json::to_string(&request).map_or(usize::MAX, |text| text.len());
+        if bytes > MAX_INITIALIZE {
+            let text = format!("`initialize` has at most {MAX_INITIALIZE} bytes");
+            return Err(ErrorData::invalid_params(text, None));
+        }
+        let answer = self.negotiate_initialize(&request);
+        context.peer.set_peer_info(request);
+        answer
     }
 
     async fn list_tools(

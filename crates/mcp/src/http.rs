@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -25,14 +25,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use line_connector_client::Secret;
 
 use crate::Server;
-use crate::bounded::{BYTES, MEBIBYTE};
+use crate::admission::{Answering, Connections, Place, Sessions};
+use crate::bounded::{BYTES, MAX_REQUEST_BYTES};
 
-/// The largest body of a request, bytes.
-const BODY: usize = 16 * MEBIBYTE;
-/// The most connections; the others wait to be taken.
-const CONNECTIONS: usize = 256;
-/// The most sessions of clients of the older generation.
-const SESSIONS: usize = 64;
+/// What a request holds at least, bytes: what answers it.
+const MIN_WEIGHT: usize = 64 * 1024;
+/// The most bytes of a request's head.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long a client may take for a request's head.
 const HEAD: Duration = Duration::from_secs(30);
 /// How long a client may take for a request's body.
@@ -57,7 +56,7 @@ type Answer = Response<BoxBody<Bytes, Infallible>>;
 /// What every connection needs.
 struct Gate {
     service: Service,
-    sessions: Arc<LocalSessionManager>,
+    sessions: Sessions,
     secret: Option<[u8; 32]>,
     /// Room for the bytes of requests under way.
     room: Arc<Semaphore>,
@@ -81,11 +80,8 @@ impl Server {
             let address = listener.local_addr()?;
             let gate = Arc::new(self.gate(door, address));
             listening(address);
-            let room = Arc::new(Semaphore::new(CONNECTIONS));
+            let connections = Arc::new(Connections::default());
             loop {
-                let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-                    return Ok(());
-                };
                 let accepted = tokio::select! {
                     accepted = listener.accept() => accepted,
                     _ = stop.wait_for(|stop| *stop) => return Ok(()),
@@ -95,19 +91,23 @@ impl Server {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 };
-                let gate = Arc::clone(&gate);
-                tokio::spawn(async move {
-                    let answer = service_fn(|request| gate.answer(request));
+                let Some(place) = connections.open() else {
+                    continue;
+                };
+                let (id, gate) = (place.id, Arc::clone(&gate));
+                let task = tokio::spawn(async move {
+                    let answer = service_fn(|request| gate.answer(&place, request));
                     let mut connection = http1::Builder::new();
                     connection
                         .timer(TokioTimer::new())
-                        .header_read_timeout(HEAD);
+                        .header_read_timeout(HEAD)
+                        .max_header_size(MAX_HEAD_BYTES);
                     // A client that breaks off harms itself alone.
                     let _ = connection
                         .serve_connection(TokioIo::new(stream), answer)
                         .await;
-                    drop(place);
                 });
+                connections.is_served_by(id, task.abort_handle());
             }
         });
         listened.map(|()| self.end(runtime))
@@ -121,7 +121,7 @@ impl Server {
             .chain(door.hosts);
         let config = StreamableHttpServerConfig::default()
             .with_allowed_hosts(hosts)
-            .with_max_request_body_bytes(BODY)
+            .with_max_request_body_bytes(MAX_REQUEST_BYTES)
             // No browser has any business here.
             .enforce_origin_validation();
         let sessions = Arc::new(LocalSessionManager::default());
@@ -132,41 +132,75 @@ impl Server {
                 Arc::clone(&sessions),
                 config,
             ),
-            sessions,
+            sessions: Sessions::new(sessions),
             secret: door.secret.map(|secret| digest(secret.expose())),
             room: Arc::new(Semaphore::new(BYTES)),
         }
     }
 }
 
+/// Why a request is not taken.
+type Refused = (StatusCode, &'static str);
+
+const UNREADABLE: Refused = (StatusCode::BAD_REQUEST, "the body cannot be read");
+const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+const TOO_SLOW: Refused = (StatusCode::REQUEST_TIMEOUT, "the body takes too long");
+const NO_ROOM: Refused = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    "the requests under way are too large: wait for their answers",
+);
+
+/// What a request under way holds.
+struct Held {
+    _room: OwnedSemaphorePermit,
+    _answering: Answering,
+}
+
 impl Gate {
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    async fn answer(
+        &self,
+        place: &Place,
+        mut request: Request<Incoming>,
+    ) -> Result<Answer, Infallible> {
         if !self.is_known(&request) {
             let mut refusal = refusal(StatusCode::UNAUTHORIZED, "a bearer token is needed");
             let scheme = HeaderValue::from_static("Bearer");
             refusal.headers_mut().insert("www-authenticate", scheme);
+            close(&mut refusal);
             return Ok(refusal);
         }
+        place.is_asked();
         if !["/", "/mcp"].contains(&request.uri().path()) {
             return Ok(refusal(StatusCode::NOT_FOUND, "the endpoint is /mcp"));
         }
-        let is_new = !request.headers().contains_key(SESSION);
-        if is_new && self.sessions.sessions.read().await.len() >= SESSIONS {
-            return Ok(refusal(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many sessions are open",
-            ));
+        let session = request.headers().get(SESSION);
+        if let Some(session) = session.and_then(|session| session.to_str().ok()) {
+            self.sessions.is_used(session);
         }
-        let Some(held) = self.hold(&request) else {
-            let text = "the requests under way are too large: wait for their answers";
-            return Ok(refusal(StatusCode::SERVICE_UNAVAILABLE, text));
+        let (body, room) = match self.body(&mut request).await {
+            Ok(body) => body,
+            Err((status, text)) => {
+                let mut refusal = refusal(status, text);
+                // The rest of the body would be taken for the next request.
+                close(&mut refusal);
+                return Ok(refusal);
+            }
         };
-        let request = match whole(request).await {
-            Ok(request) => request,
-            Err(refusal) => return Ok(refusal),
-        };
+        let held = Arc::new(Held {
+            _room: room,
+            _answering: place.answering(),
+        });
+        let mut request = request.map(|_| Full::new(body));
+        // The library keeps this with the request until it is answered: a client of the older
+        // generation may have left by then.
+        request.extensions_mut().insert(Arc::clone(&held));
+        let is_new = !request.headers().contains_key(SESSION);
         let answer = self.service.handle(request).await;
-        // The request lives as long as its answer is on its way.
+        let session = answer.headers().get(SESSION).filter(|_| is_new);
+        if let Some(session) = session.and_then(|session| session.to_str().ok()) {
+            self.sessions.begin(session).await;
+        }
+        // The request lives as long as its answer is on its way, too.
         Ok(answer.map(|body| {
             let body = body.map_frame(move |frame| {
                 let _ = &held;
@@ -176,18 +210,42 @@ impl Gate {
         }))
     }
 
-    /// Room for a request's body, if there is any.
-    fn hold(&self, request: &Request<Incoming>) -> Option<OwnedSemaphorePermit> {
-        let length = request.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        let most = if request.method() == Method::POST {
-            BODY
-        } else {
-            0
+    /// The whole body of a request, and the room that the request takes. Only what is posted has a body.
+    async fn body(
+        &self,
+        request: &mut Request<Incoming>,
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Refused> {
+        let mut room = self.room(0)?;
+        let mut bytes = Vec::new();
+        if request.method() != Method::POST {
+            return Ok((Bytes::new(), room));
+        }
+        let reading = async {
+            while let Some(frame) = request.body_mut().frame().await {
+                let frame = frame.map_err(|_| UNREADABLE)?;
+                let Some(piece) = frame.data_ref() else {
+                    continue;
+                };
+                if bytes.len() + piece.len() > MAX_REQUEST_BYTES {
+                    return Err(TOO_LARGE);
+                }
+                room.merge(self.room(piece.len())?);
+                bytes.extend_from_slice(piece);
+            }
+            Ok(())
         };
-        let bytes = length.unwrap_or(most).min(BODY);
+        let read = tokio::time::timeout(BODY_TIME, reading).await;
+        read.unwrap_or(Err(TOO_SLOW))?;
+        let weight = bytes.len().max(MIN_WEIGHT);
+        room.merge(self.room(weight.saturating_sub(bytes.len()))?);
+        Ok((bytes.into(), room))
+    }
+
+    /// Room for so many more bytes, if there is any.
+    fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        Arc::clone(&self.room).try_acquire_many_owned(bytes).ok()
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
+        room.map_err(|_| NO_ROOM)
     }
 
     /// Whether the client has shown the secret. Digests are compared, so that the time tells nothing.
@@ -204,22 +262,9 @@ impl Gate {
     }
 }
 
-/// The request with its whole body, which takes no longer than it may.
-async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Answer> {
-    let (head, body) = request.into_parts();
-    let body = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY).collect());
-    match body.await {
-        Ok(Ok(body)) => Ok(Request::from_parts(head, Full::new(body.to_bytes()))),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(refusal(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is too large",
-        )),
-        Ok(Err(_)) => Err(refusal(StatusCode::BAD_REQUEST, "the body cannot be read")),
-        Err(_) => Err(refusal(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body takes too long",
-        )),
-    }
+fn close(answer: &mut Answer) {
+    let value = HeaderValue::from_static("close");
+    answer.headers_mut().insert(CONNECTION, value);
 }
 
 fn digest(text: &str) -> [u8; 32] {

@@ -2,6 +2,7 @@
 //! what a call of one does, and what a person is asked first. It reads no environment and starts no
 //! process; how calls are made is the connector's matter.
 
+mod admission;
 mod bounded;
 mod calls;
 mod confirm;

@@ -257,3 +257,143 @@ fn a_flood_over_http_is_answered_and_its_memory_is_bounded() {
     assert_small(server.process.id(), 256 * MEBIBYTE);
     assert_eq!(server.post(&headers, &call("push_message")).0, 200);
 }
+
+/// What a raw request is answered, up to the end of the connection.
+fn answer(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn connections_that_ask_nothing_keep_nobody_out() {
+    let server = Http::new(&[("LINE_MCP_SECRET", "open-sesame")]);
+    let secret = "Authorization: Bearer open-sesame\r\n";
+    let host = format!("Host: {}\r\n", server.address);
+    let connect = || TcpStream::connect(&server.address).unwrap();
+    // A client that has shown the secret and keeps its connection.
+    let mut kept = connect();
+    let elsewhere = format!("GET /elsewhere HTTP/1.1\r\n{host}{secret}\r\n");
+    kept.write_all(elsewhere.as_bytes()).unwrap();
+    let mut start = [0; 12];
+    kept.read_exact(&mut start).unwrap();
+    assert_eq!(start, *b"HTTP/1.1 404");
+    let mut idle: Vec<TcpStream> = (0..600).map(|_| connect()).collect();
+    let headers = [
+        ("Authorization", "Bearer open-sesame"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+    ];
+    let (status, told) = server.post(&headers, &modern("tools/list", json!({})));
+    assert_eq!(status, 200, "{told}");
+    // Nobody had to wait for the others to be given up: those that came last are still there, and so is
+    // the one that is known.
+    let last = elsewhere.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    for mut stream in [idle.pop().unwrap(), kept] {
+        stream.write_all(last.as_bytes()).unwrap();
+        assert!(answer(stream).contains("the endpoint is /mcp"));
+    }
+    // Who has no secret is not kept.
+    let mut stranger = connect();
+    let request = format!("GET /mcp HTTP/1.1\r\n{host}\r\n");
+    stranger.write_all(request.as_bytes()).unwrap();
+    assert!(answer(stranger).starts_with("HTTP/1.1 401"));
+}
+
+#[test]
+fn sessions_that_nobody_uses_keep_nobody_out() {
+    let server = Http::new(&[]);
+    let client = json!({"name": "test", "version": "1"});
+    let begin = || {
+        let params =
+            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+        let (status, answer) = server.post(&[], &request.to_string());
+        assert_eq!(status, 200, "{answer}");
+        let lower = answer.to_lowercase();
+        let (_, id) = lower.split_once("mcp-session-id: ").unwrap();
+        id.lines().next().unwrap().to_owned()
+    };
+    let ask = |session: &str| {
+        let headers = [
+            ("Mcp-Session-Id", session),
+            ("MCP-Protocol-Version", "2025-11-25"),
+        ];
+        let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+        let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        let _ = server.post(&headers, &ready.to_string());
+        server.post(&headers, &list.to_string()).0
+    };
+    let (used, unused) = (begin(), begin());
+    for _ in 0..80 {
+        assert_eq!(ask(&used), 200);
+        let _ = begin();
+    }
+    assert_eq!(ask(&used), 200, "the one in use stays");
+    assert_eq!(ask(&unused), 404, "the one that nobody used has ended");
+    assert_eq!(ask(&begin()), 200);
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+    ];
+    let list = modern("tools/list", json!({}));
+    assert_eq!(server.post(&headers, &list).0, 200);
+    // What a session keeps of its client is small.
+    let large = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo":
+        {"name": "x".repeat(MEBIBYTE), "version": "1"}});
+    let large = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": large});
+    for _ in 0..80 {
+        let (_, answer) = server.post(&[], &large.to_string());
+        assert!(!answer.contains("serverInfo"), "{answer}");
+    }
+    assert_small(server.process.id(), 96 * MEBIBYTE);
+}
+
+#[test]
+fn no_body_is_read_but_of_what_is_posted() {
+    let server = Http::new(&[]);
+    let head = format!(
+        "Host: {}\r\nAccept: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+        server.address,
+        15 * MEBIBYTE
+    );
+    let body = vec![b'x'; 15 * MEBIBYTE];
+    let mut open = Vec::new();
+    for method in ["GET", "DELETE", "PUT", "HEAD"].iter().cycle().take(20) {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let request = format!("{method} /mcp HTTP/1.1\r\n{head}");
+        stream.write_all(request.as_bytes()).unwrap();
+        // A server that refuses need not read.
+        let _ = stream.write_all(&body);
+        open.push(stream);
+    }
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+    ];
+    let list = modern("tools/list", json!({}));
+    assert_eq!(server.post(&headers, &list).0, 200);
+    assert_small(server.process.id(), 96 * MEBIBYTE);
+}
+
+#[test]
+fn a_body_that_was_only_announced_takes_no_room() {
+    let server = Http::new(&[]);
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nContent-Length: 16777216\r\n\r\n{{",
+        server.address
+    );
+    let mut announced = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        announced.push(stream);
+    }
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+    ];
+    let list = modern("tools/list", json!({}));
+    assert_eq!(server.post(&headers, &list).0, 200);
+}
