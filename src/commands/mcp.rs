@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind, Secret};
-use line_connector_mcp::{Account, Door, Server, Settings};
+use line_connector_mcp::{Account, Door, Ending, Server, Settings};
 use serde_json::json;
 
 use crate::args::{AssetFile, McpArguments, Permissions};
 use crate::host;
 use crate::signals::{self, Signal};
-use crate::terminal::{in_one_line, print, say};
+use crate::terminal::{in_one_line, print, say, say_unwritten};
 
 /// Serves until the client closes standard input, or a signal asks for the end.
 ///
@@ -59,22 +59,23 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
             "speaking MCP over standard input and output, with the host that starts it: docs/hosts.md says how hosts are told of it; end it with Ctrl-D",
         );
     }
-    let session = server.serve(tokio::io::stdin(), tokio::io::stdout());
-    let whole = session.map_err(|error| {
+    let session = server.serve(tokio::io::stdin(), tokio::io::stdout(), say_unwritten);
+    let ending = session.map_err(|error| {
         Error::new(
             Kind::Usage,
             format!("the server cannot be started: {error}"),
         )
     })?;
-    Ok(code_of(whole))
+    Ok(code_of(ending))
 }
 
-/// How the process ends: calls that failed have told their clients, but a bug has to be seen.
-fn code_of(whole: bool) -> ExitCode {
-    if whole {
-        ExitCode::Accepted
-    } else {
-        ExitCode::Bug
+/// How the process ends: calls that failed have told their clients, but a bug has to be seen, and so has
+/// an answer that nobody got.
+fn code_of(ending: Ending) -> ExitCode {
+    match ending {
+        Ending::Whole => ExitCode::Accepted,
+        Ending::Bug => ExitCode::Bug,
+        Ending::Unwritten => ExitCode::Unwritten,
     }
 }
 
@@ -95,15 +96,20 @@ fn listen(
         hosts: arguments.http_host.clone(),
         secret,
     };
+    let mut told = ExitCode::Accepted;
     let listened = server.listen(door, |address| {
-        let _ = print(&format!(
-            "{}\n",
-            json!({"listening": format!("http://{address}/mcp")})
-        ));
+        let card = json!({"listening": format!("http://{address}/mcp")});
+        told = print(&format!("{card}\n"));
+        // Nobody would know where it listens.
+        if told != ExitCode::Accepted {
+            server.stop();
+        }
     });
-    listened
-        .map(code_of)
-        .map_err(|error| host::cannot_listen(address, &error))
+    let ending = listened.map_err(|error| host::cannot_listen(address, &error))?;
+    Ok(match told {
+        ExitCode::Accepted => code_of(ending),
+        unwritten => unwritten,
+    })
 }
 
 /// What clients must show.

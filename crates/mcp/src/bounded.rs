@@ -1,35 +1,61 @@
 //! Bounds how many requests of a client are under way, and how much they hold: the protocol's library
-//! starts each at once, and a client may send them faster than LINE answers. It looks into no request.
+//! starts each at once, and a client may send them faster than LINE answers.
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::RoleServer;
-use rmcp::model::{
-    ClientNotification, ClientRequest, ErrorCode, ErrorData, JsonRpcMessage, RequestId,
-};
+use rmcp::model::{ClientNotification, ErrorCode, ErrorData, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::lines::{Input, Output, Received};
 
 /// The most requests under way.
 const REQUESTS: usize = 64;
 /// The largest request, bytes.
 pub(crate) const MAX_REQUEST_BYTES: usize = 16 * MEBIBYTE;
-/// The most bytes of them together; a single one may have more.
+/// The most bytes of requests under way together; a single one may have more.
 pub(crate) const BYTES: usize = 32 * MEBIBYTE;
 /// Bytes.
 pub(crate) const MEBIBYTE: usize = 1024 * 1024;
+/// What a value counts for beside its text: it takes more memory than that.
+const VALUE_BYTES: usize = 128;
 /// JSON-RPC's code for what the server cannot do now.
 const BUSY: i32 = -32000;
 
-/// A transport with a bound.
-pub(crate) struct Bounded<T> {
-    transport: T,
-    /// What is under way, and its bytes.
+/// The most values that a parser makes of a text, whether it is JSON or not: each stands at the
+/// beginning, behind a bracket or behind a comma.
+pub(crate) fn values(json: &[u8]) -> usize {
+    let mut values = 1;
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    values
+}
+
+/// What a request of so many bytes and values holds, bytes.
+pub(crate) fn weight(bytes: usize, values: usize) -> usize {
+    bytes + VALUE_BYTES * values
+}
+
+/// A transport over streams, with a bound.
+pub(crate) struct Bounded<R, W> {
+    input: Input<R>,
+    output: Arc<Output<W>>,
+    /// What is under way, and its weight.
     under_way: Arc<Mutex<HashMap<RequestId, usize>>>,
     /// A refusal on its way out. Nothing more is read until it has left, so a client that does not
     /// read its answers is not read either.
@@ -38,19 +64,58 @@ pub(crate) struct Bounded<T> {
     stop: watch::Receiver<bool>,
 }
 
-impl<T> Bounded<T> {
-    pub(crate) fn new(transport: T, stop: watch::Receiver<bool>) -> Self {
+impl<R, W> Bounded<R, W> {
+    pub(crate) fn new(input: Input<R>, output: Output<W>, stop: watch::Receiver<bool>) -> Self {
         Self {
-            transport,
+            input,
+            output: Arc::new(output),
             under_way: Arc::default(),
             refusal: None,
             stop,
         }
     }
+
+    /// Takes a request in, or says why not.
+    fn admit(&self, id: &RequestId, weight: usize) -> Result<(), ErrorData> {
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if under_way.contains_key(id) {
+            let text = "a request with this id is under way";
+            return Err(ErrorData::invalid_request(text, None));
+        }
+        let all: usize = under_way.values().sum();
+        if under_way.len() >= REQUESTS || (all > 0 && all + weight > BYTES) {
+            let text = format!(
+                "{REQUESTS} requests, or {} MiB of them, are under way: wait for their answers",
+                BYTES / MEBIBYTE
+            );
+            return Err(ErrorData::new(ErrorCode(BUSY), text, None));
+        }
+        under_way.insert(id.clone(), weight);
+        Ok(())
+    }
 }
 
-impl<T: Transport<RoleServer> + Send> Transport<RoleServer> for Bounded<T> {
-    type Error = T::Error;
+impl<R, W> Bounded<R, W>
+where
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    fn refuse(&mut self, error: ErrorData, id: Option<RequestId>) {
+        let output = Arc::clone(&self.output);
+        self.refusal = Some(tokio::spawn(async move {
+            let _ = output.write(JsonRpcMessage::error(error, id)).await;
+        }));
+    }
+}
+
+impl<R, W> Transport<RoleServer> for Bounded<R, W>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    type Error = io::Error;
 
     fn send(
         &mut self,
@@ -62,9 +127,9 @@ impl<T: Transport<RoleServer> + Send> Transport<RoleServer> for Bounded<T> {
             _ => None,
         };
         let under_way = Arc::clone(&self.under_way);
-        let sent = self.transport.send(item);
+        let output = Arc::clone(&self.output);
         async move {
-            let sent = sent.await;
+            let sent = output.write(item).await;
             if let Some(id) = answered {
                 let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
                 under_way.remove(&id);
@@ -79,35 +144,23 @@ impl<T: Transport<RoleServer> + Send> Transport<RoleServer> for Bounded<T> {
                 let _ = refusal.await;
                 self.refusal = None;
             }
-            let message = tokio::select! {
-                message = self.transport.receive() => message?,
+            let received = tokio::select! {
+                received = self.input.read() => received?,
                 _ = self.stop.wait_for(|stop| *stop) => return None,
             };
-            let bytes = match &message {
-                JsonRpcMessage::Request(request) => size(&request.request),
-                _ => 0,
-            };
-            let mut under_way = self
-                .under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            match &message {
-                JsonRpcMessage::Request(request) if is_full(&under_way, bytes) => {
-                    let text = format!(
-                        "{REQUESTS} requests, or {} MiB of them, are under way: wait for their answers",
-                        BYTES / MEBIBYTE
-                    );
-                    let error = ErrorData::new(ErrorCode(BUSY), text, None);
-                    let id = Some(request.id.clone());
-                    drop(under_way);
-                    let refused = self.transport.send(JsonRpcMessage::error(error, id));
-                    self.refusal = Some(tokio::spawn(async move {
-                        let _ = refused.await;
-                    }));
+            let (message, bytes, values) = match received {
+                Received::Message(message, bytes, values) => (message, bytes, values),
+                Received::Refused(error, id) => {
+                    self.refuse(error, id);
                     continue;
                 }
+            };
+            match &*message {
                 JsonRpcMessage::Request(request) => {
-                    under_way.insert(request.id.clone(), bytes);
+                    if let Err(error) = self.admit(&request.id, weight(bytes, values)) {
+                        self.refuse(error, Some(request.id.clone()));
+                        continue;
+                    }
                 }
                 // Nobody answers what was cancelled.
                 JsonRpcMessage::Notification(notification) => {
@@ -115,43 +168,41 @@ impl<T: Transport<RoleServer> + Send> Transport<RoleServer> for Bounded<T> {
                         &notification.notification
                         && let Some(id) = &cancelled.params.request_id
                     {
-                        under_way.remove(id);
+                        let under_way = self.under_way.lock();
+                        under_way.unwrap_or_else(PoisonError::into_inner).remove(id);
                     }
                 }
                 _ => {}
             }
-            drop(under_way);
-            return Some(message);
+            return Some(*message);
         }
     }
 
-    fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
-        self.transport.close()
+    async fn close(&mut self) -> Result<(), Self::Error> {
+        Ok(())
     }
 }
 
-/// Whether there is no room for a request of so many bytes.
-fn is_full(under_way: &HashMap<RequestId, usize>, bytes: usize) -> bool {
-    let all: usize = under_way.values().sum();
-    under_way.len() >= REQUESTS || (all > 0 && all + bytes > BYTES)
-}
+#[cfg(test)]
+mod tests {
+    use super::values;
 
-/// How many bytes a request takes as JSON.
-fn size(request: &ClientRequest) -> usize {
-    struct Counter(usize);
-
-    impl Write for Counter {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
+    #[test]
+    fn values_are_counted_without_a_parser() {
+        for (text, count) in [
+            ("7", 1),
+            (r#"[1,"a,[{",{"b\",":[2,3]}]"#, 7),
+            (r#"{"":0}"#, 2),
+            (r#"{"a":1,"b":{"c":null}}"#, 4),
+        ] {
+            assert_eq!(values(text.as_bytes()), count, "{text}");
         }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+        // Never fewer than there are, whatever the text.
+        for text in ["[[],[]]", "[1,", "\"\\", "{]"] {
+            assert!(
+                values(text.as_bytes()) >= text.matches(['[', '{']).count(),
+                "{text}"
+            );
         }
     }
-
-    let mut counter = Counter(0);
-    let _ = serde_json::to_writer(&mut counter, request);
-    counter.0
 }

@@ -37,6 +37,8 @@ const PROGRESS: Duration = Duration::from_secs(2);
 const PERSON: Duration = Duration::from_mins(10);
 /// The most bytes of what a client says of itself.
 const MAX_INITIALIZE: usize = 64 * 1024;
+/// The most words that actions are looked for by.
+const MAX_WORDS: usize = 32;
 /// The question of a confirmation, as its name and as the name of the answer in it.
 const QUESTION: &str = "confirm";
 
@@ -187,6 +189,7 @@ impl Server {
         let words: Vec<&str> = query
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| word.len() > 1)
+            .take(MAX_WORDS)
             .collect();
         let limit = arguments.get("limit").and_then(Value::as_u64).unwrap_or(20);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, 200);

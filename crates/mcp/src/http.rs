@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use line_connector_core::documents::json::MAX_VALUES;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sha2::{Digest as _, Sha256};
@@ -24,9 +25,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use line_connector_client::Secret;
 
-use crate::Server;
 use crate::admission::{Answering, Connections, Place, Sessions};
-use crate::bounded::{BYTES, MAX_REQUEST_BYTES};
+use crate::bounded::{BYTES, MAX_REQUEST_BYTES, values, weight};
+use crate::{Ending, Server};
 
 /// What a request holds at least, bytes: what answers it.
 const MIN_WEIGHT: usize = 64 * 1024;
@@ -63,13 +64,12 @@ struct Gate {
 }
 
 impl Server {
-    /// Serves any number of clients until [`Server::stop`]. `listening` is told the address. Whether no
-    /// call met a bug.
+    /// Serves any number of clients until [`Server::stop`]. `listening` is told the address.
     ///
     /// # Errors
     ///
     /// Where the address cannot be had.
-    pub fn listen(&self, door: Door, listening: impl FnOnce(SocketAddr)) -> io::Result<bool> {
+    pub fn listen(&self, door: Door, listening: impl FnOnce(SocketAddr)) -> io::Result<Ending> {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -144,6 +144,10 @@ type Refused = (StatusCode, &'static str);
 
 const UNREADABLE: Refused = (StatusCode::BAD_REQUEST, "the body cannot be read");
 const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+const TOO_MANY_VALUES: Refused = (
+    StatusCode::PAYLOAD_TOO_LARGE,
+    "the body has too many values",
+);
 const TOO_SLOW: Refused = (StatusCode::REQUEST_TIMEOUT, "the body takes too long");
 const NO_ROOM: Refused = (
     StatusCode::SERVICE_UNAVAILABLE,
@@ -236,7 +240,12 @@ impl Gate {
         };
         let read = tokio::time::timeout(BODY_TIME, reading).await;
         read.unwrap_or(Err(TOO_SLOW))?;
-        let weight = bytes.len().max(MIN_WEIGHT);
+        let values = values(&bytes);
+        if values > MAX_VALUES {
+            return Err(TOO_MANY_VALUES);
+        }
+        // One that weighs more than there is takes all there is.
+        let weight = weight(bytes.len(), values).clamp(MIN_WEIGHT, BYTES);
         room.merge(self.room(weight.saturating_sub(bytes.len()))?);
         Ok((bytes.into(), room))
     }

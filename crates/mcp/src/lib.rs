@@ -7,6 +7,7 @@ mod bounded;
 mod calls;
 mod confirm;
 mod http;
+mod lines;
 mod offer;
 mod pages;
 mod plan;
@@ -17,8 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rmcp::transport::async_rw::AsyncRwTransport;
-use rmcp::{RoleServer, ServiceExt};
+use rmcp::ServiceExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
@@ -31,6 +31,7 @@ pub use http::Door;
 
 use bounded::Bounded;
 use confirm::Confirmations;
+use lines::{Input, Output};
 use offer::Offer;
 
 /// How many calls are made at once; the others wait.
@@ -68,6 +69,17 @@ pub struct Settings {
     pub say: Option<fn(&str)>,
 }
 
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Every answer was given.
+    Whole,
+    /// A call met a bug.
+    Bug,
+    /// The output did not take an answer.
+    Unwritten,
+}
+
 /// A server for one client after the other, or for several at once.
 #[derive(Debug, Clone)]
 pub struct Server(Arc<Shared>);
@@ -81,6 +93,7 @@ struct Shared {
     confirmations: Confirmations,
     calls: Arc<Semaphore>,
     bug: AtomicBool,
+    unwritten: AtomicBool,
     /// Whether the end was asked for.
     stop: watch::Sender<bool>,
 }
@@ -113,6 +126,7 @@ impl Server {
             confirmations: Confirmations::default(),
             calls: Arc::new(Semaphore::new(CALLS as usize)),
             bug: AtomicBool::new(false),
+            unwritten: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         })))
     }
@@ -123,7 +137,7 @@ impl Server {
     }
 
     /// Serves one client until it closes its side, or [`Server::stop`]. Calls under way then have half a
-    /// minute. Whether no call met a bug.
+    /// minute. `unwritten` is handed each answer that the output does not take, which is the end too.
     ///
     /// # Errors
     ///
@@ -132,25 +146,33 @@ impl Server {
         &self,
         input: impl AsyncRead + Send + Unpin + 'static,
         output: impl AsyncWrite + Send + Unpin + 'static,
-    ) -> io::Result<bool> {
+        unwritten: fn(&io::Error, &str),
+    ) -> io::Result<Ending> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(async {
-            let transport = AsyncRwTransport::<RoleServer, _, _>::new_server(input, output);
+            let server = self.clone();
+            let output = Output::new(
+                output,
+                Box::new(move |error, answer| {
+                    // Who has gone away wants no more answers, which is no failure.
+                    if error.kind() != io::ErrorKind::BrokenPipe {
+                        server.0.unwritten.store(true, Ordering::SeqCst);
+                    }
+                    unwritten(error, answer);
+                    server.stop();
+                }),
+            );
+            let transport = Bounded::new(Input::new(input), output, self.0.stop.subscribe());
             // A client that leaves before it has said anything is no failure of ours.
-            if let Ok(session) = ServiceExt::serve(self.clone(), self.bounded(transport)).await {
+            if let Ok(session) = ServiceExt::serve(self.clone(), transport).await {
                 let _ = session.waiting().await;
             }
         });
         Ok(self.end(runtime))
     }
 
-    /// A transport with bounds, which ends where the end is asked for.
-    fn bounded<T>(&self, transport: T) -> Bounded<T> {
-        Bounded::new(transport, self.0.stop.subscribe())
-    }
-
-    /// Lets calls under way finish, and says whether no call met a bug.
-    fn end(&self, runtime: Runtime) -> bool {
+    /// Lets calls under way finish.
+    fn end(&self, runtime: Runtime) -> Ending {
         if self.0.calls.available_permits() < CALLS as usize {
             runtime.block_on(async {
                 let _ = timeout(GRACE, self.0.calls.acquire_many(CALLS)).await;
@@ -159,6 +181,12 @@ impl Server {
         }
         // A thread may still read standard input, whose client has not closed it.
         runtime.shutdown_background();
-        !self.0.bug.load(Ordering::SeqCst)
+        if self.0.unwritten.load(Ordering::SeqCst) {
+            Ending::Unwritten
+        } else if self.0.bug.load(Ordering::SeqCst) {
+            Ending::Bug
+        } else {
+            Ending::Whole
+        }
     }
 }

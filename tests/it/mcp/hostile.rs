@@ -112,7 +112,7 @@ fn a_client_that_leaves_early_ends_it() {
 }
 
 #[test]
-fn a_line_of_100_megabytes_is_dropped_and_memory_stays_small() {
+fn a_line_of_100_megabytes_is_refused_and_memory_stays_small() {
     let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
     let input = client.input.as_mut().unwrap();
     // One line that would be a call, were it shorter.
@@ -124,8 +124,102 @@ fn a_line_of_100_megabytes_is_dropped_and_memory_stays_small() {
     input.write_all(b"\"}}\n").unwrap();
     let answer = client.ask("ping", json!({}));
     assert!(answer.get("result").is_some(), "{answer}");
-    assert!(client.beside.iter().all(|message| message["id"] != 7));
+    let [refusal] = client.beside.as_slice() else {
+        panic!("{:?}", client.beside);
+    };
+    assert_eq!(refusal["id"], 7);
+    let reason = refusal["error"]["message"].as_str().unwrap();
+    assert!(reason.contains("16 MiB"), "{refusal}");
     assert_small(client.process.id(), 96 * MEBIBYTE);
+    assert_eq!(client.end().0, 0);
+}
+
+/// Requests that take far more memory than their bytes, if anything parses them.
+fn swollen() -> [String; 4] {
+    let many = |value: &str| vec![value; 15 * MEBIBYTE / (value.len() + 1)].join(",");
+    let call = |arguments: String| {
+        let params = format!("{{\"name\":\"push_message\",\"arguments\":{arguments}}}");
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"tools/call\",\"params\":{params}}}")
+    };
+    let id = |id: String| format!("{{\"jsonrpc\":\"2.0\",\"id\":[{id}],\"method\":\"ping\"}}");
+    [
+        id(many("{\"\":0}")),
+        id(many("1")),
+        call(format!("[{}]", many("[]"))),
+        call(format!("{{\"to\":[{}]}}", many("{\"\":{}}"))),
+    ]
+}
+
+#[test]
+fn requests_with_too_many_values_are_refused_before_they_are_parsed() {
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
+    for line in swollen() {
+        writeln!(client.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+    let answer = client.ask("ping", json!({}));
+    assert!(answer.get("result").is_some(), "{answer}");
+    // Those whose id can be told are answered.
+    assert_eq!(client.beside.len(), 2, "{:?}", client.beside);
+    for refusal in &client.beside {
+        assert_eq!(refusal["id"], 9);
+        let reason = refusal["error"]["message"].as_str().unwrap();
+        assert!(reason.contains("250000 values"), "{reason}");
+    }
+    assert_small(client.process.id(), 96 * MEBIBYTE);
+    // The largest that LINE takes is far from it.
+    let to: Vec<&str> = vec![USER; 10_000];
+    let result = client.call(
+        "run_action",
+        json!({"action": "push_message", "inputs": {"to": to}}),
+    );
+    assert_eq!(
+        result["structuredContent"]["error"]["kind"],
+        "invalid_inputs"
+    );
+    assert_eq!(client.end().0, 0);
+
+    let server = Http::new(&[]);
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "ping"),
+    ];
+    for body in swollen() {
+        let (status, answer) = server.post(&headers, &body);
+        assert_eq!(status, 413, "{answer}");
+    }
+    assert_small(server.process.id(), 96 * MEBIBYTE);
+}
+
+#[test]
+fn an_id_stands_for_one_request_at_a_time() {
+    let line = Trouble::new();
+    let (mut client, _folder) = Client::with(&line.asset, Era::Legacy, false, &[]);
+    let arguments = json!({"to": USER, "messages": hello()});
+    let call = json!({"name": "push_message", "arguments": arguments});
+    let id = client.send("tools/call", call.clone());
+    line.asked.recv().unwrap();
+    let again = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": call});
+    client.write(&again);
+    let refusal = client.read();
+    assert_eq!(refusal["id"], id);
+    assert_eq!(refusal["error"]["code"], -32600, "{refusal}");
+    drop(line.answer);
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn values_of_requests_under_way_count() {
+    let line = Trouble::new();
+    let (mut client, _folder) = Client::with(&line.asset, Era::Legacy, false, &[]);
+    let body = json!({"to": USER, "messages": hello(), "more": vec![1; 150_000]});
+    let inputs = json!({"json_body": body});
+    let arguments = json!({"action": "push_message", "inputs": inputs, "validation": "off"});
+    let call = json!({"name": "run_action", "arguments": arguments});
+    client.send("tools/call", call.clone());
+    line.asked.recv().unwrap();
+    let refused = client.ask("tools/call", call);
+    assert_eq!(refused["error"]["code"], -32000, "{refused}");
+    drop(line.answer);
     assert_eq!(client.end().0, 0);
 }
 
@@ -300,28 +394,32 @@ fn connections_that_ask_nothing_keep_nobody_out() {
     assert!(answer(stranger).starts_with("HTTP/1.1 401"));
 }
 
+/// Begins a session of the older generation; the answer is its id.
+fn begin(server: &Http) -> String {
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"}});
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+    let (status, answer) = server.post(&[], &request.to_string());
+    assert_eq!(status, 200, "{answer}");
+    let lower = answer.to_lowercase();
+    let (_, id) = lower.split_once("mcp-session-id: ").unwrap();
+    let id = id.lines().next().unwrap().to_owned();
+    let headers = [("Mcp-Session-Id", id.as_str())];
+    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    let _ = server.post(&headers, &ready.to_string());
+    id
+}
+
 #[test]
 fn sessions_that_nobody_uses_keep_nobody_out() {
     let server = Http::new(&[]);
-    let client = json!({"name": "test", "version": "1"});
-    let begin = || {
-        let params =
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
-        let (status, answer) = server.post(&[], &request.to_string());
-        assert_eq!(status, 200, "{answer}");
-        let lower = answer.to_lowercase();
-        let (_, id) = lower.split_once("mcp-session-id: ").unwrap();
-        id.lines().next().unwrap().to_owned()
-    };
+    let begin = || begin(&server);
     let ask = |session: &str| {
         let headers = [
             ("Mcp-Session-Id", session),
             ("MCP-Protocol-Version", "2025-11-25"),
         ];
         let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
-        let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        let _ = server.post(&headers, &ready.to_string());
         server.post(&headers, &list.to_string()).0
     };
     let (used, unused) = (begin(), begin());
@@ -347,6 +445,31 @@ fn sessions_that_nobody_uses_keep_nobody_out() {
         assert!(!answer.contains("serverInfo"), "{answer}");
     }
     assert_small(server.process.id(), 96 * MEBIBYTE);
+}
+
+#[test]
+fn a_call_whose_client_has_left_keeps_its_room() {
+    let line = Trouble::new();
+    let (file, _folder) = super::asset_file(&line.asset);
+    let server = Http::of(&["--asset", &file], &[]);
+    let session = begin(&server);
+    let headers = [("Mcp-Session-Id", session.as_str())];
+    let call = |id: u64| {
+        let body = json!({"to": USER, "messages": hello(), "more": vec![1; 150_000]});
+        let inputs = json!({"json_body": body});
+        let arguments = json!({"action": "push_message", "inputs": inputs, "validation": "off"});
+        let params = json!({"name": "run_action", "arguments": arguments});
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string()
+    };
+    let leaving = server.send(&headers, &call(1));
+    line.asked.recv().unwrap();
+    drop(leaving);
+    for id in 2..12 {
+        let ping = json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+        assert_eq!(server.post(&headers, &ping.to_string()).0, 200);
+    }
+    let (status, answer) = server.post(&headers, &call(12));
+    assert_eq!(status, 503, "{answer}");
 }
 
 #[test]
@@ -396,4 +519,51 @@ fn a_body_that_was_only_announced_takes_no_room() {
     ];
     let list = modern("tools/list", json!({}));
     assert_eq!(server.post(&headers, &list).0, 200);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_told_and_not_lost() {
+    use std::process::{Command, Stdio};
+
+    let full = || {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let world = crate::world::World::new();
+    let (file, _folder) = super::asset_file(&world.bearer());
+    let arguments = json!({"to": USER, "messages": hello()});
+    let call = modern(
+        "tools/call",
+        json!({"name": "push_message", "arguments": arguments}),
+    );
+    for arguments in [
+        &["mcp", "--asset", &file][..],
+        &["mcp", "--asset", &file, "--http", "127.0.0.1:0"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_line-connector"));
+        let mut child = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It ends though its client does not.
+        let mut input = child.stdin.take().unwrap();
+        writeln!(input, "{call}").unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let errors = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(74), "{arguments:?}: {errors}");
+        assert!(errors.contains("cannot be written"), "{errors}");
+        let lost = if arguments.contains(&"--http") {
+            "{\"listening\":\"http://127.0.0.1:"
+        } else {
+            "sentMessages"
+        };
+        assert!(errors.contains(lost), "{errors}");
+    }
+    assert_eq!(world.sandbox.delivered().len(), 1);
 }

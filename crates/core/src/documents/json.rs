@@ -129,7 +129,8 @@ pub fn decoded(text: &[u8]) -> Result<&str, Unreadable> {
 
 /// The `id` of a document that cannot be read, where it stands outermost and is a string or a
 /// number.
-fn visible_id(text: &str) -> Option<JsonText> {
+#[must_use]
+pub fn visible_id(text: &str) -> Option<JsonText> {
     let mut depth = 0_usize;
     let mut done = 0;
     for string in strings(text) {
