@@ -24,7 +24,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::tools::{ACCOUNT, COMPOSE, CONFIRM, DESCRIBE, FIND, META_TOOLS, READ, RUN, VALIDATION};
 use crate::{Account, Server, pages, plan, tools};
@@ -268,6 +268,38 @@ impl Server {
         Ok(result(written.places(output)).into())
     }
 
+    /// A call's turn among all calls.
+    async fn turn(
+        &self,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<OwnedSemaphorePermit, ErrorData> {
+        tokio::select! {
+            turn = Arc::clone(&self.0.calls).acquire_owned() => turn.map_err(|_| cancelled()),
+            () = context.ct.cancelled() => Err(cancelled()),
+        }
+    }
+
+    /// What a panic has made of a call.
+    fn bug(&self) -> Error {
+        self.0.bug.store(true, Ordering::SeqCst);
+        Error::new(Kind::Internal, "the connector has a bug")
+    }
+
+    /// LINE's objects for messages as people write them, made on a thread of its own: a long text takes
+    /// a while.
+    async fn compose(
+        &self,
+        arguments: Map<String, Value>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResult, ErrorData> {
+        let turn = self.turn(context).await?;
+        let work = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            compose(arguments)
+        });
+        Ok(work.await.unwrap_or_else(|_| failed(&self.bug())))
+    }
+
     /// Makes one call on a thread of its own, and tells the client its steps, and now and then that it
     /// goes on. A call that is cancelled before its turn is not made; one under way is given up.
     async fn call(
@@ -277,12 +309,7 @@ impl Server {
         context: &RequestContext<RoleServer>,
         mode: Mode,
     ) -> Result<Value, ErrorData> {
-        let cancelled = || ErrorData::internal_error("the request was cancelled", None);
-        let turn = tokio::select! {
-            turn = Arc::clone(&self.0.calls).acquire_owned() => turn,
-            () = context.ct.cancelled() => return Err(cancelled()),
-        };
-        let turn = turn.map_err(|_| cancelled())?;
+        let turn = self.turn(context).await?;
         let shared = Arc::clone(&self.0);
         let (told, mut steps) = watch::channel(None);
         let given_up = GivenUp(Handle::listening(move |step| {
@@ -314,11 +341,7 @@ impl Server {
             }
             tokio::select! {
                 ended = &mut work => {
-                    return Ok(ended.unwrap_or_else(|_| {
-                        self.0.bug.store(true, Ordering::SeqCst);
-                        let error = Error::new(Kind::Internal, "the connector has a bug");
-                        rendered(&Output::from(&error))
-                    }));
+                    return Ok(ended.unwrap_or_else(|_| rendered(&Output::from(&self.bug()))));
                 }
                 () = context.ct.cancelled() => return Err(cancelled()),
                 Ok(()) = steps.changed(), if token.is_some() => {}
@@ -449,7 +472,7 @@ impl Asked<'_> {
         let answer = tokio::select! {
             answer = tokio::time::timeout(PERSON, context.peer.send_request(asked)) => answer,
             () = context.ct.cancelled() => {
-                return Err(ErrorData::internal_error("the request was cancelled", None));
+                return Err(cancelled());
             }
         };
         let agreed = match answer {
@@ -573,6 +596,10 @@ fn to_confirm(mut plan: Value, digest: &str) -> CallToolResult {
     CallToolResult::structured(plan)
 }
 
+fn cancelled() -> ErrorData {
+    ErrorData::internal_error("the request was cancelled", None)
+}
+
 fn declined() -> Error {
     Error::new(Kind::Usage, "nobody agreed to this call; nothing was sent")
 }
@@ -687,7 +714,7 @@ impl ServerHandler for Server {
                     Err(error) => failed(&error).into(),
                 });
             }
-            COMPOSE => return Ok(compose(arguments).into()),
+            COMPOSE => return Ok(self.compose(arguments, &context).await?.into()),
             READ | RUN => self.by_name(catalog, &name, arguments),
             _ => {
                 let action = catalog.action(&name).ok_or_else(unknown)?;

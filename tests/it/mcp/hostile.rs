@@ -245,6 +245,22 @@ fn large_calls_under_way_are_bounded() {
 }
 
 #[test]
+fn a_long_text_holds_up_nobody() {
+    let mut client = Client::new(Era::Legacy, false, &["--sandbox"], &[]);
+    let text = "hello world. ".repeat(400_000);
+    let arguments = json!({"messages": text});
+    let id = client.send(
+        "tools/call",
+        json!({"name": "compose_message", "arguments": arguments}),
+    );
+    let answer = client.ask("ping", json!({}));
+    assert!(answer.get("result").is_some(), "{answer}");
+    assert!(client.beside.is_empty(), "the short answer comes first");
+    assert_eq!(client.read()["id"], id);
+    assert_eq!(client.end().0, 0);
+}
+
+#[test]
 fn a_client_that_leaves_during_a_call_ends_it() {
     let line = Trouble::new();
     let (mut client, _folder) = Client::with(&line.asset, Era::Legacy, false, &[]);
