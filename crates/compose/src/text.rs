@@ -30,7 +30,7 @@ const LOOK_BACK: usize = 32;
 #[derive(Debug, Clone, Copy)]
 struct Atom<'a> {
     source: &'a str,
-    emoji: Option<LineEmoji<'a>>,
+    is_emoji: bool,
 }
 
 /// What atoms add up to.
@@ -46,7 +46,7 @@ struct Size {
 impl Size {
     fn with(self, atom: &Atom<'_>) -> Self {
         let units = utf16(atom.source);
-        if atom.emoji.is_some() {
+        if atom.is_emoji {
             let emoji = self.emoji + 1;
             let written = self.written + EMOJI_UNITS;
             return Self {
@@ -137,12 +137,12 @@ pub(crate) fn messages(
 
 /// Emoji beyond the 20th become words.
 fn limit_emoji(atoms: &mut [Atom<'_>], place: &Place, report: &mut Report) {
-    let emoji = atoms.iter_mut().filter(|atom| atom.emoji.is_some());
+    let emoji = atoms.iter_mut().filter(|atom| atom.is_emoji);
     let mut beyond = 0;
     for atom in emoji.skip(MAX_EMOJI) {
         *atom = Atom {
             source: STAND_IN,
-            emoji: None,
+            is_emoji: false,
         };
         beyond += 1;
     }
@@ -161,9 +161,11 @@ fn atoms(text: &str, emoji: Emoji) -> Vec<Atom<'_>> {
     let mut found = Vec::new();
     for token in emoji::tokens(text) {
         match token {
-            Token::Emoji(source, line) => {
-                let emoji = (emoji == Emoji::On).then_some(line);
-                found.push(Atom { source, emoji });
+            Token::Emoji(source, _) => {
+                found.push(Atom {
+                    source,
+                    is_emoji: emoji == Emoji::On,
+                });
             }
             Token::Text(text) => add_text(text, &mut found),
         }
@@ -182,7 +184,7 @@ fn add_text<'a>(text: &'a str, found: &mut Vec<Atom<'a>>) {
         } else {
             found.push(Atom {
                 source: whole,
-                emoji: None,
+                is_emoji: false,
             });
         }
         rest = after;
@@ -195,7 +197,7 @@ fn add_graphemes<'a>(text: &'a str, found: &mut Vec<Atom<'a>>) {
         if grapheme.len() <= MAX_TEXT {
             found.push(Atom {
                 source: grapheme,
-                emoji: None,
+                is_emoji: false,
             });
         } else {
             // A letter under thousands of accents.
@@ -203,7 +205,7 @@ fn add_graphemes<'a>(text: &'a str, found: &mut Vec<Atom<'a>>) {
                 let source = grapheme.get(at..at + character.len_utf8())?;
                 Some(Atom {
                     source,
-                    emoji: None,
+                    is_emoji: false,
                 })
             });
             found.extend(characters);
@@ -362,14 +364,16 @@ fn border(atoms: &[Atom<'_>], end: usize) -> Border {
 
 /// One text message.
 fn message(atoms: &[Atom<'_>]) -> Value {
-    if atoms.iter().all(|atom| atom.emoji.is_none()) {
+    if atoms.iter().all(|atom| !atom.is_emoji) {
         let text: String = atoms.iter().map(|atom| atom.source).collect();
         return flex::object([("type", "text".into()), ("text", text.into())]);
     }
     let mut text = String::new();
     let mut substitution = Map::new();
     for atom in atoms {
-        if let Some(LineEmoji { product, id }) = atom.emoji {
+        if atom.is_emoji
+            && let Some((_, LineEmoji { product, id })) = emoji::leading(atom.source)
+        {
             let name = format!("e{}", substitution.len() + 1);
             text.push('{');
             text.push_str(&name);

@@ -406,7 +406,7 @@ fn made(account: &Account, document: Value, mode: Mode, handle: Handle) -> Value
 }
 
 fn rendered(output: &Output) -> Value {
-    serde_json::from_str(&output.render()).unwrap_or_default()
+    output.document()
 }
 
 /// A call that somebody must agree to.

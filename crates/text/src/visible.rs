@@ -1,9 +1,11 @@
 //! Makes visible what a text hides from whoever reads it.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
-/// A text in which the characters that nobody sees, or that turn the direction of writing, are escaped.
-/// Line ends and tabs stay, and so does what joins the parts of an emoji or chooses its form.
+/// A text in which the characters that nobody sees, that command a terminal, or that turn the direction of
+/// writing are escaped, as in a string of JSON: JSON stays JSON. Line ends and tabs stay, and so does what
+/// joins the parts of an emoji or chooses its form.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
@@ -11,10 +13,15 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_hidden(character) {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
+        match character {
+            '\r' => escaped.push_str("\\r"),
+            _ if is_hidden(character) => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(escaped, "\\u{unit:04x}");
+                }
+            }
+            _ => escaped.push(character),
         }
     }
     Cow::Owned(escaped)
@@ -48,6 +55,8 @@ fn is_hidden(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::visible;
 
     #[test]
@@ -58,15 +67,15 @@ mod tests {
                 "👨\u{200d}👩\u{200d}👧 ❤\u{fe0f}",
                 "👨\u{200d}👩\u{200d}👧 ❤\u{fe0f}",
             ),
-            ("pay\u{202e}live\u{2066}", "pay\\u{202e}live\\u{2066}"),
-            ("a\u{200b}b\u{feff}c\u{ad}", "a\\u{200b}b\\u{feff}c\\u{ad}"),
-            (
-                "\u{e0041}\u{e0042}\u{3164}",
-                "\\u{e0041}\\u{e0042}\\u{3164}",
-            ),
-            ("\u{1b}[2J\r\u{2028}", "\\u{1b}[2J\\r\\u{2028}"),
+            ("pay\u{202e}live\u{2066}", "pay\\u202elive\\u2066"),
+            ("a\u{200b}b\u{feff}c\u{ad}", "a\\u200bb\\ufeffc\\u00ad"),
+            ("\u{e0041}\u{3164}", "\\udb40\\udc41\\u3164"),
+            ("\u{1b}[2J\r\u{2028}", "\\u001b[2J\\r\\u2028"),
         ] {
             assert_eq!(visible(text), seen);
         }
+        let document = json!({"name": "\u{9b}2J\u{202e}\u{7f}\u{1b}\u{e0041}"});
+        let read: Value = serde_json::from_str(&visible(&document.to_string())).unwrap();
+        assert_eq!(read, document);
     }
 }
