@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::Value as Rendered;
-use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
+use minijinja::value::{Enumerator, Object, ObjectRepr};
 use serde_json::{Map, Value};
+
+use crate::bounds::{held_json, pay};
 
 /// The columns of a table by name, and their order.
 #[derive(Debug, Default)]
@@ -77,11 +79,14 @@ impl Attributes {
 
     fn value(&self, name: &str) -> Option<Rendered> {
         match &self.row {
-            Row::Cells(..) => self.text(name).map(Rendered::from),
+            Row::Cells(..) => {
+                let text = self.text(name)?;
+                Some(pay(text.len()).map_or_else(Rendered::from, |()| Rendered::from(text)))
+            }
             Row::Members(members) => match members.get(name)? {
                 Value::Null => None,
                 Value::String(text) if text.is_empty() => None,
-                other => Some(Rendered::from(Serde(other))),
+                other => Some(held_json(other).unwrap_or_else(Rendered::from)),
             },
         }
     }
@@ -113,6 +118,9 @@ impl Object for Attributes {
             Row::Cells(columns, _) => columns.names().iter().map(Rendered::from).collect(),
             Row::Members(members) => members.keys().map(Rendered::from).collect(),
         };
-        Enumerator::Values(names)
+        match pay(names.len() * 64) {
+            Ok(()) => Enumerator::Values(names),
+            Err(_) => Enumerator::Empty,
+        }
     }
 }

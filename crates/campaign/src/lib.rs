@@ -8,6 +8,7 @@
 //! where several machines send it: the same people, renderings and keys.
 
 mod attributes;
+mod bounds;
 mod campaigner;
 mod document;
 mod followers;

@@ -12,11 +12,10 @@ use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, co
 use serde_json::Value;
 
 use crate::attributes::Attributes;
+use crate::bounds::{self, FUEL};
 
 /// What templates call a person's attributes.
 const ATTRIBUTES: &str = "UserAttribute";
-/// How many steps one string may take.
-const FUEL: u64 = 50_000;
 /// How long one string may become, bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -116,6 +115,10 @@ impl Templates {
             sources.push((pointer.clone(), format!("{place}{pointer}"), source));
         }
         for (name, pointer, source) in sources {
+            if let Err(reason) = bounds::check(&source, false) {
+                breaches.push((pointer, reason));
+                continue;
+            }
             let added = environment.add_template_owned(name.clone(), source);
             if let Err(error) = added {
                 breaches.push((pointer, syntax(&error, "a template")));
@@ -126,18 +129,12 @@ impl Templates {
             breaches.extend(unknown(&pointer, asked.unwrap_or_default(), &environment));
         }
         if let Some(source) = condition {
-            match conditions.compile_expression(source) {
+            match compiled(&conditions, source) {
                 Ok(expression) => {
                     let asked = expression.undeclared_variables(false);
                     breaches.extend(unknown("/where", asked, &environment));
                 }
-                Err(error) => {
-                    let mut reason = syntax(&error, "an expression");
-                    if has_single_equals(source) {
-                        reason.push_str("; to compare, write `==` instead of `=`");
-                    }
-                    breaches.push(("/where".to_owned(), reason));
-                }
+                Err(reason) => breaches.push(("/where".to_owned(), reason)),
             }
         }
         if !breaches.is_empty() {
@@ -208,6 +205,7 @@ impl Templates {
 
     fn render(&self, name: &str, person: &Arc<Attributes>) -> Result<String, Unrendered> {
         let mut text = Bounded::default();
+        bounds::refuel();
         let template = self.environment.get_template(name);
         let rendered = template.and_then(|template| {
             template
@@ -215,6 +213,7 @@ impl Templates {
                 .map(drop)
         });
         match rendered {
+            Ok(()) if bounds::is_exhausted() => Err(exhausted()),
             Ok(()) => String::from_utf8(text.bytes)
                 .map_err(|_| Unrendered::Failed("gives no text".to_owned())),
             Err(_) if text.is_full => Err(Unrendered::Failed(format!(
@@ -237,8 +236,12 @@ impl Selector<'_> {
         let Some(condition) = &self.condition else {
             return Ok(true);
         };
+        bounds::refuel();
         let value = condition.eval(self.templates.context(person));
         let value = value.map_err(|error| why(&error, person))?;
+        if bounds::is_exhausted() {
+            return Err(exhausted());
+        }
         // Any text is true, `false` and `0` among them.
         if value.kind() != ValueKind::Bool {
             let reason =
@@ -249,18 +252,29 @@ impl Selector<'_> {
     }
 }
 
-/// An environment without files, network or clock.
+/// An environment whose templates may `abort`.
 fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(undefined);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_fuel(Some(FUEL));
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    let mut environment = bounds::environment(undefined);
     environment.add_function("abort", |reason: String| -> Result<Rendered, Error> {
         let error = Error::new(ErrorKind::InvalidOperation, "aborted");
         Err(error.with_source(Abort(reason)))
     });
     environment
+}
+
+/// An expression, or why it is none.
+fn compiled<'a>(
+    environment: &'a Environment<'_>,
+    source: &'a str,
+) -> Result<Expression<'a, 'a>, String> {
+    bounds::check(source, true)?;
+    environment.compile_expression(source).map_err(|error| {
+        let mut reason = syntax(&error, "an expression");
+        if has_single_equals(source) {
+            reason.push_str("; to compare, write `==` instead of `=`");
+        }
+        reason
+    })
 }
 
 /// The strings that are templates, by JSON pointer from `value`.
@@ -348,6 +362,10 @@ fn has_single_equals(source: &str) -> bool {
     rest.contains('=')
 }
 
+fn exhausted() -> Unrendered {
+    Unrendered::Failed(format!("takes more than {FUEL} steps"))
+}
+
 fn why(error: &Error, person: &Attributes) -> Unrendered {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -358,7 +376,7 @@ fn why(error: &Error, person: &Attributes) -> Unrendered {
     }
     match (error.kind(), person.missing()) {
         (ErrorKind::UndefinedError, Some(name)) => Unrendered::Missing(name),
-        (ErrorKind::OutOfFuel, _) => Unrendered::Failed(format!("takes more than {FUEL} steps")),
+        (ErrorKind::OutOfFuel, _) => exhausted(),
         (kind, _) => {
             let detail = error.detail().map(|detail| format!(": {detail}"));
             Unrendered::Failed(format!("{kind}{}", detail.unwrap_or_default()))
@@ -389,13 +407,13 @@ impl Write for Bounded {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::attributes::Row;
 
-    fn templates(text: &str, condition: Option<&str>) -> Result<Templates, Vec<Breach>> {
+    pub(crate) fn templates(text: &str, condition: Option<&str>) -> Result<Templates, Vec<Breach>> {
         let fixed = Fixed {
             now: "2026-11-28T09:00:00+09:00".to_owned(),
             name: "spring".to_owned(),
@@ -413,7 +431,7 @@ mod tests {
         Arc::new(Attributes::new(Row::Members(members)))
     }
 
-    fn rendered(text: &str, members: Value) -> Result<String, Unrendered> {
+    pub(crate) fn rendered(text: &str, members: Value) -> Result<String, Unrendered> {
         let templates = templates(text, None).unwrap();
         let texts = templates.texts(&person(members))?;
         let messages = templates.messages(&texts);
