@@ -9,7 +9,6 @@ mod layout;
 #[cfg(feature = "listen")]
 mod notices;
 mod panics;
-mod private;
 #[cfg(feature = "listen")]
 mod queue_file;
 mod signals;
@@ -20,7 +19,7 @@ mod worker;
 
 use std::ffi::OsString;
 
-use line_connector_client::{Error, ExitCode, Kind, Output};
+use line_connector_client::{Error, ExitCode, Kind, Output, private};
 
 #[cfg(feature = "campaign")]
 pub use args::{About, CampaignCommand, PlanArguments, ResultsArguments};

@@ -1,13 +1,13 @@
 //! The queue's files on the disk: that they are this user's alone, and that one receiver at a time
 //! has them. The receiver reads and writes them.
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use line_connector_client::{Error, Kind};
 
-use crate::private::{Exposure, exposure, no_link, private};
+use crate::private::{Exposed, own};
 
 /// An error that is about the queue's file.
 pub(crate) fn queue_error(path: &Path, reason: impl std::fmt::Display) -> Error {
@@ -28,19 +28,8 @@ pub(crate) fn queue_error(path: &Path, reason: impl std::fmt::Display) -> Error 
 /// Where the file cannot be made, is not this user's alone, or another process has it.
 pub(crate) fn reserve(path: &Path) -> Result<File, Error> {
     let unusable = |error: io::Error| queue_error(path, error);
-    if let Ok(found) = fs::symlink_metadata(path) {
-        guard(path, path, &found)?;
-    }
-    let mut options = private();
-    no_link(&mut options);
-    let file = options
-        .read(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(unusable)?;
-    guard(path, path, &file.metadata().map_err(unusable)?)?;
-    guard_beside(path)?;
+    guard(path)?;
+    let file = own(path).map_err(unusable)?;
     let lock = lockable(path, file).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
@@ -62,12 +51,7 @@ fn lockable(_: &Path, file: File) -> io::Result<File> {
 /// Elsewhere it would keep SQLite out, so that a file beside it is locked.
 #[cfg(not(target_os = "linux"))]
 fn lockable(path: &Path, _: File) -> io::Result<File> {
-    let mut options = private();
-    no_link(&mut options);
-    options
-        .create(true)
-        .truncate(false)
-        .open(beside(path, "-lock"))
+    own(&crate::private::beside(path, "-lock"))
 }
 
 /// Refuses a queue that is not there, or whose files are not this user's alone.
@@ -77,13 +61,12 @@ fn lockable(path: &Path, _: File) -> io::Result<File> {
 /// Why it is refused.
 pub(crate) fn check(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
-        Ok(found) => guard(path, path, &found)?,
+        Ok(_) => guard(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(queue_error(path, "there is no such file"));
+            Err(queue_error(path, "there is no such file"))
         }
-        Err(error) => return Err(queue_error(path, error)),
+        Err(error) => Err(queue_error(path, error)),
     }
-    guard_beside(path)
 }
 
 /// Whether others could put other files in place of the queue's: they may change its folder.
@@ -106,40 +89,12 @@ pub(crate) fn is_replaceable(_: &Path) -> bool {
     false
 }
 
-/// The files that `SQLite` keeps beside the queue hold events too.
-fn guard_beside(path: &Path) -> Result<(), Error> {
-    for ending in ["-wal", "-shm", "-journal"] {
-        let file = beside(path, ending);
-        if let Ok(found) = fs::symlink_metadata(&file) {
-            guard(path, &file, &found)?;
-        }
-    }
-    Ok(())
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(ending);
-    PathBuf::from(beside)
-}
-
-/// Refuses a file that others can read or write: events may stand there that LINE did not send, and
+/// Refuses a queue that others can read or write: events may stand there that LINE did not send, and
 /// what people wrote may be read.
-fn guard(queue: &Path, file: &Path, found: &Metadata) -> Result<(), Error> {
-    let name = file.display();
-    if !found.is_file() {
-        let reason = format!("{name} is not a plain file, and a link does not count");
-        return Err(queue_error(queue, reason));
+fn guard(path: &Path) -> Result<(), Error> {
+    match Exposed::database(path) {
+        Some(exposed) => Err(queue_error(path, &exposed)
+            .with_hint(exposed.hint("whoever can write it can make up events"))),
+        None => Ok(()),
     }
-    let Some(exposure) = exposure(found) else {
-        return Ok(());
-    };
-    let error = queue_error(queue, format!("{name} {}", exposure.text()));
-    Err(match exposure {
-        Exposure::Mode => error.with_hint(format!(
-            "whoever can write it can make up events: see that its events are yours, and run `chmod 600 {name}`"
-        )),
-        Exposure::Owner => error.with_hint("run this as the user whose queue it is"),
-        Exposure::Linked => error.with_hint(format!("remove the other name of {name}")),
-    })
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -255,6 +255,100 @@ fn what_was_not_confirmed_or_has_changed_is_not_sent() {
     let ended = place.run("start", &["--confirm", digest, "--as-planned"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     place.assert_everybody_once(3);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn make_fifo(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}
+
+#[test]
+fn files_of_campaigns_that_others_can_change_are_refused() {
+    let place = Place::new(2, &greeting());
+    let cap = json!({"history": "sent.db", "most": 3, "days": 7});
+    place.document(&json!({"messages": greeting(), "frequency_cap": cap}));
+    let plan = place.plan();
+    let digest = plan["digest"].as_str().unwrap();
+    let (ledger, aside) = (place.path("spring.ledger"), place.path("aside"));
+    let refused = |why: &str| {
+        for (command, more) in [
+            ("plan", &[][..]),
+            ("start", &["--confirm", digest]),
+            ("resume", &[]),
+            ("status", &[]),
+            ("pause", &[]),
+            ("results", &[]),
+        ] {
+            let ended = match command {
+                "results" => {
+                    let document = place.path("spring.yaml").display().to_string();
+                    run(&["campaign", "results", &document], b"", &[])
+                }
+                _ => place.run(command, more),
+            };
+            assert_eq!(ended.code, 2, "{command}: {}", ended.stderr);
+            assert!(ended.stderr.contains(why), "{command}: {}", ended.stderr);
+        }
+    };
+    for mode in [0o666, 0o620, 0o604] {
+        set_mode(&ledger, mode);
+        refused("can be used by others");
+    }
+    set_mode(&ledger, 0o600);
+    fs::hard_link(&ledger, &aside).unwrap();
+    refused("a hard link");
+    fs::remove_file(&aside).unwrap();
+    place.write("spring.ledger-wal", "");
+    set_mode(&place.path("spring.ledger-wal"), 0o644);
+    refused("spring.ledger-wal can be used by others");
+    fs::remove_file(place.path("spring.ledger-wal")).unwrap();
+    fs::rename(&ledger, &aside).unwrap();
+    make_fifo(&ledger);
+    refused("is not a plain file");
+    fs::remove_file(&ledger).unwrap();
+    std::os::unix::fs::symlink(place.path("nowhere"), &ledger).unwrap();
+    refused("a link does not count");
+    assert!(!place.path("nowhere").exists());
+    fs::remove_file(&ledger).unwrap();
+    fs::rename(&aside, &ledger).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&ledger, Some(65_534), None).unwrap();
+        refused("belongs to another user");
+        std::os::unix::fs::chown(&ledger, Some(0), None).unwrap();
+    }
+    // Nor does a link lead what is written beside the ledger elsewhere.
+    place.write("victim", "kept");
+    set_mode(&place.path("victim"), 0o600);
+    for beside in ["spring.ledger.new", "spring.ledger.staging"] {
+        std::os::unix::fs::symlink(place.path("victim"), place.path(beside)).unwrap();
+        let ended = place.run("plan", &[]);
+        assert_eq!(ended.code, 2);
+        assert!(
+            ended.stderr.contains("a link does not count"),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(fs::read_to_string(place.path("victim")).unwrap(), "kept");
+        fs::remove_file(place.path(beside)).unwrap();
+    }
+    place.write("sent.db", "");
+    set_mode(&place.path("sent.db"), 0o666);
+    let ended = place.run("start", &["--confirm", digest]);
+    assert!(
+        ended.stderr.contains("sent.db can be used by others"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(place.world.sandbox.delivered().len(), 0);
+    fs::remove_file(place.path("sent.db")).unwrap();
+    let (code, _) = place.start(&plan);
+    assert_eq!(code, 0);
+    place.assert_everybody_once(2);
 }
 
 #[test]
@@ -882,6 +976,7 @@ fn whoever_left_is_not_sent_to_even_if_they_left_after_the_plan() {
     let place = Place::new(4, &json!(["Hello!"]));
     let queue = place.path("events.db");
     line_connector_receiver::queue::Queue::open(&queue).unwrap();
+    set_mode(&queue, 0o600);
     let leave = |person: &str| {
         let insert =
             "INSERT INTO friendship (channel, user, time, is_over) VALUES ('Ubot', ?, 1, 1)";

@@ -202,11 +202,13 @@ fn differences(before: &Value, now: &Value) -> Vec<Detail> {
 /// A command whose ledger does not do what it should.
 impl From<LedgerError> for Error {
     fn from(error: LedgerError) -> Self {
-        let hint = if error.path.exists() {
+        let hint = if let Some(hint) = &error.hint {
+            hint
+        } else if error.path.exists() {
             "`campaign status` shows where a campaign stands; `campaign resume` goes on with it"
         } else {
             "`campaign plan` with the same document makes it; if it is elsewhere, name it in `--ledger`"
         };
-        Self::new(Kind::Usage, error.to_string()).with_hint(hint)
+        Self::new(Kind::Usage, error.to_string()).with_hint(hint.to_owned())
     }
 }

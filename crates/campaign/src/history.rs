@@ -1,14 +1,13 @@
 //! What campaigns sent to whom, beyond one run: for a cap on how much a person may get.
 
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use line_connector_client::private::{Exposed, own};
 use line_connector_client::{Error, Kind};
 use rusqlite::{Connection, OpenFlags, params};
 
 use crate::document::FrequencyCap;
-use crate::ledger::private;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS sent (
@@ -41,15 +40,14 @@ impl History {
             cap: cap.clone(),
             run: run.to_owned(),
         };
-        if !path.exists() && !make {
+        if !make && std::fs::symlink_metadata(path).is_err() {
             return Ok(history);
         }
-        if !path.exists() {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false);
-            private(&mut options);
-            options.open(path).map_err(|error| history.error(&error))?;
+        if let Some(exposed) = Exposed::database(path) {
+            let hint = exposed.hint("whoever can write it can say who gets nothing");
+            return Err(history.error(&exposed).with_hint(hint));
         }
+        own(path).map_err(|error| history.error(&error))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
             connection.busy_timeout(std::time::Duration::from_secs(10))?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use line_connector_client::private::Exposed;
 use line_connector_client::{Error, Kind};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
@@ -17,6 +18,10 @@ fn error(path: &Path, failure: &dyn std::fmt::Display) -> Error {
 }
 
 fn open(path: &Path) -> Result<Connection, Error> {
+    if let Some(exposed) = Exposed::database(path) {
+        let hint = exposed.hint("whoever can write it can say who gets nothing");
+        return Err(error(path, &exposed).with_hint(hint));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(std::time::Duration::from_secs(10))?;

@@ -12,6 +12,7 @@ pub mod jwk;
 mod jwt;
 mod media;
 mod network;
+pub mod private;
 mod random;
 mod tokens;
 pub mod transport;

@@ -1,7 +1,7 @@
 //! A campaign in the background: the same command again, as a process of its own.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use line_connector_campaign::status;
 use line_connector_client::{Clock as _, Error, Kind, SystemClock};
 use serde_json::{Value, json};
 
-use crate::private::private;
+use crate::private::{beside, own_with, private};
 
 /// How long the new process may take to get the campaign under way.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,9 +19,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Starts this command again without `--detach`, and returns when it sends. What it would write goes
 /// to a file beside the ledger.
 pub(super) fn detach(ledger: &Path) -> Result<Value, Error> {
-    let mut log = ledger.as_os_str().to_owned();
-    log.push(".log");
-    let log = PathBuf::from(log);
+    let log = beside(ledger, ".log");
     let failed = |reason: String| {
         Error::new(
             Kind::Internal,
@@ -29,10 +27,7 @@ pub(super) fn detach(ledger: &Path) -> Result<Value, Error> {
         )
         .with_hint("leave `--detach` out")
     };
-    let mut options = private();
-    options.create(true).append(true);
-    let file = options
-        .open(&log)
+    let file = own_with(private().create(true).append(true), &log)
         .map_err(|error| failed(format!("{}: {error}", log.display())))?;
     let errors = file
         .try_clone()

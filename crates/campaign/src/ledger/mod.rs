@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use line_connector_client::private::{Exposed, no_link, own};
 use line_connector_client::{Clock as _, SystemClock};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
@@ -204,6 +205,18 @@ pub(crate) struct LedgerError {
     pub(crate) path: PathBuf,
     /// A fragment for people.
     pub(crate) reason: String,
+    /// What to do, where that is not to look at the campaign.
+    pub(crate) hint: Option<String>,
+}
+
+impl LedgerError {
+    fn new(path: &Path, reason: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            reason: reason.into(),
+            hint: None,
+        }
+    }
 }
 
 impl std::fmt::Display for LedgerError {
@@ -267,16 +280,14 @@ impl std::fmt::Debug for Ledger {
 impl Ledger {
     /// Opens the ledger of a run that was planned.
     pub(crate) fn open(path: &Path, access: Access) -> Result<Self, LedgerError> {
-        let error = |reason: String| LedgerError {
-            path: path.to_owned(),
-            reason,
-        };
+        let error = |reason: String| LedgerError::new(path, reason);
         if let Err(failure) = fs::symlink_metadata(path) {
             return Err(error(match failure.kind() {
                 io::ErrorKind::NotFound => "is not there: plan the campaign first".to_owned(),
                 _ => format!("cannot be opened: {failure}"),
             }));
         }
+        guard(path)?;
         let lock = match access {
             Access::Send => Some(lock(path)?),
             Access::Read | Access::Ask => None,
@@ -334,10 +345,7 @@ impl Ledger {
             Some(rusqlite::ErrorCode::ReadOnly) => "cannot be written: it is read-only".to_owned(),
             _ => format!("cannot be used: {failure}"),
         };
-        LedgerError {
-            path: self.path.clone(),
-            reason,
-        }
+        LedgerError::new(&self.path, reason)
     }
 
     /// The run.
@@ -433,8 +441,21 @@ impl Ledger {
 
     /// Whether somebody sends at this moment.
     pub(crate) fn is_held(path: &Path) -> bool {
-        let file = OpenOptions::new().read(true).open(lock_path(path));
+        let mut options = OpenOptions::new();
+        no_link(options.read(true));
+        let file = options.open(lock_path(path));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+/// Refuses a ledger that others can read or write: it says who is a customer, and who gets what.
+fn guard(path: &Path) -> Result<(), LedgerError> {
+    match Exposed::database(path) {
+        Some(exposed) => Err(LedgerError {
+            hint: Some(exposed.hint("whoever can write it can say who gets what")),
+            ..LedgerError::new(path, format!("cannot be used: {exposed}"))
+        }),
+        None => Ok(()),
     }
 }
 
@@ -448,9 +469,7 @@ fn lock_path(ledger: &Path) -> PathBuf {
 /// Elsewhere it would keep `SQLite` out, so that a file beside it is locked.
 #[cfg(not(target_os = "linux"))]
 fn lock_path(ledger: &Path) -> PathBuf {
-    let mut path = ledger.as_os_str().to_owned();
-    path.push("-lock");
-    PathBuf::from(path)
+    line_connector_client::private::beside(ledger, "-lock")
 }
 
 /// How often a lock is tried, and how long it is waited between: whoever looks whether a campaign is
@@ -459,16 +478,9 @@ const TRIES: u32 = 8;
 const BETWEEN_TRIES: Duration = Duration::from_millis(25);
 
 fn lock(path: &Path) -> Result<File, LedgerError> {
-    let error = |reason: String| LedgerError {
-        path: path.to_owned(),
-        reason,
-    };
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    private(&mut options);
-    let file = options
-        .open(lock_path(path))
-        .map_err(|failure| error(format!("cannot be locked: {failure}")))?;
+    let error = |reason: String| LedgerError::new(path, reason);
+    let file =
+        own(&lock_path(path)).map_err(|failure| error(format!("cannot be locked: {failure}")))?;
     for _ in 0..TRIES {
         match file.try_lock() {
             // Another plan may have taken the name meanwhile.
@@ -506,14 +518,3 @@ fn is_at(file: &File, path: &Path) -> bool {
 fn is_at(_: &File, _: &Path) -> bool {
     true
 }
-
-/// The ledger says who is a customer: its owner alone reads it.
-#[cfg(unix)]
-pub(crate) fn private(options: &mut OpenOptions) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(0o600);
-}
-
-/// Elsewhere the folder's own access rules decide.
-#[cfg(not(unix))]
-pub(crate) fn private(_: &mut OpenOptions) {}

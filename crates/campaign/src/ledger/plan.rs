@@ -3,16 +3,17 @@
 //! ledger takes its name when it is whole.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use line_connector_client::private::{beside, own};
 use line_connector_core::digest::Sha256;
 use rusqlite::{Connection, OpenFlags, params};
 use serde_json::Value;
 use sha2::Digest as _;
 
-use super::{APPLICATION, INDEXES, Ledger, LedgerError, RunState, State, TABLES, VERSION, private};
+use super::{APPLICATION, INDEXES, Ledger, LedgerError, RunState, State, TABLES, VERSION};
 
 /// How many people LINE takes in one request.
 pub(crate) const MAX_PEOPLE: usize = 500;
@@ -140,20 +141,11 @@ pub(crate) fn fingerprint(bytes: &[u8]) -> Fingerprint {
     first
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
 impl Draft {
     /// Begins a ledger. One that was planned before, and of which nothing was sent, is replaced when
     /// the new one is whole.
     pub(crate) fn begin(path: &Path, accounts: &[String]) -> Result<Self, LedgerError> {
-        let error = |reason: String| LedgerError {
-            path: path.to_owned(),
-            reason,
-        };
+        let error = |reason: String| LedgerError::new(path, reason);
         // Nobody starts the plan that this one replaces.
         let mut before = None;
         if fs::symlink_metadata(path).is_ok() {
@@ -171,14 +163,14 @@ impl Draft {
             before = Some(ledger);
         }
         let (new, staging) = (beside(path, ".new"), beside(path, ".staging"));
+        for file in [&new, &staging] {
+            super::guard(file)?;
+        }
         let lock = super::lock(&new)
             .map_err(|_| error("is being planned by another process".to_owned()))?;
         for file in [&new, &staging] {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            private(&mut options);
-            options
-                .open(file)
+            own(file)
+                .and_then(|file| file.set_len(0))
                 .map_err(|failure| error(format!("cannot be made: {failure}")))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -207,10 +199,7 @@ impl Draft {
             }
             _ => format!("cannot be written: {failure}; nothing was planned"),
         };
-        LedgerError {
-            path: self.path.clone(),
-            reason,
-        }
+        LedgerError::new(&self.path, reason)
     }
 
     fn prepare(&mut self) -> rusqlite::Result<()> {
@@ -351,9 +340,9 @@ impl Draft {
                 .filter(|folder| !folder.as_os_str().is_empty());
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
         };
-        publish().map_err(|failure: std::io::Error| LedgerError {
-            path: self.path.clone(),
-            reason: format!("cannot be written: {failure}; nothing was planned"),
+        publish().map_err(|failure: std::io::Error| {
+            let reason = format!("cannot be written: {failure}; nothing was planned");
+            LedgerError::new(&self.path, reason)
         })
     }
 
