@@ -268,6 +268,44 @@ fn make_fifo(path: &Path) {
 }
 
 #[test]
+fn a_ledger_that_was_changed_since_it_was_planned_is_not_sent() {
+    for change in [
+        "UPDATE body SET requests = replace(requests, 'Hello', 'TAMPERED')",
+        "UPDATE recipient SET id = 'Uffffffffffffffffffffffffffffffff' WHERE n = 1",
+        "UPDATE recipient SET reason = 1 WHERE n = 0",
+        "UPDATE part SET account = 1 WHERE id = 1",
+        "UPDATE part SET people = 1 WHERE people > 1",
+        "UPDATE part SET body = (SELECT max(id) FROM body)",
+        "DELETE FROM part WHERE id = 1",
+        "UPDATE account SET name = 'b' || id",
+    ] {
+        let place = Place::new(
+            3,
+            &json!(["{% if UserAttribute['name'] == 'name 2' %}Bye{% else %}Hello{% endif %}"]),
+        );
+        place.write(
+            "people.csv",
+            &format!(
+                "line_id,name\n{0},a\n{1},b\n{1},b\n{2},name 2\n",
+                id(0),
+                id(1),
+                id(2)
+            ),
+        );
+        let plan = place.plan();
+        place.ledger().execute_batch(change).unwrap();
+        let ended = place.run("start", &["--confirm", plan["digest"].as_str().unwrap()]);
+        assert_eq!(ended.code, 2, "{change}");
+        assert!(
+            ended.stderr.contains("is not as it was planned"),
+            "{change}: {}",
+            ended.stderr
+        );
+        assert_eq!(place.world.sandbox.delivered().len(), 0, "{change}");
+    }
+}
+
+#[test]
 fn files_of_campaigns_that_others_can_change_are_refused() {
     let place = Place::new(2, &greeting());
     let cap = json!({"history": "sent.db", "most": 3, "days": 7});

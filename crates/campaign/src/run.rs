@@ -114,6 +114,11 @@ impl Campaigner<'_> {
         }
         confirm(&run.digest, options.confirm.as_deref().unwrap_or_default())?;
         self.compare(&run, options.as_planned)?;
+        if ledger.digest(&run.id)? != run.digest {
+            let message = "the ledger is not as it was planned: somebody has changed who gets what; nothing was sent";
+            let hint = "remove the ledger, find out who could write it, and plan again";
+            return Err(Error::new(Kind::Usage, message).with_hint(hint));
+        }
         self.send(ledger, &run.id, stop, tell)
     }
 

@@ -395,7 +395,7 @@ impl Draft {
             body: connection.prepare("SELECT digest, count, requests FROM body WHERE id = ?")?,
             accounts: &self.accounts,
             known: None,
-            digest: Sha256::default(),
+            digest: PlanDigest::new(run),
             planned: Planned {
                 shares: vec![Share::default(); self.accounts.len()],
                 users: vec![Vec::new(); self.accounts.len()],
@@ -403,7 +403,6 @@ impl Draft {
             },
             samples: excerpt.samples,
         };
-        parts.digest.update(run.as_bytes());
         let mut open: Option<Open> = None;
         let mut number = 0i64;
         let mut rows = people.query([])?;
@@ -484,13 +483,77 @@ struct Open {
 }
 
 /// The parts that were made so far.
+/// What `start` asks for: who gets what from which account in which run.
+struct PlanDigest(Sha256);
+
+impl PlanDigest {
+    fn new(run: &str) -> Self {
+        let mut digest = Sha256::default();
+        digest.update(run.as_bytes());
+        Self(digest)
+    }
+
+    /// Adds a part: its account, the digest of its rendering, and its people.
+    fn add(&mut self, account: &str, rendering: &Fingerprint, ids: Sha256) {
+        self.0.update(&(account.len() as u64).to_be_bytes());
+        self.0.update(account.as_bytes());
+        self.0.update(rendering);
+        self.0.update(ids.hex().as_bytes());
+    }
+
+    fn hex(self) -> String {
+        self.0.hex()
+    }
+}
+
+impl Ledger {
+    /// The digest of what stands in the ledger now, of which nothing was sent yet.
+    pub(crate) fn digest(&self, run: &str) -> Result<String, LedgerError> {
+        let accounts = self.accounts()?;
+        self.digest_of(run, &accounts)
+            .map_err(|failure| self.error(&failure))
+    }
+
+    fn digest_of(&self, run: &str, accounts: &[String]) -> rusqlite::Result<String> {
+        let connection = &self.connection;
+        let mut parts =
+            connection.prepare("SELECT account, body, first, people FROM part ORDER BY id")?;
+        let mut body = connection.prepare("SELECT requests FROM body WHERE id = ?")?;
+        let mut people = connection.prepare(
+            "SELECT id FROM recipient WHERE n >= ? AND n < ? AND reason IS NULL ORDER BY n",
+        )?;
+        let mut digest = PlanDigest::new(run);
+        let mut known = None;
+        let mut parts = parts.query([])?;
+        while let Some(part) = parts.next()? {
+            let (place, number): (usize, i64) = (part.get(0)?, part.get(1)?);
+            let (first, count): (i64, i64) = (part.get(2)?, part.get(3)?);
+            let rendering = match known {
+                Some((same, rendering)) if same == number => rendering,
+                _ => {
+                    body.query_row([number], |row| Ok(fingerprint(row.get_ref(0)?.as_bytes()?)))?
+                }
+            };
+            known = Some((number, rendering));
+            let mut ids = Sha256::default();
+            let mut rows = people.query([first, first.saturating_add(count)])?;
+            while let Some(row) = rows.next()? {
+                ids.update(row.get_ref(0)?.as_bytes()?);
+            }
+            let account = accounts.get(place).map(String::as_str).unwrap_or_default();
+            digest.add(account, &rendering, ids);
+        }
+        Ok(digest.hex())
+    }
+}
+
 struct Parts<'a> {
     add: rusqlite::Statement<'a>,
     body: rusqlite::Statement<'a>,
     accounts: &'a [String],
     /// The rendering that was looked up last: many parts in a row have the same.
     known: Option<(i64, Fingerprint, u64)>,
-    digest: Sha256,
+    digest: PlanDigest,
     planned: Planned,
     samples: usize,
 }
@@ -527,10 +590,7 @@ impl Parts<'_> {
             .get(place)
             .map(String::as_str)
             .unwrap_or_default();
-        self.digest.update(&(name.len() as u64).to_be_bytes());
-        self.digest.update(name.as_bytes());
-        self.digest.update(&digest);
-        self.digest.update(part.ids.clone().hex().as_bytes());
+        self.digest.add(name, &digest, part.ids.clone());
         if let Some(share) = self.planned.shares.get_mut(place) {
             share.people += people;
             share.billed += people * count;
