@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use line_connector_client::regular;
 use line_connector_client::{
     Builder, Catalog, Connector, Error, Invocation, Kind, Output, Secret, Sent, SystemFiles,
 };
@@ -25,6 +26,9 @@ use crate::args::{AssetFile, Calling, Permissions};
 use crate::private::{Others, others};
 use crate::terminal::{complain, in_one_line, say};
 use crate::token_store::TokenFiles;
+
+/// How large a file of the operator's may be that is read whole: no asset, action or campaign is.
+pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A connector as the command line has it. Where that wants the sandbox, the invocation gets the
 /// sandbox's asset.
@@ -297,7 +301,7 @@ pub(crate) fn read_private(path: &Path) -> Result<(Vec<u8>, Option<String>), Err
         invalid_asset_file(path, &format!("cannot be read: {error}"))
             .with_hint("name a JSON file that this user may read, such as {\"token\": \"…\"}")
     };
-    let mut file = fs::File::open(path).map_err(unreadable)?;
+    let file = regular::open(path).map_err(unreadable)?;
     let others = others(&file.metadata().map_err(unreadable)?);
     let name = path.display();
     if others == Others::Write {
@@ -306,8 +310,7 @@ pub(crate) fn read_private(path: &Path) -> Result<(Vec<u8>, Option<String>), Err
             "others could say where your credentials go: look whether it is as you wrote it, then `chmod 600 {name}`"
         )));
     }
-    let mut text = Vec::new();
-    file.read_to_end(&mut text).map_err(unreadable)?;
+    let text = regular::contents(file, MAX_FILE_BYTES).map_err(unreadable)?;
     let warning = (others == Others::Read)
         .then(|| format!("warning: others can read the asset file {name}: run `chmod 600 {name}`"));
     Ok((text, warning))
@@ -426,7 +429,7 @@ impl AddedFolder {
             if file.is_dir() {
                 self.collect(&file, &path, read)?;
             } else if AddedFile::is_known(&path) {
-                let text = fs::read_to_string(&file).map_err(unreadable(&file))?;
+                let text = regular::read_text(&file, MAX_FILE_BYTES).map_err(unreadable(&file))?;
                 self.files.push(AddedFile { name, path, text });
             } else if !own.starts_with('.') && !own.ends_with(".md") {
                 self.unknown.push(name);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use line_connector_client::regular;
 use line_connector_client::transport::{self, Http};
 use line_connector_client::{
     Catalog, Clock as _, Connector, Error, ExitCode, Invocation, Kind, Output, Random, Secret,
@@ -30,7 +31,7 @@ use line_connector_receiver::{
 };
 
 use crate::args::ListenArguments;
-use crate::host::{self, variable};
+use crate::host::{self, MAX_FILE_BYTES, variable};
 use crate::notices;
 use crate::panics::contain;
 use crate::queue_file::{self, queue_error};
@@ -377,7 +378,7 @@ fn signer(
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| {
+    regular::read(path, MAX_FILE_BYTES).map_err(|error| {
         Error::new(
             Kind::Usage,
             format!("{} cannot be read: {error}", path.display()),

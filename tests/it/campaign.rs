@@ -390,6 +390,75 @@ fn files_of_campaigns_that_others_can_change_are_refused() {
 }
 
 #[test]
+fn files_that_never_end_or_never_begin_are_refused() {
+    let place = Place::new(2, &greeting());
+    make_fifo(&place.path("fifo"));
+    for (members, why) in [
+        (json!({"recipients": {"csv": "fifo"}}), "not a regular file"),
+        (
+            json!({"recipients": {"ndjson": "/dev/zero"}}),
+            "not a regular file",
+        ),
+        (json!({"recipients": {"csv": "."}}), "not a regular file"),
+        (
+            json!({"suppress": {"files": ["fifo"]}}),
+            "not a regular file",
+        ),
+        (
+            json!({"suppress": {"files": ["/dev/zero"]}}),
+            "not a regular file",
+        ),
+        (json!({"suppress": {"queue": "fifo"}}), "not a plain file"),
+        (
+            json!({"frequency_cap": {"history": "fifo", "most": 1, "days": 1}}),
+            "not a plain file",
+        ),
+        (
+            json!({"accounts": {"a": {"asset": {"file": "fifo"}}}}),
+            "not a regular file",
+        ),
+    ] {
+        let mut members = members;
+        members["messages"] = greeting();
+        place.document(&members);
+        let ended = place.run("plan", &[]);
+        assert_ne!(ended.code, 0, "{members}");
+        assert!(ended.stderr.contains(why), "{members}: {}", ended.stderr);
+    }
+    let long = fs::File::create(place.path("long")).unwrap();
+    long.set_len(1 << 40).unwrap();
+    place.document(&json!({"messages": greeting(), "suppress": {"files": ["long"]}}));
+    let ended = place.run("plan", &[]);
+    assert!(ended.stderr.contains("has a line of"), "{}", ended.stderr);
+    for document in ["fifo", "long", "."] {
+        let document = place.path(document).display().to_string();
+        let ended = run(&["campaign", "status", &document], b"", &[]);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(ended.stderr.contains("cannot be read"), "{}", ended.stderr);
+    }
+    // What the shell hands over as an open descriptor is read as it comes.
+    place.document(&json!({"messages": greeting()}));
+    let text = fs::read(place.path("spring.yaml")).unwrap();
+    let (list, ledger) = (place.path("people.csv"), place.path("piped.ledger"));
+    let text = String::from_utf8(text).unwrap().replace(
+        "\"people.csv\"",
+        &json!(list.display().to_string()).to_string(),
+    );
+    let piped = ["campaign", "plan", "/dev/stdin", "--sandbox", "--ledger"];
+    let arguments = [&piped[..], &[ledger.to_str().unwrap()]].concat();
+    let ended = run(&arguments, text.as_bytes(), &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let list = fs::read(list).unwrap();
+    place.document(&json!({"messages": greeting(), "recipients": {"csv": "/dev/stdin"}}));
+    let document = place.path("spring.yaml").display().to_string();
+    let arguments = ["campaign", "plan", &document, "--sandbox", "--json"];
+    let ended = run(&arguments, &list, &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let plan: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(plan["people"], json!(2));
+}
+
+#[test]
 fn failures_of_every_kind_lose_nobody_and_double_nobody() {
     let place = Place::new(200, &greeting());
     for fault in [

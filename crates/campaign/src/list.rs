@@ -9,13 +9,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use line_connector_client::regular;
 use line_connector_core::digest::Sha256;
 use serde_json::Value;
 
 use crate::attributes::{Columns, Row};
 
 /// How long one row may be, bytes. A quote that is never closed would take the rest of the list.
-const MAX_ROW_BYTES: u64 = 1024 * 1024;
+pub(crate) const MAX_ROW_BYTES: u64 = 1024 * 1024;
 
 /// Where a list comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,18 @@ pub(crate) enum Place {
 
 /// Opens standard input, which is the program's.
 pub(crate) type Input = fn() -> Box<dyn Read>;
+
+/// How much of a text that stands in a list is told.
+const MAX_TOLD: usize = 80;
+
+/// A text of the list's, as errors name it.
+pub(crate) fn told(text: &str) -> String {
+    let mut told: String = text.chars().take(MAX_TOLD).collect();
+    if told.len() < text.len() {
+        told.push('…');
+    }
+    told.replace(char::is_control, " ")
+}
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +145,9 @@ impl List {
             Place::File(path) => {
                 let file = open(path)?;
                 let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
-                (Box::new(file), Some((path.clone(), metadata)))
+                // A pipe has no length and cannot be read again.
+                let watched = metadata.is_file().then(|| (path.clone(), metadata));
+                (Box::new(file), watched)
             }
         };
         Self::read(source, notation, watched)
@@ -290,12 +305,7 @@ pub(crate) fn is_same(path: &Path, known: &Fingerprint) -> Result<bool, Unreadab
 }
 
 fn open(path: &Path) -> Result<File, Unreadable> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
-    if metadata.is_dir() {
-        return Err(Unreadable::from(format!("{} is a folder", path.display())));
-    }
-    Ok(file)
+    regular::open(path).map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Unreadable {
@@ -346,13 +356,14 @@ fn csv_rows(source: Box<dyn Read>, delimiter: u8, before: u64) -> Result<Rows, U
         return Err(Unreadable {
             line: 1,
             reason: format!(
-                "the header has one column, `{only}`; if `{shown}` stands between the cells, set `recipients.delimiter` to \"{shown}\""
+                "the header has one column, `{}`; if `{shown}` stands between the cells, set `recipients.delimiter` to \"{shown}\"",
+                told(only)
             ),
         });
     }
     let columns = Columns::new(names).map_err(|name| Unreadable {
         line: 1,
-        reason: format!("two columns are called `{name}`"),
+        reason: format!("two columns are called `{}`", told(&name)),
     })?;
     Ok(Rows::Csv(Arc::new(columns), Box::new(reader), before))
 }

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::num::NonZero;
 use std::thread;
 
 use jiff::Timestamp;
 use line_connector_catalog::definition::{self, Figure};
-use line_connector_client::{Error, Invocation, Kind, Options, Output};
+use line_connector_client::{Error, Invocation, Kind, Options, Output, regular};
 use line_connector_core::documents::MediaCheck;
 use line_connector_core::error::Detail;
 use line_connector_core::nearest::nearest;
@@ -20,7 +21,7 @@ use crate::followers::{FOLLOWS, Followers};
 use crate::gateway::Weighted;
 use crate::history::History;
 use crate::ledger::{Draft, Excerpt, Fate, Planned, Share, Staged};
-use crate::list::{Entry, Fingerprint, List, Unreadable};
+use crate::list::{Entry, Fingerprint, List, MAX_ROW_BYTES, Unreadable, told};
 use crate::render::{Judged, Renderer, Rules, SOMEBODY, Suppressed, is_id};
 use crate::template::{Fixed, Templates};
 use crate::{unfollows, window};
@@ -29,6 +30,8 @@ use crate::{unfollows, window};
 const BATCH: usize = 16_384;
 /// Campaigns' runs, as UUIDs of version 5, stand beneath this one.
 const RUNS: Uuid = Uuid::from_u128(0x2b7c_91e4_5f03_4d6a_a8de_70c1_3f95_be62);
+/// How many columns of a list are told.
+const MAX_COLUMNS: usize = 20;
 /// How many warnings a plan has at most.
 const MAX_WARNINGS: usize = 20;
 
@@ -291,21 +294,36 @@ impl Campaigner<'_> {
             Error::new(Kind::Usage, format!("the list {shown} {reason}"))
                 .with_hint("correct `suppress.files`; the paths are relative to the campaign")
         };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| unusable(format!("cannot be read: {error}")))?;
-        let lines = text.split(['\n', '\r']).map(|line| {
-            let cell = line.split([',', ';', '\t']).next().unwrap_or_default();
-            cell.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}')
-        });
-        let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-        // The first line may be a header.
-        let strange = lines.iter().skip(1).filter(|line| !is_id(line)).count();
-        let ids: Vec<String> = lines
-            .into_iter()
-            .filter(|line| is_id(line))
-            .map(str::to_owned)
-            .collect();
-        if ids.is_empty() && !text.trim().is_empty() {
+        let unreadable = |error: std::io::Error| unusable(format!("cannot be read: {error}"));
+        let mut list = BufReader::new(regular::open(&path).map_err(unreadable)?);
+        let mut ids = Vec::new();
+        let (mut lines, mut strange) = (0u64, 0u64);
+        loop {
+            let mut line = Vec::new();
+            let mut bounded = list.by_ref().take(MAX_ROW_BYTES);
+            bounded.read_until(b'\n', &mut line).map_err(unreadable)?;
+            if line.is_empty() {
+                break;
+            }
+            if line.len() as u64 == MAX_ROW_BYTES {
+                return Err(unusable(format!("has a line of {MAX_ROW_BYTES} bytes")));
+            }
+            let line = std::str::from_utf8(&line)
+                .map_err(|_| unusable("is not UTF-8; save it as UTF-8".to_owned()))?;
+            for line in line.split(['\n', '\r']) {
+                let cell = line.split([',', ';', '\t']).next().unwrap_or_default();
+                let id =
+                    cell.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}');
+                if is_id(id) {
+                    ids.push(id.to_owned());
+                } else if !id.is_empty() {
+                    // The first line may be a header.
+                    strange += u64::from(lines > 0);
+                }
+                lines += u64::from(!id.is_empty());
+            }
+        }
+        if ids.is_empty() && lines > 0 {
             let reason = "has no ID of LINE's at the beginning of a line, such as U4af4980629f0b5a3c3d6b8a1d2e3f405";
             return Err(unusable(reason.to_owned()));
         }
@@ -362,9 +380,18 @@ impl Campaigner<'_> {
         if let (Some(columns), Some(id)) = (&tally.columns, rules.templates.plain_id())
             && !columns.iter().any(|column| column == id)
         {
-            let there = columns.join("`, `");
+            let mut there: Vec<String> = columns
+                .iter()
+                .take(MAX_COLUMNS)
+                .map(|name| told(name))
+                .collect();
+            if columns.len() > MAX_COLUMNS {
+                there.push("…".to_owned());
+            }
+            let there = there.join("`, `");
             let reason = format!(
-                "has no column `{id}` with the IDs, only `{there}`; name it so, or say in `recipients.to` where they are"
+                "has no column `{}` with the IDs, only `{there}`; name it so, or say in `recipients.to` where they are",
+                told(id)
             );
             return Err(unreadable(Unreadable::from(reason)));
         }

@@ -2,21 +2,18 @@
 //! whatever symbolic links stand there. New files appear under their name only when they are complete.
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Component, Path, PathBuf};
 
+use crate::random::SystemRandom;
+use crate::regular::{self, FLAGS};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use line_connector_core::host::{Files, NewFile, Random};
-use rustix::fs::OFlags;
-
-use crate::random::SystemRandom;
 
 /// A file for its owner alone: content is private, and nobody else is to replace it.
 const MODE: u32 = 0o600;
-/// No open waits: a FIFO without a writer would, for ever.
-const FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
 /// Files beneath folders. By default there are none: documents name no file.
 #[derive(Debug, Clone, Default)]
@@ -105,19 +102,9 @@ fn open(folder: &Path) -> io::Result<Dir> {
 
 fn contents(file: cap_std::fs::File, most: u64) -> io::Result<Vec<u8>> {
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(
-            ErrorKind::InvalidInput,
-            "it is not a regular file",
-        ));
+        return Err(regular::irregular());
     }
-    let mut bytes = Vec::new();
-    let file = file.into_std();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        let text = format!("it is larger than {most} bytes");
-        return Err(io::Error::new(ErrorKind::FileTooLarge, text));
-    }
-    Ok(bytes)
+    regular::contents(file.into_std(), most)
 }
 
 /// Reports a path that leads outside like one that does not exist, so that nobody can probe for files.

@@ -14,6 +14,7 @@ mod media;
 mod network;
 pub mod private;
 mod random;
+pub mod regular;
 mod tokens;
 pub mod transport;
 mod watch;

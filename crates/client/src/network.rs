@@ -1,8 +1,8 @@
 //! HTTP clients, one for each way that assets connect.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use line_connector_core::error::{Detail, Error, Kind};
 use line_connector_core::host::{Connect, Files};
 use line_connector_http::Transport;
 
+use crate::regular;
 use crate::transport::{Http, Settings, UnusableSetting};
 
 /// How many clients are kept; beyond that, those without a call under way go.
 const MAX_CLIENTS: usize = 64;
-/// The largest file of authorities that a document may name: four times what browsers trust.
+/// The largest file of authorities: four times what browsers trust.
 const MAX_AUTHORITIES_BYTES: u64 = 1024 * 1024;
 
 /// The network. Assets that connect in the same way share a client and its connections.
@@ -50,7 +51,7 @@ fn client(network: &Network, defaults: &Defaults, files: &dyn Files) -> Result<H
         .authorities
         .as_ref()
         .map(|authorities| match authorities {
-            Authorities::Operators(path) => fs::read(path),
+            Authorities::Operators(path) => regular::read(Path::new(path), MAX_AUTHORITIES_BYTES),
             Authorities::Documents(path) => files.read(path, MAX_AUTHORITIES_BYTES),
         });
     let authorities = authorities.transpose().map_err(|error| {

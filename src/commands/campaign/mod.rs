@@ -5,7 +5,6 @@ mod detach;
 mod tell;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,14 +15,14 @@ use line_connector_campaign::{
     AssetSource, Campaign, Campaigner, PlanOptions, Progress, RunOptions, RunState, Wanted, ask,
     results, status,
 };
-use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind};
+use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind, regular};
 use line_connector_core::asset::Operator;
 use line_connector_core::describe;
 use line_connector_core::error::Detail;
 use serde_json::{Map, Value, json};
 
 use crate::args::{About, AssetFile, CampaignCommand, Going, Permissions, PlanArguments, Sent};
-use crate::host;
+use crate::host::{self, MAX_FILE_BYTES};
 use crate::signals::{self, Signal};
 use crate::terminal::{input, print, say};
 
@@ -167,7 +166,8 @@ impl Known {
             String::from_utf8(input("a campaign's document")?)
                 .map_err(|error| unreadable("standard input", &error))?
         } else {
-            fs::read_to_string(path).map_err(|error| unreadable(&path.to_string_lossy(), &error))?
+            regular::read_text(path, MAX_FILE_BYTES)
+                .map_err(|error| unreadable(&path.to_string_lossy(), &error))?
         };
         let name = if is_piped {
             "standard input".into()
