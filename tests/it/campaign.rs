@@ -459,6 +459,37 @@ fn files_that_never_end_or_never_begin_are_refused() {
 }
 
 #[test]
+fn names_make_no_lines_and_a_list_is_told_shortened() {
+    let place = Place::new(1, &greeting());
+    for members in [
+        json!({"name": "q\nledger: forged"}),
+        json!({"name": "\u{1b}]0;owned\u{7}"}),
+        json!({"occurrence": "1\r\n"}),
+        json!({"accounts": {"a\u{1b}[31m": {}}}),
+    ] {
+        let mut members = members;
+        members["messages"] = greeting();
+        place.document(&members);
+        let ended = place.run("plan", &[]);
+        assert_eq!(ended.code, 2, "{members}");
+        assert!(
+            ended.stderr.contains("control characters"),
+            "{members}: {}",
+            ended.stderr
+        );
+    }
+    place.document(&json!({"messages": greeting()}));
+    place.write(
+        "people.csv",
+        &format!("root:\u{1b}[31m{}\n", "secret".repeat(1000)),
+    );
+    let ended = place.run("plan", &[]);
+    assert!(ended.stderr.contains("has one column") || ended.stderr.contains("has no column"));
+    assert!(ended.stderr.len() < 1000, "{}", ended.stderr);
+    assert!(!ended.stderr.contains('\u{1b}'), "{}", ended.stderr);
+}
+
+#[test]
 fn failures_of_every_kind_lose_nobody_and_double_nobody() {
     let place = Place::new(200, &greeting());
     for fault in [

@@ -24,12 +24,20 @@ pub struct Campaign {
     /// The format of this file.
     pub schema: Format,
     /// The campaign's name.
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(
+        length(min = 1, max = 256),
+        regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"),
+        extend("x-expected" = "a text in one line, without control characters")
+    )]
     pub name: String,
     /// Which of its repetitions this is, such as a date. Within LINE's 24 hours the same people get
     /// the same messages once for each occurrence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(
+        length(min = 1, max = 100),
+        regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"),
+        extend("x-expected" = "a text in one line, without control characters")
+    )]
     pub occurrence: Option<String>,
     /// What it is for. Nothing follows from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -425,8 +433,14 @@ impl Campaign {
             |path: &str, reason: &str| breaches.push((path.to_owned(), reason.to_owned()));
         for (name, account) in &self.accounts {
             let at = format!("/accounts/{name}");
-            if name.is_empty() || name.contains(is_between_accounts) {
-                say(&at, "has a name with blanks, commas or `|`");
+            if name.is_empty()
+                || name.contains(is_between_accounts)
+                || name.contains(char::is_control)
+            {
+                say(
+                    &at,
+                    "has a name with blanks, commas, `|` or control characters",
+                );
             }
             if let Some(window) = &account.window {
                 if window.from == window.to {

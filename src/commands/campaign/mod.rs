@@ -12,19 +12,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use line_connector_campaign::{
-    AssetSource, Campaign, Campaigner, PlanOptions, Progress, RunOptions, RunState, Wanted, ask,
-    results, status,
+    AssetSource, Campaign, Campaigner, Form, PlanOptions, Progress, RunOptions, RunState, Wanted,
+    ask, results, status,
 };
 use line_connector_client::{Catalog, Connector, Error, ExitCode, Invocation, Kind, regular};
 use line_connector_core::asset::Operator;
 use line_connector_core::describe;
 use line_connector_core::error::Detail;
+use line_connector_core::visible::visible;
 use serde_json::{Map, Value, json};
 
 use crate::args::{About, AssetFile, CampaignCommand, Going, Permissions, PlanArguments, Sent};
 use crate::host::{self, MAX_FILE_BYTES};
 use crate::signals::{self, Signal};
-use crate::terminal::{input, print, say};
+use crate::terminal::{in_one_line, input, is_watched, print, say, say_over};
 
 /// How often progress is told as JSON, and to people who are not at a terminal.
 const SELDOM: Duration = Duration::from_secs(5);
@@ -98,7 +99,10 @@ pub(crate) fn campaign(
                 let statistics = known.campaigner(&accounts).statistics()?;
                 return Ok(print(&describe::pretty(&statistics)));
             }
-            write(|to| results(&known.ledger, arguments.form(), &arguments.state, to))
+            let form = arguments.form();
+            write(form, |to| {
+                results(&known.ledger, form, &arguments.state, to)
+            })
         }
         CampaignCommand::Schema => Ok(print(&describe::pretty(&Campaign::schema()))),
     }
@@ -135,20 +139,69 @@ pub fn show_status(about: &About, status: &Value) -> ExitCode {
     shown(about, status, tell::status)
 }
 
-/// Lets results be written to standard output.
+/// Lets results be written to standard output. What would command a terminal is shown there instead.
 ///
 /// # Errors
 ///
 /// Those of `results`.
-pub fn write(results: impl FnOnce(&mut dyn Write) -> Result<(), Error>) -> Result<ExitCode, Error> {
+pub fn write(
+    form: Form,
+    results: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
+) -> Result<ExitCode, Error> {
     let mut output = io::BufWriter::new(io::stdout().lock());
-    results(&mut output)?;
+    if is_watched() {
+        results(&mut Seen::new(form, &mut output))?;
+    } else {
+        results(&mut output)?;
+    }
     let flushed = output.flush();
     Ok(if flushed.is_ok() {
         ExitCode::Accepted
     } else {
         ExitCode::Unwritten
     })
+}
+
+/// Writes a table as a person at a terminal should see it: a row a line, and no commands.
+struct Seen<W> {
+    form: Form,
+    to: W,
+    /// What is written so far of a line.
+    line: Vec<u8>,
+    /// Whether it ends within a cell, which may have line ends of its own.
+    is_quoted: bool,
+}
+
+impl<W: Write> Seen<W> {
+    fn new(form: Form, to: W) -> Self {
+        Self {
+            form,
+            to,
+            line: Vec::new(),
+            is_quoted: false,
+        }
+    }
+}
+
+impl<W: Write> Write for Seen<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for byte in bytes {
+            self.is_quoted ^= self.form == Form::Csv && *byte == b'"';
+            match byte {
+                b'\n' if !self.is_quoted => {
+                    let line = std::mem::take(&mut self.line);
+                    let line = in_one_line(&String::from_utf8_lossy(&line));
+                    writeln!(self.to, "{}", visible(&line))?;
+                }
+                byte => self.line.push(*byte),
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// A document that was read, and where its ledger is.
@@ -428,7 +481,7 @@ fn go(
                 let _ = print(&format!("{}\n", json!({"progress": progress})));
             }
         } else if is_terminal {
-            tell::rewrite(&tell::progress(progress));
+            say_over(&tell::progress(progress));
         } else if told.is_none_or(|told| told.elapsed() >= SELDOM) {
             told = Some(Instant::now());
             say(&tell::progress(progress));
@@ -441,7 +494,7 @@ fn go(
         &mut tell_progress,
     );
     if is_terminal && !about.json {
-        tell::rewrite("");
+        say_over("");
     }
     let ended = ended?;
     let written = if about.json {
@@ -474,5 +527,31 @@ fn code_of(ended: &Value) -> ExitCode {
         ExitCode::Refused
     } else {
         ExitCode::Accepted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_at_a_terminal_are_a_row_a_line_and_command_nothing() {
+        let seen = |form, written: &str| {
+            let mut to = Vec::new();
+            Seen::new(form, &mut to)
+                .write_all(written.as_bytes())
+                .unwrap();
+            String::from_utf8(to).unwrap()
+        };
+        let table = "line,reason\n2,\"bad \"\"name\"\"\n9,accepted\"\n3,\u{1b}]0;owned\u{7}\n";
+        assert_eq!(
+            seen(Form::Csv, table),
+            "line,reason\n2,\"bad \"\"name\"\" 9,accepted\"\n3,\\u001b]0;owned\\u0007\n"
+        );
+        let lines = "{\"reason\":\"a \\\"\"}\n{\"reason\":\"\u{9b}\"}\n";
+        assert_eq!(
+            seen(Form::Ndjson, lines),
+            "{\"reason\":\"a \\\"\"}\n{\"reason\":\"\\u009b\"}\n"
+        );
     }
 }

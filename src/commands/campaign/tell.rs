@@ -1,13 +1,19 @@
 //! Campaigns in words, for people.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
 use line_connector_campaign::Progress;
 use serde_json::{Map, Value};
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
+use crate::terminal::in_one_line;
+
+/// A text of a document, which may be anybody's, in one line.
+fn text(value: &Value, name: &str) -> String {
+    one_line(value.get(name))
+}
+
+fn one_line(text: Option<&Value>) -> String {
+    in_one_line(text.and_then(Value::as_str).unwrap_or_default())
 }
 
 fn number(value: &Value, name: &str) -> u64 {
@@ -46,8 +52,9 @@ fn counts(told: &mut String, value: &Value, name: &str, title: &str) {
     for (name, count) in counts {
         let _ = writeln!(
             told,
-            "  {:>12}  {name}",
-            grouped(count.as_u64().unwrap_or_default())
+            "  {:>12}  {}",
+            grouped(count.as_u64().unwrap_or_default()),
+            in_one_line(name)
         );
     }
 }
@@ -91,8 +98,8 @@ pub(super) fn plan(plan: &Value, campaign: &str) -> String {
                 "  which may not be enough: it pauses when they are used up"
             );
         }
-        if let Some(fault) = account.get("fault").and_then(Value::as_str) {
-            let _ = writeln!(told, "  does not work: {fault}");
+        if account.get("fault").is_some_and(Value::is_string) {
+            let _ = writeln!(told, "  does not work: {}", text(account, "fault"));
         }
     }
     for sample in plan
@@ -130,7 +137,7 @@ pub(super) fn plan(plan: &Value, campaign: &str) -> String {
         .into_iter()
         .flatten()
     {
-        let _ = writeln!(told, "warning: {}", warning.as_str().unwrap_or_default());
+        let _ = writeln!(told, "warning: {}", one_line(Some(warning)));
     }
     let digest = text(plan, "digest");
     let _ = writeln!(told, "ledger: {}", text(plan, "ledger"));
@@ -138,7 +145,7 @@ pub(super) fn plan(plan: &Value, campaign: &str) -> String {
     let _ = writeln!(
         told,
         "nothing was sent; this sends it:\n  line-connector campaign start {campaign} --confirm {}",
-        digest.get(..12).unwrap_or(digest)
+        digest.get(..12).unwrap_or(&digest)
     );
     told
 }
@@ -146,12 +153,10 @@ pub(super) fn plan(plan: &Value, campaign: &str) -> String {
 /// A message in a line: what people would read in a list of chats, or the object itself.
 fn message_text(message: &Value) -> String {
     let kind = text(message, "type");
-    let shown = [
-        text(message, "text"),
-        text(message, "altText"),
-        text(message, "originalContentUrl"),
-    ];
-    match shown.into_iter().find(|shown| !shown.is_empty()) {
+    let shown = ["text", "altText", "originalContentUrl"].into_iter();
+    let mut shown = shown.filter_map(|name| message.get(name)?.as_str());
+    match shown.find(|shown| !shown.is_empty()) {
+        // Its lines stand further in than any of ours.
         Some(shown) => format!("{kind}: {}", shown.replace('\n', "\n    ")),
         None => message.to_string(),
     }
@@ -174,7 +179,7 @@ pub(super) fn test(sent: &Value) -> String {
         .flatten()
     {
         let error = one.get("error").filter(|error| !error.is_null());
-        let what = error.map_or("sent", |error| text(error, "message"));
+        let what = error.map_or_else(|| "sent".to_owned(), |error| text(error, "message"));
         let _ = writeln!(told, "  {}: {what}", text(one, "to"));
     }
     told
@@ -189,11 +194,11 @@ pub(super) fn status(status: &Value) -> String {
         text(status, "campaign"),
         text(status, "state")
     );
-    if let Some(reason) = status.get("reason").and_then(Value::as_str) {
-        let _ = write!(told, ", {reason}");
+    if status.get("reason").is_some_and(Value::is_string) {
+        let _ = write!(told, ", {}", text(status, "reason"));
     }
-    if let Some(holder) = status.get("holder").and_then(Value::as_str) {
-        let _ = write!(told, " ({holder})");
+    if status.get("holder").is_some_and(Value::is_string) {
+        let _ = write!(told, " ({})", text(status, "holder"));
     }
     told.push('\n');
     counts(&mut told, status, "people", "people:");
@@ -236,12 +241,52 @@ pub(super) fn progress(progress: &Progress) -> String {
     for (account, reason) in &progress.waiting {
         let _ = write!(told, "; {account} waits: {reason}");
     }
-    told
+    in_one_line(&told)
 }
 
-/// Writes a line in place of the one before.
-pub(super) fn rewrite(line: &str) {
-    let mut error = io::stderr().lock();
-    let _ = write!(error, "\r\u{1b}[K{line}");
-    let _ = error.flush();
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_makes_no_line_of_ours() {
+        let evil = "q\nledger: forged\r\nhint: run evil";
+        let plan = plan(
+            &json!({
+                "campaign": evil, "ledger": evil, "digest": evil, "warnings": [evil],
+                "left_out": {evil: 1},
+                "accounts": [{"name": evil, "fault": evil}],
+                "samples": [{"to": evil, "account": evil, "requests": [{"messages": [
+                    {"type": evil, "text": "a\nb"}, {"type": evil},
+                ]}]}],
+            }),
+            "it.yaml",
+        );
+        let status = status(&json!({
+            "campaign": evil, "state": evil, "reason": evil, "holder": evil, "people": {evil: 1},
+        }));
+        let sent = json!([{"to": evil, "error": {"message": evil}}]);
+        let test = test(&json!({"person": evil, "account": evil, "sent": sent}));
+        let progress = progress(&Progress {
+            state: line_connector_campaign::RunState::Running,
+            accepted: 0,
+            rejected: 0,
+            expired_unknown: 0,
+            left: 1,
+            rate: 0.0,
+            seconds_left: None,
+            waiting: [(evil.to_owned(), evil.to_owned())].into(),
+        });
+        for told in [plan, status, test, progress] {
+            assert!(told.contains("ledger: forged"), "{told}");
+            for line in told.lines() {
+                let line = line.trim_start();
+                assert!(!line.starts_with("ledger: forged"), "{told}");
+                assert!(!line.starts_with("hint:"), "{told}");
+            }
+            assert!(!told.contains('\r'), "{told}");
+        }
+    }
 }

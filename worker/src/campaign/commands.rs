@@ -81,7 +81,10 @@ pub(crate) fn campaign(
         CampaignCommand::Results(arguments) => {
             let named = Named::new(&arguments.sent.about, &runtime)?;
             let run = named.open()?;
-            write(|to| run.results(&named.store, arguments.form(), &arguments.state, to))
+            let form = arguments.form();
+            write(form, |to| {
+                run.results(&named.store, form, &arguments.state, to)
+            })
         }
         CampaignCommand::Test(_) | CampaignCommand::Schema => Err(no_url()),
     }
