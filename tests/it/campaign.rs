@@ -490,6 +490,21 @@ fn names_make_no_lines_and_a_list_is_told_shortened() {
 }
 
 #[test]
+fn the_same_people_in_another_order_get_it_once() {
+    let place = Place::new(700, &json!(["Hello!"]));
+    let (code, _) = place.start(&place.plan());
+    assert_eq!(code, 0);
+    fs::remove_file(place.path("spring.ledger")).unwrap();
+    let list = fs::read_to_string(place.path("people.csv")).unwrap();
+    let mut lines: Vec<&str> = list.lines().collect();
+    lines[1..].reverse();
+    place.write("people.csv", &(lines.join("\n") + "\n"));
+    let (code, _) = place.start(&place.plan());
+    assert_eq!(code, 0);
+    place.assert_everybody_once(700);
+}
+
+#[test]
 fn failures_of_every_kind_lose_nobody_and_double_nobody() {
     let place = Place::new(200, &greeting());
     for fault in [

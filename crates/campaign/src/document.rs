@@ -30,8 +30,9 @@ pub struct Campaign {
         extend("x-expected" = "a text in one line, without control characters")
     )]
     pub name: String,
-    /// Which of its repetitions this is, such as a date. Within LINE's 24 hours the same people get
-    /// the same messages once for each occurrence.
+    /// Which of its repetitions this is, such as a date. The same people in whatever order, planned
+    /// again as the same occurrence within LINE's 24 hours, get the same messages once. A list with
+    /// somebody more or less makes other requests, of which LINE does not know that they repeat some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 100),

@@ -379,12 +379,13 @@ impl Draft {
         )
     }
 
-    /// Numbers people in the order of sending, and makes the parts.
+    /// Numbers people in the order of sending, and makes the parts: the same ones in whatever order the
+    /// list has the same people, so that their retry keys are the same.
     fn distribute(&self, run: &str, excerpt: Excerpt) -> rusqlite::Result<Planned> {
         let connection = &self.connection;
         let mut people = connection.prepare(
             "SELECT line, id, account, body, reason FROM staging.person
-             ORDER BY reason IS NOT NULL, account, body, id GLOB 'U*' DESC, row",
+             ORDER BY reason IS NOT NULL, account, body, id GLOB 'U*' DESC, id, row",
         )?;
         let mut add_person = connection
             .prepare("INSERT INTO recipient (n, line, id, reason) VALUES (?, ?, ?, ?)")?;
@@ -482,7 +483,6 @@ struct Open {
     ids: Sha256,
 }
 
-/// The parts that were made so far.
 /// What `start` asks for: who gets what from which account in which run.
 struct PlanDigest(Sha256);
 
@@ -547,6 +547,7 @@ impl Ledger {
     }
 }
 
+/// The parts that were made so far.
 struct Parts<'a> {
     add: rusqlite::Statement<'a>,
     body: rusqlite::Statement<'a>,
