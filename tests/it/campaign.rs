@@ -490,6 +490,25 @@ fn names_make_no_lines_and_a_list_is_told_shortened() {
 }
 
 #[test]
+fn a_document_that_begins_with_a_brace_may_be_yaml() {
+    let place = Place::new(1, &greeting());
+    for text in [
+        "{schema: campaign/1, name: spring, recipients: {csv: people.csv}, messages: [Hello]}",
+        "{\"schema\": campaign/1, \"name\": spring, recipients: {csv: people.csv}, messages: [Hello]}",
+        "# hello\n{schema: campaign/1, name: spring,\n recipients: {csv: people.csv}, messages: [Hello]}",
+    ] {
+        place.write("spring.yaml", text);
+        assert_eq!(place.plan()["people"], json!(1), "{text}");
+    }
+    place.write(
+        "spring.yaml",
+        "{\"schema\": \"campaign/1\",\n \"name\" \"spring\"}",
+    );
+    let ended = place.run("plan", &[]);
+    assert!(ended.stderr.contains("spring.yaml:2"), "{}", ended.stderr);
+}
+
+#[test]
 fn the_same_people_in_another_order_get_it_once() {
     let place = Place::new(700, &json!(["Hello!"]));
     let (code, _) = place.start(&place.plan());

@@ -310,9 +310,12 @@ impl Campaign {
     ///
     /// Everything that is wrong, with its place.
     pub fn read(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
-        let is_json = text.trim_start().starts_with('{');
+        let start = text.trim_start().strip_prefix('{').map(str::trim_start);
+        let is_json = start.is_some_and(|rest| rest.starts_with(['"', '}']));
         let value = if is_json {
+            // A mapping of YAML may begin so, too.
             reader::json(file, text)
+                .or_else(|problem| reader::yaml(file, text).map_err(|_| problem))
         } else {
             reader::yaml(file, text)
         };
