@@ -307,6 +307,33 @@ fn files_are_checked_together_and_those_that_are_of_no_use_are_named() {
     assert!(lint(&nothing).stderr.contains("holds no action"));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_never_begins_or_never_ends_is_no_action() {
+    for make in ["mkfifo", "ln -s /dev/zero"] {
+        let folder = folder(&[("get_greeting.yaml", GREETING)]);
+        let mut words = make.split(' ');
+        let made = std::process::Command::new(words.next().unwrap())
+            .args(words)
+            .arg(folder.path().join("z.yaml"))
+            .status();
+        assert!(made.unwrap().success());
+        for ended in [
+            lint(&folder),
+            run(&["list", "--actions", &path(&folder)], b"", &[]),
+        ] {
+            assert_eq!(ended.code, 2, "{make}: {}", ended.stderr);
+            assert!(
+                ended
+                    .stderr
+                    .contains("z.yaml cannot be read: it is not a regular file"),
+                "{make}: {}",
+                ended.stderr
+            );
+        }
+    }
+}
+
 #[test]
 fn a_shared_schema_of_a_folder_holds_for_every_action() {
     let built_in = fs::read_to_string(concat!(
