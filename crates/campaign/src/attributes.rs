@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::Value as Rendered;
-use minijinja::value::{Enumerator, Object, ObjectRepr};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use serde_json::{Map, Value};
-
-use crate::bounds::{held_json, pay};
 
 /// The columns of a table by name, and their order.
 #[derive(Debug, Default)]
@@ -79,14 +77,11 @@ impl Attributes {
 
     fn value(&self, name: &str) -> Option<Rendered> {
         match &self.row {
-            Row::Cells(..) => {
-                let text = self.text(name)?;
-                Some(pay(text.len()).map_or_else(Rendered::from, |()| Rendered::from(text)))
-            }
+            Row::Cells(..) => self.text(name).map(Rendered::from),
             Row::Members(members) => match members.get(name)? {
                 Value::Null => None,
                 Value::String(text) if text.is_empty() => None,
-                other => Some(held_json(other).unwrap_or_else(Rendered::from)),
+                other => Some(Rendered::from(Serde(other))),
             },
         }
     }
@@ -118,9 +113,6 @@ impl Object for Attributes {
             Row::Cells(columns, _) => columns.names().iter().map(Rendered::from).collect(),
             Row::Members(members) => members.keys().map(Rendered::from).collect(),
         };
-        match pay(names.len() * 64) {
-            Ok(()) => Enumerator::Values(names),
-            Err(_) => Enumerator::Empty,
-        }
+        Enumerator::Values(names)
     }
 }

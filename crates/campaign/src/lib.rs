@@ -8,7 +8,6 @@
 //! where several machines send it: the same people, renderings and keys.
 
 mod attributes;
-mod bounds;
 mod campaigner;
 mod document;
 mod followers;

@@ -7,17 +7,30 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use minijinja::machinery::{Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value as Rendered, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, context};
 use serde_json::Value;
 
 use crate::attributes::Attributes;
-use crate::bounds::{self, FUEL};
 
 /// What templates call a person's attributes.
 const ATTRIBUTES: &str = "UserAttribute";
+/// How many steps one string may take.
+const FUEL: u64 = 50_000;
 /// How long one string may become, bytes.
 const MAX_BYTES: usize = 64 * 1024;
+// The engine's parser and compiler recurse, and so do macros that call themselves: what is deeper than
+// these takes the stack, and the process with it.
+/// How long one template may be, bytes.
+const MAX_SOURCE: usize = 16 * 1024;
+/// How many words and signs may stand within its tags.
+const MAX_WORDS: usize = 1000;
+/// How many brackets may be open at once.
+const MAX_BRACKETS: usize = 32;
+/// How deep loops and macros may stand within each other; a macro counts as several.
+const MAX_RECURSION: usize = 100;
 
 /// A rule that a template breaks: JSON pointer and reason.
 pub(crate) type Breach = (String, String);
@@ -115,7 +128,7 @@ impl Templates {
             sources.push((pointer.clone(), format!("{place}{pointer}"), source));
         }
         for (name, pointer, source) in sources {
-            if let Err(reason) = bounds::check(&source, false) {
+            if let Err(reason) = readable(&source, false) {
                 breaches.push((pointer, reason));
                 continue;
             }
@@ -205,7 +218,6 @@ impl Templates {
 
     fn render(&self, name: &str, person: &Arc<Attributes>) -> Result<String, Unrendered> {
         let mut text = Bounded::default();
-        bounds::refuel();
         let template = self.environment.get_template(name);
         let rendered = template.and_then(|template| {
             template
@@ -213,7 +225,6 @@ impl Templates {
                 .map(drop)
         });
         match rendered {
-            Ok(()) if bounds::is_exhausted() => Err(exhausted()),
             Ok(()) => String::from_utf8(text.bytes)
                 .map_err(|_| Unrendered::Failed("gives no text".to_owned())),
             Err(_) if text.is_full => Err(Unrendered::Failed(format!(
@@ -236,12 +247,8 @@ impl Selector<'_> {
         let Some(condition) = &self.condition else {
             return Ok(true);
         };
-        bounds::refuel();
         let value = condition.eval(self.templates.context(person));
         let value = value.map_err(|error| why(&error, person))?;
-        if bounds::is_exhausted() {
-            return Err(exhausted());
-        }
         // Any text is true, `false` and `0` among them.
         if value.kind() != ValueKind::Bool {
             let reason =
@@ -252,9 +259,14 @@ impl Selector<'_> {
     }
 }
 
-/// An environment whose templates may `abort`.
+/// An environment without files, network or clock.
 fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
-    let mut environment = bounds::environment(undefined);
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(undefined);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(MAX_RECURSION);
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_function("abort", |reason: String| -> Result<Rendered, Error> {
         let error = Error::new(ErrorKind::InvalidOperation, "aborted");
         Err(error.with_source(Abort(reason)))
@@ -267,7 +279,7 @@ fn compiled<'a>(
     environment: &'a Environment<'_>,
     source: &'a str,
 ) -> Result<Expression<'a, 'a>, String> {
-    bounds::check(source, true)?;
+    readable(source, true)?;
     environment.compile_expression(source).map_err(|error| {
         let mut reason = syntax(&error, "an expression");
         if has_single_equals(source) {
@@ -275,6 +287,38 @@ fn compiled<'a>(
         }
         reason
     })
+}
+
+/// Refuses a source that the engine could not read to its end. What else is wrong with it is the
+/// engine's to say.
+fn readable(source: &str, is_expression: bool) -> Result<(), String> {
+    if source.len() > MAX_SOURCE {
+        return Err(format!("is longer than {MAX_SOURCE} bytes"));
+    }
+    let (mut words, mut brackets) = (0, 0_usize);
+    let tokens = tokenize(source, is_expression, SyntaxConfig::default());
+    for (token, _) in tokens.map_while(Result::ok) {
+        match token {
+            Token::TemplateData(_) | Token::Comma | Token::Str(_) | Token::String(_) => continue,
+            Token::BracketOpen | Token::BraceOpen | Token::ParenOpen => brackets += 1,
+            Token::BracketClose | Token::BraceClose | Token::ParenClose => {
+                brackets = brackets.saturating_sub(1);
+            }
+            _ => {}
+        }
+        words += 1;
+        if words > MAX_WORDS {
+            return Err(format!(
+                "has more than {MAX_WORDS} words and signs within its tags"
+            ));
+        }
+        if brackets > MAX_BRACKETS {
+            return Err(format!(
+                "has more than {MAX_BRACKETS} brackets open at once"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The strings that are templates, by JSON pointer from `value`.
@@ -362,10 +406,6 @@ fn has_single_equals(source: &str) -> bool {
     rest.contains('=')
 }
 
-fn exhausted() -> Unrendered {
-    Unrendered::Failed(format!("takes more than {FUEL} steps"))
-}
-
 fn why(error: &Error, person: &Attributes) -> Unrendered {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -376,7 +416,7 @@ fn why(error: &Error, person: &Attributes) -> Unrendered {
     }
     match (error.kind(), person.missing()) {
         (ErrorKind::UndefinedError, Some(name)) => Unrendered::Missing(name),
-        (ErrorKind::OutOfFuel, _) => exhausted(),
+        (ErrorKind::OutOfFuel, _) => Unrendered::Failed(format!("takes more than {FUEL} steps")),
         (kind, _) => {
             let detail = error.detail().map(|detail| format!(": {detail}"));
             Unrendered::Failed(format!("{kind}{}", detail.unwrap_or_default()))
@@ -407,13 +447,13 @@ impl Write for Bounded {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::attributes::Row;
 
-    pub(crate) fn templates(text: &str, condition: Option<&str>) -> Result<Templates, Vec<Breach>> {
+    fn templates(text: &str, condition: Option<&str>) -> Result<Templates, Vec<Breach>> {
         let fixed = Fixed {
             now: "2026-11-28T09:00:00+09:00".to_owned(),
             name: "spring".to_owned(),
@@ -431,7 +471,7 @@ pub(crate) mod tests {
         Arc::new(Attributes::new(Row::Members(members)))
     }
 
-    pub(crate) fn rendered(text: &str, members: Value) -> Result<String, Unrendered> {
+    fn rendered(text: &str, members: Value) -> Result<String, Unrendered> {
         let templates = templates(text, None).unwrap();
         let texts = templates.texts(&person(members))?;
         let messages = templates.messages(&texts);
@@ -506,6 +546,45 @@ pub(crate) mod tests {
         );
         assert!(told[1].starts_with("/where asks for `country`"), "{told:?}");
         assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn what_would_take_the_stack_is_refused_before_it_is_read() {
+        for (start, link, end) in [
+            ("{{ ", "not ", "true }}"),
+            ("{{ ", "-", "1 }}"),
+            ("{{ true", " and true", " }}"),
+            ("{{ 1", "|abs", " }}"),
+            ("{{ 1", "~1", " }}"),
+            ("{{ now", "**now", " }}"),
+            ("{{ now", ".a", " }}"),
+            ("{{ now", "()", " }}"),
+            ("{{ 1", " if now else 1", " }}"),
+            ("{{ 1", " is not none", " }}"),
+            ("{{ ", "now(", " }}"),
+            ("{{ ", "[", " }}"),
+            ("{% if now %}", "{% elif now %}", "{% endif %}"),
+            ("", "{% if now %}", ""),
+        ] {
+            // Whatever comes of the shorter ones, they come to an end.
+            for times in [100, 330, 490, 990, 3_000, 100_000] {
+                let source = format!("{start}{}{end}", link.repeat(times));
+                let _ = templates(&source, None).map(|made| made.texts(&person(json!({}))));
+                let _ = templates("x", Some(&source.replace("{{", "").replace("}}", "")));
+            }
+            let source = format!("{start}{}{end}", link.repeat(100_000));
+            let breaches = templates(&source, None).unwrap_err();
+            assert_eq!(breaches[0].1, "is longer than 16384 bytes");
+        }
+        let reason = |source: String| templates(&source, None).unwrap_err().remove(0).1;
+        let many = reason(format!("{{{{ {}1 }}}}", "not ".repeat(3000)));
+        assert_eq!(many, "has more than 1000 words and signs within its tags");
+        let deep = reason(format!("{{{{ {}1 }}}}", "(".repeat(33)));
+        assert_eq!(deep, "has more than 32 brackets open at once");
+        let endless = "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}";
+        assert!(rendered(endless, json!({})).is_err());
+        let countries = format!("{{{{ 'TH' in [{}] }}}}", "'JP', ".repeat(2000));
+        assert_eq!(rendered(&countries, json!({})).unwrap(), "False");
     }
 
     #[test]
