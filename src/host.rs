@@ -28,7 +28,7 @@ use crate::terminal::{complain, in_one_line, say};
 use crate::token_store::TokenFiles;
 
 /// How large a file of the operator's may be that is read whole: no asset, action or campaign is.
-pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A connector as the command line has it. Where that wants the sandbox, the invocation gets the
 /// sandbox's asset.

@@ -69,26 +69,6 @@ pub(crate) fn check(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Whether others could put other files in place of the queue's: they may change its folder.
-#[cfg(unix)]
-pub(crate) fn is_replaceable(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let found = fs::metadata(folder.unwrap_or(Path::new(".")));
-    found.is_ok_and(|found| {
-        let owner = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
-        !owner || (found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0)
-    })
-}
-
-/// Elsewhere that is not known.
-#[cfg(not(unix))]
-pub(crate) fn is_replaceable(_: &Path) -> bool {
-    false
-}
-
 /// Refuses a queue that others can read or write: events may stand there that LINE did not send, and
 /// what people wrote may be read.
 fn guard(path: &Path) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use line_connector_client::{Error, Hold, Kind, Store};
 
-use crate::private::{Exposure, Others, exposure, no_link, others, private};
+use crate::private::{Exposure, exposure, no_link, private, replaceable_in};
 use crate::terminal::say;
 
 /// More than any token needs; a longer file is none of ours.
@@ -160,30 +160,6 @@ fn unusable(path: &Path, why: &str) -> Error {
     let message = format!("the token cache cannot be used: {} {why}", path.display());
     let hint = "give `--token-cache` (or LINE_CONNECTOR_TOKEN_CACHE) a folder of this user's alone, such as one that is not there yet";
     Error::new(Kind::Usage, message).with_hint(hint)
-}
-
-/// A folder on the way to this one in which others may put something else in the place of what leads on.
-/// Links are followed as well as looked at.
-#[cfg(unix)]
-fn replaceable_in(folder: &Path) -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt as _;
-    let user = rustix::process::geteuid().as_raw();
-    let is_open = |found: Metadata| {
-        // In a sticky folder such as /tmp each owner alone renames and removes.
-        let is_sticky = found.mode() & 0o1000 != 0;
-        ![0, user].contains(&found.uid()) || (others(&found) == Others::Write && !is_sticky)
-    };
-    let ways = [std::path::absolute(folder), folder.canonicalize()];
-    let ways: Vec<PathBuf> = ways.into_iter().flatten().collect();
-    let mut above = ways.iter().flat_map(|way| way.ancestors().skip(1));
-    let found = above.find(|above| fs::metadata(above).is_ok_and(is_open));
-    found.map(Path::to_path_buf)
-}
-
-/// Elsewhere the folders' own access rules decide.
-#[cfg(not(unix))]
-fn replaceable_in(_: &Path) -> Option<PathBuf> {
-    None
 }
 
 fn make(folder: &Path) -> io::Result<()> {

@@ -34,6 +34,7 @@ use crate::args::ListenArguments;
 use crate::host::{self, MAX_FILE_BYTES, variable};
 use crate::notices;
 use crate::panics::contain;
+use crate::private::replaceable_in;
 use crate::queue_file::{self, queue_error};
 use crate::signals::{self, Signal};
 use crate::terminal::say;
@@ -75,11 +76,12 @@ pub(super) fn listen(
         let events = Queue::open(queue).map_err(|error| unusable(&error))?;
         // What SQLite has just made beside it, or found there.
         queue_file::check(queue)?;
-        if queue_file::is_replaceable(queue) {
+        if let Some(above) = replaceable_in(queue) {
+            let above = above.display();
             warnings.push(Notice::new(
                 Level::Warning,
                 "queue_replaceable",
-                "others may change the queue's folder, and so put another file in its place",
+                format!("others may change {above}, and so put another file in the queue's place"),
             ));
         }
         let Surroundings {

@@ -1,12 +1,11 @@
 //! `mcp`: AI agents over standard input and output, or HTTP. It reads what the operator says; the protocol and
 //! the calls are `line_connector_mcp`'s.
 
-use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind, Secret};
+use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind, Secret, regular};
 use line_connector_mcp::{Account, Door, Ending, Server, Settings};
 use serde_json::json;
 
@@ -116,7 +115,7 @@ fn listen(
 fn secret(arguments: &McpArguments) -> Result<Option<Secret>, Error> {
     let secret = match &arguments.http_secret_file {
         None => host::variable("LINE_MCP_SECRET").unwrap_or_default(),
-        Some(file) => fs::read_to_string(file).map_err(|error| {
+        Some(file) => regular::read_text(file, host::MAX_FILE_BYTES).map_err(|error| {
             let text = format!("the secret {} cannot be read: {error}", file.display());
             Error::new(Kind::Usage, text)
         })?,

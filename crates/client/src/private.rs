@@ -176,6 +176,32 @@ pub fn others(_: &Metadata) -> Others {
     Others::Nothing
 }
 
+/// A folder on the way to this file or folder in which others may put something else in the place of what
+/// leads on. Links are followed as well as looked at.
+#[cfg(unix)]
+#[must_use]
+pub fn replaceable_in(path: &Path) -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = rustix::process::geteuid().as_raw();
+    let is_open = |found: Metadata| {
+        // In a sticky folder such as /tmp each owner alone renames and removes.
+        let is_sticky = found.mode() & 0o1000 != 0;
+        ![0, user].contains(&found.uid()) || (others(&found) == Others::Write && !is_sticky)
+    };
+    let ways = [std::path::absolute(path), path.canonicalize()];
+    let ways: Vec<PathBuf> = ways.into_iter().flatten().collect();
+    let mut above = ways.iter().flat_map(|way| way.ancestors().skip(1));
+    let found = above.find(|above| fs::metadata(above).is_ok_and(is_open));
+    found.map(Path::to_path_buf)
+}
+
+/// Elsewhere the folders' own access rules decide.
+#[cfg(not(unix))]
+#[must_use]
+pub fn replaceable_in(_: &Path) -> Option<PathBuf> {
+    None
+}
+
 /// What others can do with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Others {

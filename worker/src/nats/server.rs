@@ -1,7 +1,6 @@
 //! The way to NATS: its servers, credentials and TLS, and whether the connection stands. No error shows
 //! a password.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
-use line_connector::{NatsArguments, variable};
-use line_connector_client::{Error, Kind};
+use line_connector::{MAX_FILE_BYTES, NatsArguments, variable};
+use line_connector_client::{Error, Kind, regular};
 use line_connector_receiver::{Level, Log, Notice};
 use percent_encoding::percent_decode_str;
 use tokio::sync::watch;
@@ -223,7 +222,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|error| {
+    regular::read_text(path, MAX_FILE_BYTES).map_err(|error| {
         let path = path.display();
         Error::new(Kind::Usage, format!("{path} cannot be read: {error}"))
     })
