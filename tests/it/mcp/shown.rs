@@ -153,7 +153,7 @@ fn a_form_names_the_account_and_what_is_done_to_what() {
 fn nothing_that_is_shown_hides_or_turns_text() {
     let world = World::new();
     let hidden = "pay\u{202e}evil\u{2066}\u{200b}\u{e0041}";
-    let seen = r"pay\u{202e}evil\u{2066}\u{200b}\u{e0041}";
+    let seen = r"pay\u202eevil\u2066\u200b\udb40\udc41";
     let arguments = json!({"to": [USER], "messages": [{"type": "text", "text": hidden}]});
     let (mut client, _folder) = Client::of(&world, Era::Legacy, true, &[]);
     let form = form(&mut client, "multicast_message", &arguments);
