@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::documents::json::MAX_VALUES;
-use crate::json_strings::{JsonString, strings};
+use crate::json_strings::strings;
 use crate::redact::Redactor;
 
 /// How many levels a value may have: what `serde_json` reads, and less than what others do.
@@ -152,16 +152,19 @@ fn is_moderate_number(number: &str) -> bool {
 
 /// Whether readers with usual bounds can take a JSON text, each string of which is a text.
 fn is_moderate(json: &str) -> bool {
-    let is_text = |string: &JsonString| {
-        let literal = json.get(string.range.clone()).unwrap_or_default();
+    is_bounded(json, |literal| {
         !literal.contains("\\u") || serde_json::from_str::<String>(literal).is_ok()
-    };
-    is_within_bounds(json) && strings(json).all(|string| is_text(&string))
+    })
 }
 
 /// Whether a JSON text has at most 127 levels, and no number beyond 64 bits of floating point or of more
 /// than 1000 characters.
 pub(crate) fn is_within_bounds(json: &str) -> bool {
+    is_bounded(json, |_| true)
+}
+
+/// The same, and whether each of its strings, with its quotation marks, is as wanted.
+fn is_bounded(json: &str, is_wanted: impl Fn(&str) -> bool) -> bool {
     let mut outside = 0..0;
     let mut depth = 0_usize;
     let mut between = |part: &str| {
@@ -182,7 +185,8 @@ pub(crate) fn is_within_bounds(json: &str) -> bool {
     };
     for string in strings(json) {
         outside.end = string.range.start;
-        if !between(json.get(outside.clone()).unwrap_or_default()) {
+        let literal = json.get(string.range.clone()).unwrap_or_default();
+        if !is_wanted(literal) || !between(json.get(outside.clone()).unwrap_or_default()) {
             return false;
         }
         outside.start = string.range.end;
