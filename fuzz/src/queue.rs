@@ -62,20 +62,21 @@ fn value<'a>(bytes: &mut &'a [u8]) -> ToSqlOutput<'a> {
 pub(crate) fn queue(mut bytes: &[u8]) {
     PLACE.with_borrow_mut(|Place { queue, disk, .. }| {
         disk.execute_batch(
-            "DELETE FROM event;
+            "BEGIN IMMEDIATE;
+             DELETE FROM event;
              INSERT INTO event VALUES (2, 'U1', 'b', 'c2', 1, 1, 1, 1, 0, 0, NULL, '{}');",
         )
         .expect("a row");
         let columns = [(); 9].map(|()| value(&mut bytes));
         let place = columns[0].clone();
         let columns = rusqlite::params_from_iter(columns.iter().skip(1).chain([&place]));
-        // What a column cannot hold stands in none.
-        let _ = disk.execute(
-            "INSERT OR IGNORE INTO event
+        let insert = "INSERT OR IGNORE INTO event
                  (seq, place, channel, id, chat, time, accepted, due, attempts, failures, body)
-             VALUES (1, 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            columns,
-        );
+             VALUES (1, 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let mut insert = disk.prepare_cached(insert).expect("a statement");
+        // What a column cannot hold stands in none.
+        let _ = insert.execute(columns);
+        disk.execute_batch("COMMIT").expect("a row");
         let waiting = queue.list(EventState::Waiting, 0, 9).expect("a listing");
         queue
             .write(|changes| {
