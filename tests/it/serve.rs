@@ -85,6 +85,19 @@ impl Serving {
         (answers, code, errors)
     }
 
+    /// The exit code and standard error, while input and output stay as they are.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let mut status = None;
+        wait_until("the end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let mut errors = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut errors).unwrap();
+        (status.and_then(|status| status.code()), errors)
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([name, &id]).status().unwrap();
@@ -352,24 +365,8 @@ fn a_closed_output_ends_it_cleanly() {
     drop(serving.output.take());
     // Its input stays open. It notices with the first answer that nobody reads.
     serving.write(push(1));
-    let mut code = None;
-    wait_until("the end", || {
-        code = serving
-            .child
-            .try_wait()
-            .unwrap()
-            .map(|status| status.code());
-        code.is_some()
-    });
-    assert_eq!(code, Some(Some(0)));
-    let mut errors = String::new();
-    serving
-        .child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut errors)
-        .unwrap();
+    let (code, errors) = serving.end();
+    assert_eq!(code, Some(0));
     assert_eq!(errors, "");
 }
 
@@ -540,19 +537,8 @@ fn an_output_that_nobody_reads_does_not_hold_the_end_up_and_is_told() {
     serving.write("no document\n".repeat(2_000));
     assert!(serving.answer().is_some());
     serving.signal("-TERM");
-    let mut code = None;
-    wait_until("the end", || {
-        code = serving
-            .child
-            .try_wait()
-            .unwrap()
-            .map(|status| status.code());
-        code.is_some()
-    });
-    assert_eq!(code, Some(Some(74)));
-    let mut errors = String::new();
-    let mut stderr = serving.child.stderr.take().unwrap();
-    stderr.read_to_string(&mut errors).unwrap();
+    let (code, errors) = serving.end();
+    assert_eq!(code, Some(74));
     assert!(errors.contains("nobody takes the answers"), "{errors}");
 }
 
