@@ -1,12 +1,11 @@
 //! JSON that is passed on as text: most who get a body of LINE's only hand it to somebody else, and
 //! a value is dearer to make than to check.
 
-use line_connector_text::length::values_at_most;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::documents::json::MAX_VALUES;
+use crate::documents::json::{MAX_VALUES, values_at_most};
 use crate::json_strings::strings;
 use crate::redact::Redactor;
 
@@ -55,21 +54,26 @@ impl JsonText {
     /// The value; `null` where it may have more values than a document: nobody looks into that.
     #[must_use]
     pub fn value(&self) -> Value {
-        let text = self.text();
-        if values_at_most(text.as_bytes()) > MAX_VALUES {
-            return Value::Null;
-        }
-        serde_json::from_str(text).unwrap_or_default()
+        heard(self.text().as_bytes()).unwrap_or_default()
+    }
+
+    /// Whether it may have more values than a document.
+    pub(crate) fn is_large(&self) -> bool {
+        is_large(self.text().as_bytes())
     }
 }
 
 /// What a server says, as a value; `None` where it is none, or too large to look into.
 #[must_use]
 pub fn heard(body: &[u8]) -> Option<Value> {
-    let is_small = values_at_most(body) <= MAX_VALUES;
-    is_small
-        .then(|| serde_json::from_slice(body).ok())
-        .flatten()
+    if is_large(body) {
+        return None;
+    }
+    serde_json::from_slice(body).ok()
+}
+
+fn is_large(json: &[u8]) -> bool {
+    values_at_most(json) > MAX_VALUES
 }
 
 impl From<Value> for JsonText {

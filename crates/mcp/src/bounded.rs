@@ -29,23 +29,6 @@ const VALUE_BYTES: usize = 128;
 /// JSON-RPC's code for what the server cannot do now.
 const BUSY: i32 = -32000;
 
-/// The most values that a parser makes of a text, whether it is JSON or not: each stands at the
-/// beginning, behind a bracket or behind a comma.
-pub(crate) fn values(json: &[u8]) -> usize {
-    let mut values = 1;
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b',' | b'[' | b'{' if !in_string => values += 1,
-            _ => {}
-        }
-    }
-    values
-}
-
 /// What a request of so many bytes and values holds, bytes.
 pub(crate) fn weight(bytes: usize, values: usize) -> usize {
     bytes + VALUE_BYTES * values
@@ -180,29 +163,5 @@ where
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::values;
-
-    #[test]
-    fn values_are_counted_without_a_parser() {
-        for (text, count) in [
-            ("7", 1),
-            (r#"[1,"a,[{",{"b\",":[2,3]}]"#, 7),
-            (r#"{"":0}"#, 2),
-            (r#"{"a":1,"b":{"c":null}}"#, 4),
-        ] {
-            assert_eq!(values(text.as_bytes()), count, "{text}");
-        }
-        // Never fewer than there are, whatever the text.
-        for text in ["[[],[]]", "[1,", "\"\\", "{]"] {
-            assert!(
-                values(text.as_bytes()) >= text.matches(['[', '{']).count(),
-                "{text}"
-            );
-        }
     }
 }

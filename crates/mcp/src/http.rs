@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use line_connector_core::documents::json::MAX_VALUES;
+use line_connector_core::documents::json::{MAX_VALUES, values_at_most};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sha2::{Digest as _, Sha256};
@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use line_connector_client::Secret;
 
 use crate::admission::{Answering, Connections, Place, Sessions};
-use crate::bounded::{BYTES, MAX_REQUEST_BYTES, values, weight};
+use crate::bounded::{BYTES, MAX_REQUEST_BYTES, weight};
 use crate::{Ending, Server};
 
 /// What a request holds at least, bytes: what answers it.
@@ -240,7 +240,7 @@ impl Gate {
         };
         let read = tokio::time::timeout(BODY_TIME, reading).await;
         read.unwrap_or(Err(TOO_SLOW))?;
-        let values = values(&bytes);
+        let values = values_at_most(&bytes);
         if values > MAX_VALUES {
             return Err(TOO_MANY_VALUES);
         }

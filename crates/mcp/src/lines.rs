@@ -4,7 +4,7 @@
 use std::io;
 use std::mem::take;
 
-use line_connector_core::documents::json::{self, MAX_VALUES};
+use line_connector_core::documents::json::{self, MAX_VALUES, values_at_most};
 use rmcp::RoleServer;
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::Mutex;
 
-use crate::bounded::{MAX_REQUEST_BYTES, MEBIBYTE, values};
+use crate::bounded::{MAX_REQUEST_BYTES, MEBIBYTE};
 
 /// What a client has sent.
 pub(crate) enum Received {
@@ -85,7 +85,7 @@ fn too_long(start: &[u8]) -> Option<Received> {
 /// The message in a line. What is not JSON and shows no ID is nobody's request.
 fn parsed(line: &[u8]) -> Option<Received> {
     let text = json::decoded(line).ok()?;
-    let values = values(text.as_bytes());
+    let values = values_at_most(text.as_bytes());
     if values > MAX_VALUES {
         let reason = format!("a request has at most {MAX_VALUES} values");
         return refused(text, ErrorCode::INVALID_REQUEST, reason);

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use line_connector_catalog::references::escape;
+pub use line_connector_text::length::values_at_most;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::value::RawValue;

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use line_connector_compose::Change;
 use line_connector_http::Headers;
-use line_connector_text::length::values_at_most;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::delivery::Delivery;
 use super::headers;
-use super::json::MAX_VALUES;
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::json_text::JsonText;
 use crate::redact::Redactor;
@@ -303,8 +301,7 @@ impl Output {
     /// that is no JSON.
     #[must_use]
     pub fn document(&self) -> Value {
-        let body = self.json_body.as_ref();
-        let body = body.filter(|body| values_at_most(body.text().as_bytes()) > MAX_VALUES);
+        let body = self.json_body.as_ref().filter(|body| body.is_large());
         let lean = body.map(|body| Self {
             json_body: None,
             response_text: Some(body.text().to_owned()),
@@ -387,7 +384,8 @@ mod tests {
     use line_connector_http::Secret;
     use serde_json::json;
 
-    use super::{Headers, JsonText, MAX_VALUES, Output};
+    use super::{Headers, JsonText, Output};
+    use crate::documents::json::MAX_VALUES;
     use crate::redact::Redactor;
 
     #[test]
