@@ -341,7 +341,7 @@ impl Server {
             }
             tokio::select! {
                 ended = &mut work => {
-                    return Ok(ended.unwrap_or_else(|_| rendered(&Output::from(&self.bug()))));
+                    return Ok(ended.unwrap_or_else(|_| Output::from(&self.bug()).document()));
                 }
                 () = context.ct.cancelled() => return Err(cancelled()),
                 Ok(()) = steps.changed(), if token.is_some() => {}
@@ -395,17 +395,14 @@ enum Mode {
 fn made(account: &Account, document: Value, mode: Mode, handle: Handle) -> Value {
     let mut invocation = match Invocation::from_value(document) {
         Ok(invocation) => invocation,
-        Err(refused) => return rendered(&Output::from(refused)),
+        Err(refused) => return Output::from(refused).document(),
     };
     invocation.asset = account.asset.clone();
     invocation.options.handle = Some(handle);
-    rendered(&match mode {
+    let output = match mode {
         Mode::Call => account.connector.call(invocation),
         Mode::Plan => account.connector.plan(invocation),
-    })
-}
-
-fn rendered(output: &Output) -> Value {
+    };
     output.document()
 }
 
@@ -619,7 +616,7 @@ fn wrong(detail: Detail) -> Error {
 }
 
 fn failed(error: &Error) -> CallToolResult {
-    CallToolResult::structured_error(rendered(&Output::from(error)))
+    CallToolResult::structured_error(Output::from(error).document())
 }
 
 /// An output as a tool's result. A picture is shown as one; its bytes stand there alone.
