@@ -172,5 +172,16 @@ fn enumerated(schema: &Value) -> Option<Vec<&str>> {
 
 /// Names for people.
 pub(crate) fn one_of(names: &[&str]) -> String {
-    format!("one of {}", names.join(", "))
+    format!("one of {}", listed(names))
+}
+
+/// Names for a message, as many as help.
+pub(crate) fn listed(names: &[&str]) -> String {
+    const MAX_SHOWN: usize = 20;
+    let shown = &names[..names.len().min(MAX_SHOWN)];
+    let more = names.len() - shown.len();
+    match more {
+        0 => shown.join(", "),
+        _ => format!("{} and {more} more", shown.join(", ")),
+    }
 }

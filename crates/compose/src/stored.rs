@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::MAX_BYTES;
 use crate::composer::Composer;
+use crate::explain::{listed, one_of};
 use crate::message::{TemplateMessage, TemplateReference, filled};
 use crate::report::{Code, Place, Problem};
 
@@ -86,21 +87,10 @@ impl<'a> Composer<'a> {
                 "is no language of this template",
             )
             .code(Code::TemplateNonExistingLanguageOrVersion)
-            .expected(format!("one of {}", listed(&languages)))
+            .expected(one_of(&languages))
         };
         self.report.refuse(problem);
         None
-    }
-}
-
-/// Names for a message, as many as help.
-fn listed(names: &[&str]) -> String {
-    const MAX_SHOWN: usize = 20;
-    let shown = &names[..names.len().min(MAX_SHOWN)];
-    let more = names.len() - shown.len();
-    match more {
-        0 => shown.join(", "),
-        _ => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
