@@ -154,6 +154,24 @@ pub fn exposure(found: &Metadata) -> Option<Exposure> {
     (found.is_file() && found.nlink() > 1).then_some(Exposure::Linked)
 }
 
+/// Elsewhere the folder's own access rules decide; there is no mode to look at.
+#[cfg(not(unix))]
+#[must_use]
+pub fn exposure(_: &Metadata) -> Option<Exposure> {
+    None
+}
+
+/// What others can do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// Neither read nor write it, as far as its mode tells; a group that was let in is nobody else.
+    Nothing,
+    /// Read it.
+    Read,
+    /// Write it.
+    Write,
+}
+
 /// Who else can use a file with secrets that somebody has put there. Its own group counts as others only
 /// where that is not this process's.
 #[cfg(unix)]
@@ -199,23 +217,5 @@ pub fn replaceable_in(path: &Path) -> Option<PathBuf> {
 #[cfg(not(unix))]
 #[must_use]
 pub fn replaceable_in(_: &Path) -> Option<PathBuf> {
-    None
-}
-
-/// What others can do with a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Others {
-    /// Neither read nor write it, as far as its mode tells; a group that was let in is nobody else.
-    Nothing,
-    /// Read it.
-    Read,
-    /// Write it.
-    Write,
-}
-
-/// Elsewhere the folder's own access rules decide; there is no mode to look at.
-#[cfg(not(unix))]
-#[must_use]
-pub fn exposure(_: &Metadata) -> Option<Exposure> {
     None
 }
