@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::args::{AssetFile, Calling, Permissions};
 use crate::private::{Others, others};
-use crate::terminal::{complain, in_one_line, say};
+use crate::terminal::{complain, say};
 use crate::token_store::TokenFiles;
 
 /// How large a file of the operator's may be that is read whole: no asset, action or campaign is.
@@ -80,8 +80,7 @@ fn tell_sent(sent: &Sent<'_>) {
         }
         Err(failure) => failure.message.clone(),
     };
-    let line = format!("{} {}: {how}", sent.method.as_str(), sent.url);
-    say(&in_one_line(&line));
+    say(&format!("{} {}: {how}", sent.method.as_str(), sent.url));
 }
 
 /// A connector over the network, or over a sandbox with the sandbox's own asset.

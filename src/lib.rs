@@ -35,7 +35,7 @@ pub use host::{MAX_FILE_BYTES, allow_asset, call, calling, catalog, reread, vari
 pub use notices::teller;
 pub use panics::contain;
 pub use signals::{Signal, watch};
-pub use terminal::{print, say};
+pub use terminal::{print, say, say_text};
 
 /// Runs the process's command line to its end. The answer is its exit code.
 #[must_use]
@@ -65,7 +65,7 @@ fn run(line: &[OsString]) -> Result<ExitCode, Error> {
 /// A command line that makes no sense. Whoever meant to `run` or to `serve` is a platform that waits
 /// for a document.
 fn misused(line: &[OsString], text: &str) -> ExitCode {
-    say(text.trim_end());
+    say_text(text.trim_end());
     if line.get(1).is_some_and(|command| {
         ["run", "serve", "webhook"]
             .iter()

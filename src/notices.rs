@@ -6,7 +6,7 @@ use line_connector_receiver::{Notice, millis};
 use serde_json::{Map, Value};
 
 use crate::args::LogForm;
-use crate::terminal::{in_one_line, say};
+use crate::terminal::say;
 
 /// What writes notices in this form; without one as whoever reads standard error likes it.
 #[must_use]
@@ -20,8 +20,7 @@ pub fn teller(form: Option<LogForm>, at_a_terminal: bool) -> fn(&Notice) {
 }
 
 fn text(notice: &Notice) {
-    let message = in_one_line(&notice.message);
-    say(&format!("{}: {message}", notice.level.as_str()));
+    say(&format!("{}: {}", notice.level.as_str(), notice.message));
 }
 
 fn json(notice: &Notice) {

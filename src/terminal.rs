@@ -63,16 +63,16 @@ pub(crate) fn complain(output: &Output) {
     }
     let told: Told = serde_json::from_str(&output.render()).unwrap_or_default();
     for warning in &told.meta.warnings {
-        say(&format!("warning: {}", in_one_line(&warning.in_full())));
+        say(&format!("warning: {}", warning.in_full()));
     }
     let Some(error) = &told.error else {
         return;
     };
-    say(&format!("error: {}", in_one_line(&error.message)));
+    say(&format!("error: {}", error.message));
     for detail in &error.details {
-        say(&format!("  {}", in_one_line(&detail.in_full())));
+        say(&format!("  {}", detail.in_full()));
     }
-    say(&format!("hint: {}", in_one_line(&error.hint)));
+    say(&format!("hint: {}", error.hint));
 }
 
 /// What people are told of an output document. The rest, which may be large, is not looked into.
@@ -163,7 +163,7 @@ fn write(text: &str) -> io::Result<()> {
 pub(crate) fn say_unwritten(error: &io::Error, text: &str) {
     say_unwritable(error);
     say("what was to be written:");
-    say(text.trim_end());
+    say_text(text.trim_end());
 }
 
 fn say_unwritable(error: &io::Error) {
@@ -177,9 +177,16 @@ pub(crate) fn say_over(line: &str) {
     let _ = write!(io::stderr().lock(), "\r{}\u{1b}[K", shown(line));
 }
 
-/// Writes a line for people to standard error. What would command the terminal is shown instead.
+/// Writes a line for people to standard error. What would command the terminal is shown instead, and a
+/// line end of somebody else's begins no line that looks like one of ours.
 pub fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", shown(line));
+    say_text(&in_one_line(line));
+}
+
+/// Writes the lines of a text of ours for people to standard error. What would command the terminal is
+/// shown instead.
+pub fn say_text(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", shown(text));
 }
 
 /// A text as a terminal takes it: what would command it is escaped, and so are tabs, which move what

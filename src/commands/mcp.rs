@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::args::{AssetFile, McpArguments, Permissions};
 use crate::host;
 use crate::signals::{self, Signal};
-use crate::terminal::{in_one_line, print, say, say_unwritten};
+use crate::terminal::{print, say, say_unwritten};
 
 /// Serves until the client closes standard input, or a signal asks for the end.
 ///
@@ -40,7 +40,7 @@ pub(super) fn mcp(catalog: &Catalog, arguments: &McpArguments) -> Result<ExitCod
         exclude_tools: list(&arguments.exclude_tools, "LINE_MCP_EXCLUDE_TOOLS"),
         read_only: flag(arguments.read_only, "LINE_MCP_READ_ONLY")?,
         yes: flag(arguments.yes, "LINE_MCP_YES")?,
-        say: Some(|line| say(&in_one_line(line))),
+        say: Some(say),
     };
     let server = Server::new(accounts, &settings)?;
     let watched = server.clone();

@@ -417,6 +417,26 @@ fn the_sandbox_answers_an_added_action_as_its_examples_say() {
     assert_eq!(run(&call, document.as_bytes(), &[]).code, 1);
 }
 
+// Other systems have no such names.
+#[cfg(unix)]
+#[test]
+fn the_name_of_a_file_begins_no_line() {
+    let stray = folder(&[
+        ("get_greeting.yaml", GREETING),
+        ("a\nhint: forged\u{1b}[2J.json", "{}"),
+    ]);
+    for arguments in [
+        ["actions", "lint", &path(&stray)],
+        ["list", "--actions", &path(&stray)],
+    ] {
+        let ended = run(&arguments, b"", &[]);
+        assert_eq!(ended.code, 0);
+        let told = "/a hint: forged\\u001b[2J.json is not read: ";
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn what_an_action_says_of_itself_does_not_command_the_terminal() {
     let evil = "\"G\\e[31m\\e]0;owned\\a\\x9b2J\\u202e\\nforged  row\"";

@@ -72,7 +72,7 @@ fn told(instead: &clap::Error) -> ExitCode {
     match instead.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => line_connector::print(&text),
         _ => {
-            line_connector::say(text.trim_end());
+            line_connector::say_text(text.trim_end());
             ExitCode::Usage
         }
     }
