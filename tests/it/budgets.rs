@@ -141,6 +141,38 @@ fn another_channel_has_a_budget_of_its_own() {
 }
 
 #[test]
+fn naming_anothers_channel_takes_none_of_its_permits() {
+    let world = world("2000/s");
+    let connector = connector();
+    let victims = json!({
+        "url": world.url(), "client_id": world.asset()["client_id"],
+        "client_secret": world.asset()["client_secret"],
+    });
+    let document = |credentials: &Value| {
+        let mut asset = credentials.clone();
+        asset["rate_limits"] = json!({"*": "1/h"});
+        let mut document = push(&asset);
+        document["options"] = json!({"max_wait_ms": 0});
+        document
+    };
+    for (kind, forged, refused) in [
+        ("token", "a-token", Kind::Unauthorized),
+        ("client_secret", "a-secret", Kind::TokenRefused),
+    ] {
+        let mut claim = victims.clone();
+        claim.as_object_mut().unwrap().remove("client_secret");
+        claim[kind] = json!(forged);
+        let output = call(&connector, document(&claim));
+        assert_eq!(output.error.map(|error| error.kind), Some(refused));
+    }
+    assert_eq!(kind(&call(&connector, document(&victims))), None);
+    assert_eq!(
+        kind(&call(&connector, document(&victims))),
+        Some(Kind::RateBudget)
+    );
+}
+
+#[test]
 fn a_call_waits_no_longer_than_it_may_and_not_at_all_in_vain() {
     let world = world("2000/s");
     let connector = connector();

@@ -331,6 +331,16 @@ impl Credentials {
             | Credentials::JwtAssertion { client_id, .. } => client_id,
         }
     }
+
+    /// What shows that whoever names the channel may speak for it: anybody can name one.
+    #[must_use]
+    pub fn proof(&self) -> &Secret {
+        match self {
+            Credentials::Bearer { token, .. } => token,
+            Credentials::ClientCredentials { client_secret, .. } => client_secret,
+            Credentials::JwtAssertion { private_key, .. } => private_key,
+        }
+    }
 }
 
 /// A URL of the asset.

@@ -1,6 +1,6 @@
 //! Rate budgets: calls wait for their turn, so that LINE need not refuse any. One budget belongs to
-//! one endpoint of one channel and is shared by all calls of the process; a second process has its
-//! own. It knows no endpoint and sends nothing.
+//! one endpoint of one channel and is shared by all calls of the process with the same credentials; a
+//! second process has its own. It knows no endpoint and sends nothing.
 //!
 //! A budget of N calls a window has N permits. A call takes one before it is sent; the permit comes
 //! back one window after the *answer* arrived, or at once where the request provably never left.
@@ -84,7 +84,7 @@ struct Kept {
 }
 
 impl Budgets {
-    /// The budget of this name, which must tell channel, endpoint and rate. It may hold a token.
+    /// The budget of this name, which must tell credentials, endpoint and rate. It may hold a token.
     pub fn get(&self, name: Secret, rate: Rate, clock: &dyn Clock) -> Arc<Budget> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(budget) = kept.by_name.get(&name) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Pipeline;
 use super::deadline::Deadline;
-use crate::asset::{Asset, Credentials, EVERY_ACTION};
+use crate::asset::{Asset, EVERY_ACTION};
 use crate::documents::{AssetParameters, Options};
 use crate::error::{Detail, Error, Kind};
 use crate::rate_limit::{Budget, Rate, Refusal, Turn};
@@ -154,18 +154,21 @@ impl Pipeline {
         })
     }
 
-    /// LINE counts by channel and endpoint, whatever the parameters.
+    /// LINE counts by channel and endpoint, whatever the parameters. A channel alone is not believed: a
+    /// document could name another's, and use up its turns.
     fn budget(&self, action: &Action, asset: &Asset, (calls, seconds): (u32, u32)) -> Arc<Budget> {
-        let channel = asset.credentials.as_ref().map(Credentials::channel);
-        let channel = channel.map(|channel| asset.scope(channel));
+        let credentials = asset.credentials.as_ref();
+        let channel = credentials.map(|credentials| asset.scope(credentials.channel()));
+        let proof = credentials.map(|credentials| credentials.proof().expose());
         let base = asset.hosts.get(&action.meta.host);
         // Normalising ends a bare host in a slash, and the manifest does not.
         let base = base.map(|base| base.trim_end_matches('/'));
         let rate = Rate { calls, seconds };
         let name = format!(
-            "{}\n{}\n{} {}\n{rate}",
+            "{}\n{}\n{}\n{} {}\n{rate}",
             base.unwrap_or_default(),
             channel.unwrap_or_default(),
+            proof.unwrap_or_default(),
             action.meta.method.as_str(),
             action.meta.endpoint,
         );
