@@ -207,19 +207,36 @@ pub fn reread(connector: &Connector, calling: &Calling) {
     }
 }
 
-/// Refuses the asset of a document where the operator allows none.
+/// Holds a document to what the operator permits: its asset and its time.
 ///
 /// # Errors
 ///
-/// [`Kind::InvalidAsset`].
-pub fn allow_asset(permissions: &Permissions, invocation: &Invocation) -> Result<(), Error> {
-    if !permissions.fixed_asset || invocation.asset.is_empty() {
+/// [`Kind::InvalidAsset`] where it has an asset and may have none, [`Kind::InvalidDocument`] where it
+/// wants more time than there is.
+pub fn permit(permissions: &Permissions, invocation: &mut Invocation) -> Result<(), Error> {
+    if permissions.fixed_asset && !invocation.asset.is_empty() {
+        let refusal = Error::new(Kind::InvalidAsset, "a document has no asset here");
+        return Err(refusal.with_details(vec![Detail {
+            hint: Some("leave `asset` out: the operator's is used".to_owned()),
+            ..Detail::new("/asset", "is fixed by `--fixed-asset`")
+        }]));
+    }
+    let Some(most) = permissions.max_deadline_ms else {
+        return Ok(());
+    };
+    let wanted = *invocation.options.deadline_ms.get_or_insert(most);
+    if wanted <= most {
         return Ok(());
     }
-    let refusal = Error::new(Kind::InvalidAsset, "a document has no asset here");
+    let refusal = Error::new(Kind::InvalidDocument, "a call may not take so long here");
     Err(refusal.with_details(vec![Detail {
-        hint: Some("leave `asset` out: the operator's is used".to_owned()),
-        ..Detail::new("/asset", "is fixed by `--fixed-asset`")
+        expected: Some(format!("at most {most}")),
+        found: Some(wanted.to_string()),
+        hint: Some("leave `deadline_ms` out: the longest time holds".to_owned()),
+        ..Detail::new(
+            "/options/deadline_ms",
+            "is more than `--max-deadline-ms` allows",
+        )
     }]))
 }
 

@@ -30,7 +30,7 @@ pub use args::{ListenArguments, LogForm, NatsArguments};
 pub use commands::campaign;
 #[cfg(feature = "listen")]
 pub use commands::publish;
-pub use host::{MAX_FILE_BYTES, allow_asset, call, calling, catalog, reread, variable};
+pub use host::{MAX_FILE_BYTES, call, calling, catalog, permit, reread, variable};
 #[cfg(feature = "listen")]
 pub use notices::teller;
 pub use panics::contain;

@@ -341,6 +341,9 @@ pub struct Permissions {
     /// Refuses documents with an `asset` of their own.
     #[arg(long)]
     pub(crate) fixed_asset: bool,
+    /// The longest that a call may take, milliseconds. Refuses documents whose `deadline_ms` is longer.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    pub(crate) max_deadline_ms: Option<u64>,
 }
 
 /// What is to be printed instead of running.

@@ -146,6 +146,7 @@ fn account(
         files: arguments.files.clone(),
         save_into: arguments.save_into.clone(),
         fixed_asset: true,
+        max_deadline_ms: None,
     };
     let mut template = Invocation::default();
     let connector = host::connector(

@@ -32,7 +32,7 @@ fn answer(
     invocation: &mut Invocation,
 ) -> Result<Output, Error> {
     name_action(&catalog, invocation, call.action)?;
-    host::allow_asset(&call.calling.permissions, invocation)?;
+    host::permit(&call.calling.permissions, invocation)?;
     let connector = host::calling(catalog, &call.calling, invocation)?;
     // The process ends with this call, and its memory with it.
     let connector = ManuallyDrop::new(connector);

@@ -1,6 +1,7 @@
 //! Who may decide what: the operator speaks through the command line, files and the environment; a
 //! document may come from anybody.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -158,6 +159,50 @@ fn a_fixed_asset_takes_none_of_a_documents() {
         &environment,
     );
     assert!(ended.stdout.contains("is fixed by"), "{}", ended.stdout);
+}
+
+/// One call at a time, and the first would wait for an hour.
+#[test]
+fn a_call_takes_no_longer_than_the_operator_lets_it() {
+    let world = World::new();
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    let line = |asset: Value, options: Value| {
+        let mut document = push(&asset);
+        document["options"] = options;
+        format!("{document}\n")
+    };
+    let lines = [
+        line(
+            json!({"token": "t", "url": silent}),
+            json!({"timeout_ms": 3_600_000, "attempts": 1}),
+        ),
+        line(world.bearer(), json!({})),
+        line(world.bearer(), json!({"deadline_ms": 1_000})),
+        line(world.bearer(), json!({"deadline_ms": 1_001})),
+    ];
+    let served = [
+        "serve",
+        "--ordered",
+        "--concurrency",
+        "1",
+        "--max-deadline-ms",
+        "1000",
+    ];
+    let ended = run(&served, lines.concat().as_bytes(), &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let outputs = ended.stdout.lines();
+    let outputs: Vec<Value> = outputs
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(outputs.len(), 4, "{}", ended.stdout);
+    assert_eq!(outputs[0]["error"]["kind"], "timeout", "{}", outputs[0]);
+    assert_eq!(outputs[1]["status_code"], 200, "{}", outputs[1]);
+    assert_eq!(outputs[2]["status_code"], 200, "{}", outputs[2]);
+    assert_eq!(outputs[3]["error"]["kind"], "invalid_document");
+    let detail = &outputs[3]["error"]["details"][0];
+    assert_eq!(detail["path"], "/options/deadline_ms");
+    assert_eq!(detail["expected"], "at most 1000");
 }
 
 #[test]

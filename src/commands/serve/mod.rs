@@ -296,15 +296,15 @@ where
         };
         let id = invocation.id.clone();
         slot.identify(id.as_ref());
-        let allowed =
-            host::allow_asset(&self.arguments.calling.permissions, &invocation).and_then(|()| {
+        let permitted = host::permit(&self.arguments.calling.permissions, &mut invocation)
+            .and_then(|()| {
                 name_action(
                     self.connector.catalog(),
                     &mut invocation,
                     self.arguments.action.clone(),
                 )
             });
-        let error = match allowed {
+        let error = match permitted {
             Ok(()) => match contain(|| self.call(invocation)) {
                 Ok(output) => return output,
                 Err(bug) => {

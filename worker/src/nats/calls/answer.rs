@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use line_connector::{allow_asset, contain};
+use line_connector::{contain, permit};
 use line_connector_client::{
     Clock as _, Connector, Error, Invocation, Kind, Outcome, Output, SystemClock,
 };
@@ -66,9 +66,9 @@ impl Caller {
         };
         let id = invocation.id.clone();
         let repeat = self.repeat(&invocation);
-        let allowed = allow_asset(&self.arguments.calling.permissions, &invocation)
+        let permitted = permit(&self.arguments.calling.permissions, &mut invocation)
             .and_then(|()| self.may_be_made(repeat, facts));
-        let output = allowed.and_then(|()| {
+        let output = permitted.and_then(|()| {
             if repeat == Some(Repeat::Keyed) {
                 let key = &mut invocation.options.idempotency_key;
                 key.get_or_insert_with(|| facts.idempotency_key());
