@@ -1,8 +1,8 @@
 //! LINE's own messages inside a generic one, as Sinch sends them: `{"LINE": "{\"messages\": […]}"}`.
 //! They are passed on as they are.
 
+use line_connector_text::json::values_at_most;
 use line_connector_text::kind::a_kind_of;
-use line_connector_text::length::values_at_most;
 use serde_json::{Map, Value};
 
 use crate::MAX_VALUES;

@@ -9,7 +9,6 @@ pub mod documents;
 pub mod error;
 pub mod encoding;
 pub mod digest;
-mod json_strings;
 pub mod json_text;
 pub mod redact;
 pub mod media;

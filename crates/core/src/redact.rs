@@ -9,10 +9,10 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 
 use line_connector_http::{Headers, REDACTED, Secret};
+use line_connector_text::json::strings;
 use serde_json::Value;
 
 use crate::encoding::base64;
-use crate::json_strings::strings;
 
 /// What is shorter cannot be told from ordinary text, bytes.
 const SHORTEST: usize = 3;

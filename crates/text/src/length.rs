@@ -52,25 +52,6 @@ pub fn json_bytes(value: &Value) -> usize {
     Sizes::default().of(value)
 }
 
-/// The most values that a parser makes of a text, whether it is JSON or not: each stands at the
-/// beginning, behind a bracket or behind a comma. As values they take a hundred times their bytes; to
-/// count them makes none.
-#[must_use]
-pub fn values_at_most(json: &[u8]) -> usize {
-    let mut values = 1;
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b',' | b'[' | b'{' if !in_string => values += 1,
-            _ => {}
-        }
-    }
-    values
-}
-
 /// Caches the sizes of values that have a limit of their own, so that the sizes of their containers
 /// need no second pass. Keyed by address, so valid for one borrowed document only.
 #[derive(Debug, Default)]
@@ -174,25 +155,6 @@ mod tests {
             json!({letters.clone(): {"b": [letters, ""]}, "c": [[], {}]}),
         ] {
             assert_eq!(json_bytes(&value), value.to_string().len(), "{value}");
-        }
-    }
-
-    #[test]
-    fn values_are_counted_without_a_parser() {
-        for (text, count) in [
-            ("7", 1),
-            (r#"[1,"a,[{",{"b\",":[2,3]}]"#, 7),
-            (r#"{"":0}"#, 2),
-            (r#"{"a":1,"b":{"c":null}}"#, 4),
-        ] {
-            assert_eq!(values_at_most(text.as_bytes()), count, "{text}");
-        }
-        // Never fewer than there are, whatever the text.
-        for text in ["[[],[]]", "[1,", "\"\\", "{]"] {
-            assert!(
-                values_at_most(text.as_bytes()) >= text.matches(['[', '{']).count(),
-                "{text}"
-            );
         }
     }
 

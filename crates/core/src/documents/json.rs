@@ -5,14 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use line_connector_catalog::references::escape;
-pub use line_connector_text::length::values_at_most;
+use line_connector_text::json::strings;
+pub use line_connector_text::json::values_at_most;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 use super::details::shortened;
-use crate::json_strings::strings;
 use crate::json_text::JsonText;
 
 /// How many values a document may have: objects, arrays, strings, numbers. The largest that LINE

@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use line_connector_text::json::is_within_bounds;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::moment::Moment;
-use crate::json_text::is_within_bounds;
 
 /// A text, borrowed from the body wherever it stands there without escapes.
 type Text<'a> = Option<Cow<'a, str>>;
