@@ -2,6 +2,7 @@
 //! line says, and calls as `run` does.
 
 use line_connector_client::{Catalog, Error, ExitCode, Invocation, Kind};
+use line_connector_core::call::detail_of;
 use line_connector_core::compose::{is_generic, send_request};
 use line_connector_core::documents::{json, unknown};
 use line_connector_core::error::Detail;
@@ -45,7 +46,7 @@ fn written(arguments: &SendArguments) -> Result<Written, Error> {
         let hint = "give a send request of Sinch's Conversation API, as JSON";
         let bytes = read(&arguments.content, "one send request as JSON")?;
         let request = send_request(&document(&bytes, hint)?).map_err(|problems| {
-            let details = problems.into_iter().map(Detail::from).collect();
+            let details = problems.into_iter().map(detail_of).collect();
             let message = "the send request cannot be carried out by LINE; nothing was sent";
             Error::new(Kind::InvalidInputs, message).with_details(details)
         })?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 
 use line_connector_http::{Headers, REDACTED, Secret};
+use line_connector_schema::Detail;
 use line_connector_text::json::strings;
 use serde_json::Value;
 
@@ -104,6 +105,14 @@ impl Redactor {
                     .replace(replaced.as_deref().unwrap_or(text))
                     .or(replaced)
             })
+    }
+
+    /// Replaces every secret in what is wrong somewhere.
+    pub fn detail(&self, detail: &mut Detail) {
+        let optional = [&mut detail.expected, &mut detail.found, &mut detail.hint];
+        let texts = [&mut detail.path, &mut detail.message];
+        let texts = texts.into_iter().chain(optional.into_iter().flatten());
+        texts.for_each(|text| self.text(text));
     }
 
     /// Replaces every secret in the values of header fields.

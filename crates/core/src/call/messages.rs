@@ -466,7 +466,7 @@ fn composed(written: &Value, options: &compose::Options, at: &str) -> Result<Com
             let code = problems.first().map(|problem| problem.code);
             let details = problems.into_iter().map(|problem| Detail {
                 path: place(&problem.path),
-                ..Detail::from(problem)
+                ..detail_of(problem)
             });
             let message = "the messages cannot be composed; nothing was sent";
             let error = Error::new(Kind::InvalidInputs, message).with_details(details.collect());
@@ -475,15 +475,15 @@ fn composed(written: &Value, options: &compose::Options, at: &str) -> Result<Com
     }
 }
 
-impl From<Problem> for Detail {
-    fn from(problem: Problem) -> Self {
-        Self {
-            path: problem.path,
-            message: problem.message,
-            expected: problem.expected,
-            found: problem.found,
-            hint: problem.hint,
-        }
+/// What is wrong with a message, in an output's words.
+#[must_use]
+pub fn detail_of(problem: Problem) -> Detail {
+    Detail {
+        path: problem.path,
+        message: problem.message,
+        expected: problem.expected,
+        found: problem.found,
+        hint: problem.hint,
     }
 }
 

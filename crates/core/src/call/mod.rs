@@ -42,7 +42,7 @@ use attempts::{AttemptContext, Exchange};
 use caches::Caches;
 use deadline::Deadline;
 use files::{Saving, digest};
-pub use messages::{MAX_MESSAGES, compose};
+pub use messages::{MAX_MESSAGES, compose, detail_of};
 pub use permits::Limit;
 use progress::Patience;
 

@@ -366,7 +366,7 @@ impl Output {
             error
                 .details
                 .iter_mut()
-                .for_each(|detail| detail.redact(redactor));
+                .for_each(|detail| redactor.detail(detail));
         }
         if let Some(meta) = &mut self.meta {
             let parts = meta.requests.iter_mut().map(|part| &mut part.request_id);
@@ -374,7 +374,7 @@ impl Output {
             ids.for_each(|id| redactor.text(id));
             meta.warnings
                 .iter_mut()
-                .for_each(|detail| detail.redact(redactor));
+                .for_each(|detail| redactor.detail(detail));
         }
     }
 }

@@ -13,10 +13,10 @@ use super::length::{Unit, json_bytes};
 use super::rules;
 
 /// What is said of a property that must not be there.
-pub(super) const REFUSED: &str = "must not be here";
+pub(crate) const REFUSED: &str = "must not be here";
 
 /// The keywords made here.
-pub(super) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 10] = [
     "maxLength",
     "minLength",
     "uniqueItems",
@@ -30,7 +30,7 @@ pub(super) const NAMES: [&str; 10] = [
 ];
 
 /// The judge that `keyword` with `value` makes, `parent` being the schema it stands in.
-pub(super) fn make(
+pub(crate) fn make(
     keyword: &str,
     parent: &Map<String, Value>,
     value: &Value,
@@ -90,7 +90,8 @@ fn unit(parent: &Map<String, Value>) -> Result<Unit, String> {
 }
 
 /// Whether a text is certainly not longer than `most`.
-pub(super) fn fits(text: &str, most: usize, unit: Unit) -> bool {
+#[must_use]
+pub fn fits(text: &str, most: usize, unit: Unit) -> bool {
     // No way of counting gives more than the bytes of UTF-8.
     text.len() <= most
         || match unit {
@@ -123,7 +124,8 @@ fn max_length(most: usize, unit: Unit) -> Judge {
 }
 
 /// Whether a text is not shorter than `least`.
-pub(super) fn fills(text: &str, least: usize, unit: Unit) -> bool {
+#[must_use]
+pub fn fills(text: &str, least: usize, unit: Unit) -> bool {
     text.len() >= least * 4 || unit.count(text) >= least
 }
 
@@ -146,7 +148,8 @@ fn min_length(least: usize, unit: Unit) -> Judge {
 }
 
 /// Whether no item is there twice.
-pub(super) fn are_unique(items: &[Value]) -> bool {
+#[must_use]
+pub fn are_unique(items: &[Value]) -> bool {
     let mut seen = HashSet::new();
     items.iter().all(|item| seen.insert(item))
 }
@@ -193,7 +196,8 @@ fn refuse(instead: &str) -> Judge {
 }
 
 /// Whether exactly one of the properties is there.
-pub(super) fn has_one(value: &Value, names: &[&str]) -> bool {
+#[must_use]
+pub fn has_one(value: &Value, names: &[&str]) -> bool {
     value
         .as_object()
         .is_none_or(|object| standing(object, names.iter().copied()).len() == 1)
@@ -232,7 +236,8 @@ fn exactly_one(names: Vec<String>) -> Judge {
 }
 
 /// Whether the property `high` comes after the property `low`, as far as both can be compared.
-pub(super) fn ascends(value: &Value, low: &str, high: &str) -> bool {
+#[must_use]
+pub fn ascends(value: &Value, low: &str, high: &str) -> bool {
     match (member(value, low), member(value, high)) {
         (Some(low), Some(high)) => !matches!(
             compare(low, high),
@@ -243,7 +248,8 @@ pub(super) fn ascends(value: &Value, low: &str, high: &str) -> bool {
 }
 
 /// Whether the property `high` does not come before the property `low`, as far as both can be compared.
-pub(super) fn is_ordered(value: &Value, low: &str, high: &str) -> bool {
+#[must_use]
+pub fn is_ordered(value: &Value, low: &str, high: &str) -> bool {
     match (member(value, low), member(value, high)) {
         (Some(low), Some(high)) => compare(low, high) != Some(Ordering::Greater),
         _ => true,
@@ -268,7 +274,8 @@ fn ordered(low: String, high: String) -> Judge {
 }
 
 /// Whether the day `to` is at most so many days after the day `from`, as far as both are days.
-pub(super) fn is_within_days(value: &Value, from: &str, to: &str, days: i64) -> bool {
+#[must_use]
+pub fn is_within_days(value: &Value, from: &str, to: &str, days: i64) -> bool {
     days_apart(value, from, to).is_none_or(|apart| apart <= days)
 }
 

@@ -3,10 +3,15 @@
 
 use serde_json::{Number, Value};
 
-use super::access::kind;
-use super::length::{Sizes, Unit};
-use super::pattern::Pattern;
-use super::{calendar, keyword, rules};
+pub(crate) use line_connector_schema::MISSING;
+use line_connector_schema::access::kind;
+pub(crate) use line_connector_schema::calendar::first_day_after;
+pub use line_connector_schema::{Findings, Salvaged, Schema};
+use line_connector_schema::{calendar, keyword, rules};
+use line_connector_text::length::{Sizes, Unit};
+use pattern::Pattern;
+
+mod pattern;
 
 /// Whether the inputs of an embedded action are valid and cause no warning; `None` for any other
 /// action, which has no generated validator.

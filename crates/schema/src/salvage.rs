@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
+use super::detail::Detail;
 use super::{Schema, step};
-use crate::error::Detail;
 
 /// The most times that something is taken out.
 const MAX_ROUNDS: usize = 50;

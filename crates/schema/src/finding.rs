@@ -5,11 +5,11 @@ use line_connector_catalog::references::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::Detail;
+use super::detail::Detail;
 
 /// A detail and its weight. Serialised, it travels through the validator as an error's text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Finding {
+pub struct Finding {
     pub(super) warning: bool,
     pub(super) detail: Detail,
     /// The place of the value that this one was compared with: where either is wrong by itself, their

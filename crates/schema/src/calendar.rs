@@ -8,7 +8,7 @@ use time::{Date, Month, OffsetDateTime, UtcOffset};
 type Format = fn(&str) -> bool;
 
 /// The formats by the name that a schema's `format` gives them.
-pub(super) const FORMATS: [(&str, Format); 4] = [
+pub(crate) const FORMATS: [(&str, Format); 4] = [
     ("yyyyMMdd", is_compact_date),
     ("picker-date", is_picker_date),
     ("picker-time", is_picker_time),
@@ -16,7 +16,8 @@ pub(super) const FORMATS: [(&str, Format); 4] = [
 ];
 
 /// Whether a text is of the format of that name.
-pub(super) fn is_of(name: &str, text: &str) -> bool {
+#[must_use]
+pub fn is_of(name: &str, text: &str) -> bool {
     FORMATS
         .iter()
         .any(|(known, holds)| *known == name && holds(text))
@@ -27,14 +28,15 @@ fn is_compact_date(text: &str) -> bool {
 }
 
 /// The day that a text of the format `yyyyMMdd` names.
-pub(super) fn compact_day(text: &str) -> Option<Date> {
+pub(crate) fn compact_day(text: &str) -> Option<Date> {
     let year = digits(text, 0..4).filter(|_| text.len() == 8)?;
     day(year, text, 4..6, 6..8)
 }
 
 /// The first day, as `yyyyMMdd`, that is at most so many years before the one on which `now` falls in
 /// UTC+9, if `text` is an earlier day.
-pub(crate) fn first_day_after(text: &str, years: u8, now: SystemTime) -> Option<String> {
+#[must_use]
+pub fn first_day_after(text: &str, years: u8, now: SystemTime) -> Option<String> {
     let zone = UtcOffset::from_hms(9, 0, 0).ok()?;
     let today = OffsetDateTime::from(now).checked_to_offset(zone)?.date();
     let year = today.year() - i32::from(years);

@@ -12,28 +12,25 @@ use jsonschema::{
 use line_connector_text::length;
 use serde_json::Value;
 
-use crate::error::Detail;
-
-mod access;
-mod calendar;
+pub mod access;
+pub mod calendar;
+mod detail;
 mod explain;
 mod finding;
-mod generated;
-mod keyword;
-mod pattern;
+pub mod keyword;
 mod prune;
 mod references;
 mod report;
 mod rich_menu;
-mod rules;
+pub mod rules;
 mod salvage;
 mod secrets;
 
-pub(crate) use calendar::first_day_after;
-pub(crate) use explain::MISSING;
+pub use detail::Detail;
+pub use explain::MISSING;
 use explain::{Failure, explain};
-use finding::{Finding, Judge, step};
-pub use generated::accepts;
+pub use finding::Finding;
+use finding::{Judge, step};
 use keyword::REFUSED;
 use prune::{Answers, InstanceNames};
 use references::Documents;

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::finding::{Finding, counted, shortened, step};
-use crate::nearest::nearest;
+use line_connector_text::nearest::nearest;
 
 /// What is said of a property that must be there, behind its name.
-pub(crate) const MISSING: &str = "is missing";
+pub const MISSING: &str = "is missing";
 
 /// A value that breaks a keyword.
 pub(super) struct Failure<'a> {

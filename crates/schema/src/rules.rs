@@ -10,13 +10,13 @@ use super::access::{items, kind, member, text};
 use super::finding::{Finding, Judge, counted, shortened, step};
 use super::length::Unit;
 use super::rich_menu;
-use crate::nearest::nearest;
+use line_connector_text::nearest::nearest;
 
 /// What is wrong or doubtful about a value.
-pub(super) type Rule = fn(&Value) -> Vec<Finding>;
+pub type Rule = fn(&Value) -> Vec<Finding>;
 
 /// Every rule by its name.
-pub(super) const RULES: [(&str, Rule); 23] = [
+pub const RULES: [(&str, Rule); 23] = [
     ("animated_images", animated_images),
     ("areas_within_base", areas_within_base),
     ("baseline_children", baseline_children),
@@ -44,7 +44,7 @@ pub(super) const RULES: [(&str, Rule); 23] = [
 
 /// The judge that applies the rules of these names. In a list of more items than `most` they would find
 /// what falls away with the surplus.
-pub(super) fn named(names: &[String], most: Option<usize>) -> Result<Judge, String> {
+pub(crate) fn named(names: &[String], most: Option<usize>) -> Result<Judge, String> {
     let find = |name: &String| {
         let found = RULES.iter().find(|(known, _)| known == name);
         found
