@@ -82,8 +82,7 @@ fn refusal(status: u16, body: Option<&Value>) -> Error {
         Some(said) => format!("LINE answered {status}: {said}"),
         None => format!("LINE answered {status} without a message"),
     };
-    // After a server error nobody knows how far LINE came.
-    let outcome = if status >= 500 {
+    let outcome = if leaves_doubt(status) {
         Outcome::Unknown
     } else {
         Outcome::NotDone
@@ -147,9 +146,15 @@ pub fn is_rate_limit(reply: &Reply) -> bool {
 #[must_use]
 pub fn may_be_done(result: &Result<Reply, Failure>) -> bool {
     match result {
-        Ok(reply) => reply.status >= 500,
+        Ok(reply) => leaves_doubt(reply.status),
         Err(failure) => failure.maybe_sent,
     }
+}
+
+/// Whether nobody knows after a status how far LINE came: a server error, or one that LINE has not, of a
+/// gateway that has perhaps passed the request on.
+fn leaves_doubt(status: u16) -> bool {
+    matches!(status, ..200 | 300..400 | 408 | 499..)
 }
 
 fn details(body: Option<&Value>) -> Vec<Detail> {
@@ -214,6 +219,25 @@ mod tests {
             .error
             .expect("a refusal")
             .kind
+    }
+
+    #[test]
+    fn a_gateways_own_statuses_are_no_refusals_of_lines() {
+        for (statuses, outcome) in [
+            (
+                &[101, 301, 302, 307, 408, 499, 500, 503][..],
+                Outcome::Unknown,
+            ),
+            (
+                &[400, 401, 403, 404, 409, 413, 425, 429][..],
+                Outcome::NotDone,
+            ),
+        ] {
+            for status in statuses {
+                let reading = read(reply(*status, "{}"), false, None);
+                assert_eq!(reading.error.unwrap().outcome, outcome, "{status}");
+            }
+        }
     }
 
     #[test]
