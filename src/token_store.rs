@@ -19,6 +19,9 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LAST_PAUSE: Duration = Duration::from_millis(20);
 
+/// How many files the folder may have before it takes only the operator's tokens.
+const MANY: usize = 2048;
+
 /// A folder of tokens.
 #[derive(Debug)]
 pub(crate) struct TokenFiles {
@@ -96,6 +99,10 @@ impl Store for TokenFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(error)),
         }
+    }
+
+    fn is_full(&self) -> bool {
+        fs::read_dir(&self.folder).is_ok_and(|files| files.count() >= MANY)
     }
 
     /// The system lets go of the lock when its process ends in whatever way; the file stays, since

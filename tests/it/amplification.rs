@@ -2,6 +2,7 @@
 //! or itself. Each is answered, in one process that may not have much memory.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -174,6 +175,46 @@ fn growing() -> Vec<Case> {
     ]
 }
 
+/// Assets and options that are kept, compared or looked for.
+fn kept() -> Vec<Case> {
+    let with = |asset: Value| {
+        let mut document = one(&json!("a"));
+        document["asset"] = asset;
+        document
+    };
+    let secrets: Vec<String> = (0..60_000).map(|n| format!("secret{n:06}")).collect();
+    let mut cases = vec![
+        (
+            "rates of more actions than there are",
+            with(json!({"token": "t", "rate_limits": names("m", 20_000, &json!("1/s"))})),
+            "has too many bytes",
+        ),
+        (
+            "options that nobody knows",
+            push(&json!(["a"]), &names("k", 60_000, &json!(1))),
+            "and 59900 more",
+        ),
+        (
+            "more secrets than can be looked for",
+            json!({"action": "reply_message", "inputs": {"replyToken": secrets, "messages": ["a"]}, "options": {"validation": "off"}}),
+            "invalid_inputs",
+        ),
+    ];
+    for name in ["token", "client_id", "url", "http_proxy", "private_key"] {
+        let mut asset = json!({"token": "t"});
+        asset[name] = "a".repeat(8 << 20).into();
+        cases.extend(vec![
+            (
+                "an asset of megabytes",
+                with(asset),
+                "has too many bytes"
+            );
+            4
+        ]);
+    }
+    cases
+}
+
 #[test]
 fn what_repeats_itself_is_answered_within_bounds() {
     let script =
@@ -185,7 +226,7 @@ fn what_repeats_itself_is_answered_within_bounds() {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    let hostile: Vec<Case> = mistakes().into_iter().chain(growing()).collect();
+    let hostile: Vec<Case> = [mistakes(), growing(), kept()].concat();
     let lines: Vec<String> = hostile
         .iter()
         .map(|(_, document, _)| document.to_string())
@@ -211,4 +252,47 @@ fn what_repeats_itself_is_answered_within_bounds() {
     }
     writer.join().unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+/// Items that take some seventy times their bytes as values, page after page.
+#[test]
+fn a_listing_takes_little_more_than_its_text() {
+    let server = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    let items = vec![r#"{"":{"":{"":0}}}"#; 60_000].join(",");
+    std::thread::spawn(move || {
+        for (number, stream) in server.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let head = BufReader::new(&stream).lines();
+            let _ = head.map(Result::unwrap).find(String::is_empty);
+            let next = if number < 11 {
+                number.to_string()
+            } else {
+                String::new()
+            };
+            let page = format!(r#"{{"userIds":[{items}],"next":"{next}"}}"#);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{page}",
+                page.len()
+            );
+        }
+    });
+    let document = json!({
+        "action": "get_a_list_of_users_who_added_your_line_official_account_as_a_friend",
+        "asset": {"token": "t", "url": url}, "options": {"all_pages": true},
+    });
+    let script = format!("ulimit -v {MOST_KIB}; exec \"$0\" run");
+    let mut child = Command::new("sh")
+        .args(["-c", &script, env!("CARGO_BIN_EXE_line-connector")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    write!(child.stdin.take().unwrap(), "{document}").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{:?}", ended.status);
+    let answer = String::from_utf8(ended.stdout).unwrap();
+    assert!(answer.contains(r#""pages":12,"items":720000,"more":false"#));
+    assert_eq!(answer.matches(r#"{"":{"":{"":0}}}"#).count(), 720_000);
 }

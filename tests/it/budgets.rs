@@ -141,6 +141,19 @@ fn another_channel_has_a_budget_of_its_own() {
 }
 
 #[test]
+fn rates_of_actions_that_there_are_not_are_told_in_short() {
+    let world = World::new();
+    let rates = (0..2_000).map(|number| (format!("m{number}"), json!("1/s")));
+    let document = limited(&world, &Value::Object(rates.collect()), &json!({}));
+    let output = call(&connector(), document);
+    let error = output.error.unwrap();
+    assert_eq!(error.kind, Kind::InvalidAsset);
+    assert_eq!(error.details.len(), 101);
+    assert_eq!(error.details[0].path, "/asset/rate_limits/m0");
+    assert_eq!(error.details[100].message, "and 1900 more");
+}
+
+#[test]
 fn naming_anothers_channel_takes_none_of_its_permits() {
     let world = world("2000/s");
     let connector = connector();

@@ -59,6 +59,31 @@ impl Cache {
     }
 }
 
+#[test]
+fn a_full_folder_takes_the_operators_tokens_alone() {
+    let (world, cache) = (World::new(), Cache::new());
+    succeeded(&cache.push(&world.asset()));
+    let known = cache.entry();
+    for number in 0..2048 {
+        File::create(cache.folder.join(format!("{number}.lock"))).unwrap();
+    }
+    // What is there already is used.
+    succeeded(&cache.push(&world.asset()));
+    assert_eq!(world.count(V3), 1);
+    fs::remove_file(&known).unwrap();
+    succeeded(&cache.push(&world.asset()));
+    assert_eq!(world.count(V3), 2);
+    assert!(cache.files("json").is_empty());
+    let file = cache.folder.with_file_name("asset.json");
+    fs::write(&file, world.asset().to_string()).unwrap();
+    let arguments = ["run", "--token-cache", cache.path(), "--asset"];
+    let arguments = [&arguments[..], &[file.to_str().unwrap()]].concat();
+    let mut document = world::push(&json!({}));
+    document.as_object_mut().unwrap().remove("asset");
+    succeeded(&run(&arguments, document.to_string().as_bytes(), &[]));
+    assert_eq!(cache.entry(), known);
+}
+
 fn succeeded(ended: &Ended) {
     assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
 }

@@ -1,6 +1,8 @@
 //! Tokens by each way to authenticate: issued once, shared, renewed before they expire and on a
 //! 401, refused with LINE's own reason.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -295,6 +297,60 @@ fn credentials_of_the_document_come_before_those_of_the_environment() {
         .build();
     let output = call(&connector, push(&world.asset()));
     assert!(output.error.is_none(), "{}", output.render());
+}
+
+/// Channels have few tokens: LINE refuses more, or takes back older ones.
+#[test]
+fn documents_do_not_make_the_operators_token_be_forgotten() {
+    let world = World::new();
+    let asset = world.asset();
+    let connector = world::builder()
+        .operator(Operator {
+            file: asset.as_object().unwrap().clone(),
+            ..Operator::default()
+        })
+        .build();
+    let operators = || {
+        let output = call(&connector, push(&json!({})));
+        assert!(output.error.is_none(), "{}", output.render());
+    };
+    operators();
+    for number in 0..2_100 {
+        let identity = json!({
+            "client_id": number.to_string(), "client_secret": "secret",
+            "token_url": "http://127.0.0.1:1/", "url": "http://127.0.0.1:1/",
+        });
+        let mut document = push(&identity);
+        document["options"] = json!({"attempts": 1});
+        let error = call(&connector, document).error.unwrap();
+        assert_eq!(error.kind, Kind::TokenUnavailable);
+    }
+    operators();
+    assert_eq!(world.count(V3), 1);
+}
+
+#[test]
+fn a_token_of_more_than_8_kib_is_none() {
+    let endpoint = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", endpoint.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in endpoint.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let body = json!({"access_token": "t".repeat(9_000), "expires_in": 900, "token_type": "Bearer"});
+            let body = body.to_string();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    let asset = json!({"client_id": "1", "client_secret": "secret", "token_url": url, "url": url});
+    let error = call(&connector(), push(&asset)).error.unwrap();
+    assert_eq!(error.kind, Kind::TokenRefused);
+    assert!(error.message.contains("8192 bytes"), "{}", error.message);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::documents::{AssetParameters, a_kind_of};
+use crate::documents::{AssetParameters, MAX_DETAILS, a_kind_of, one_more};
 use crate::error::{Detail, Error, Kind};
 use crate::json_text::heard;
 use crate::nearest::nearest;
@@ -14,6 +14,11 @@ use crate::redact::Redactor;
 use crate::request;
 use line_connector_catalog::definition::{self, AssetDefinition, AssetKind, Host, Manifest};
 use line_connector_http::Secret;
+use line_connector_text::length::json_bytes;
+
+/// The most bytes of a document's asset, names and values: several times the longest key and a rate for
+/// every action. What becomes of it is kept for further calls.
+const MAX_BYTES: usize = 32 * 1024;
 
 /// An asset, ready for use.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ pub struct Asset {
     pub rate_limits: BTreeMap<String, Option<(u32, u32)>>,
     /// Whether calls go to a gateway or a sandbox instead of LINE itself.
     pub is_elsewhere: bool,
+    /// Whether it is the operator's alone, and no document has a part in it.
+    pub is_operators: bool,
     /// What is unwise about it, for every call's warnings.
     pub warnings: Vec<Detail>,
     /// Finds every secret that the asset holds, for the last look over an output.
@@ -144,6 +151,15 @@ impl Asset {
         document: &AssetParameters,
         operator: &Operator,
     ) -> Result<Self, Error> {
+        let bytes = |(name, value): (&String, &Value)| name.len() + json_bytes(value);
+        let bytes: usize = document.iter().map(bytes).sum();
+        if bytes > MAX_BYTES {
+            return Err(wrong(vec![Detail {
+                expected: Some(format!("at most {MAX_BYTES}")),
+                found: Some(bytes.to_string()),
+                ..Detail::new("/asset", "has too many bytes")
+            }]));
+        }
         let mut details = Vec::new();
         check_names(manifest, document, &mut details);
         check_names(manifest, &operator.file, &mut details);
@@ -178,8 +194,7 @@ impl Asset {
         let api = api.as_ref().map(|api| api.given.as_str());
         let (credentials, missing) = reader.credentials(manifest, api);
         if !reader.details.is_empty() {
-            let wrong = Error::new(Kind::InvalidAsset, "the asset is wrong");
-            return Err(wrong.with_details(reader.details));
+            return Err(wrong(reader.details));
         }
         let token_url = credentials.as_ref().and_then(Credentials::token_url);
         let urls = hosts.values().map(String::as_str).chain(token_url);
@@ -199,6 +214,7 @@ impl Asset {
             bot_header,
             rate_limits,
             is_elsewhere,
+            is_operators: document.is_empty(),
         })
     }
 
@@ -297,6 +313,10 @@ fn secrets(proxy: Option<&Secret>, credentials: Option<&Credentials>) -> Vec<Sec
         None => {}
     }
     secrets
+}
+
+fn wrong(details: Vec<Detail>) -> Error {
+    Error::new(Kind::InvalidAsset, "the asset is wrong").with_details(details)
 }
 
 /// The URL of a proxy, and the password in it alone.
@@ -780,6 +800,10 @@ fn check_names(manifest: &Manifest, document: &Map<String, Value>, details: &mut
             .any(|asset| asset.inputs.properties.contains_key(name))
     };
     for name in document.keys().filter(|name| !known(name)) {
+        if details.len() >= MAX_DETAILS {
+            details.push(one_more());
+            continue;
+        }
         let names = manifest
             .assets
             .iter()

@@ -21,7 +21,6 @@ use std::time::Duration;
 use crate::backoff::bound;
 use crate::handle::Handle;
 use crate::host::Clock;
-use line_connector_http::Secret;
 
 /// The first pause after LINE refused a call in spite of the budget, at least and at most; it
 /// doubles up to the longest.
@@ -37,6 +36,9 @@ const WINDOW_MARGIN_DIVISOR: u32 = 500;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// From how many budgets on those without a call in their window are dropped.
 const MAX_IDLE_BUDGETS: usize = 1024;
+/// How many budgets there are at most, beside those of calls under way: documents may bring any number of
+/// credentials.
+const MAX_BUDGETS: usize = 64 * 1024;
 
 /// A rate: so many calls in so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,14 +80,14 @@ pub struct Budgets {
 
 #[derive(Debug, Default)]
 struct Kept {
-    by_name: HashMap<Secret, Arc<Budget>>,
+    by_name: HashMap<String, Arc<Budget>>,
     /// How many there may be before the idle ones are looked for.
     room: usize,
 }
 
 impl Budgets {
-    /// The budget of this name, which must tell credentials, endpoint and rate. It may hold a token.
-    pub fn get(&self, name: Secret, rate: Rate, clock: &dyn Clock) -> Arc<Budget> {
+    /// The budget of this name, which must tell credentials, endpoint and rate, and no secret.
+    pub fn get(&self, name: String, rate: Rate, clock: &dyn Clock) -> Arc<Budget> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(budget) = kept.by_name.get(&name) {
             return Arc::clone(budget);
@@ -94,7 +96,12 @@ impl Budgets {
             let now = clock.monotonic();
             kept.by_name
                 .retain(|_, budget| Arc::strong_count(budget) > 1 || !budget.is_idle(now));
-            kept.room = kept.by_name.len() * 2;
+            if kept.by_name.len() >= MAX_BUDGETS {
+                // Whoever had one of these may meet a 429 of LINE's.
+                kept.by_name
+                    .retain(|_, budget| Arc::strong_count(budget) > 1);
+            }
+            kept.room = (kept.by_name.len() * 2).min(MAX_BUDGETS);
         }
         let budget = Arc::new(Budget::new(rate));
         kept.by_name.insert(name, Arc::clone(&budget));
@@ -571,7 +578,7 @@ mod tests {
             calls: 1,
             seconds: 1,
         };
-        let held = [budgets.get(Secret::new("push"), rate, &ThreadClock)];
+        let held = [budgets.get("push".to_owned(), rate, &ThreadClock)];
         budgets.turn(&held, None, None, &ThreadClock).unwrap().end();
         let order = Mutex::new(Vec::new());
         thread::scope(|scope| {
@@ -604,14 +611,14 @@ mod tests {
     #[test]
     fn budgets_without_calls_are_dropped_when_there_are_many() {
         let budgets = Budgets::default();
-        let busy = budgets.get(Secret::new("busy"), RATE, &ThreadClock);
+        let busy = budgets.get("busy".to_owned(), RATE, &ThreadClock);
         budgets
             .turn(&[Arc::clone(&busy)], None, None, &ThreadClock)
             .unwrap()
             .end();
         drop(busy);
         for number in 0..3 * MAX_IDLE_BUDGETS {
-            drop(budgets.get(Secret::new(format!("idle {number}")), RATE, &ThreadClock));
+            drop(budgets.get(format!("idle {number}"), RATE, &ThreadClock));
         }
         let kept = budgets.kept.lock().unwrap();
         assert!(
@@ -619,6 +626,6 @@ mod tests {
             "{}",
             kept.by_name.len()
         );
-        assert!(kept.by_name.contains_key(&Secret::new("busy")));
+        assert!(kept.by_name.contains_key("busy"));
     }
 }

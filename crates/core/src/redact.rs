@@ -28,11 +28,17 @@ const MIN_BASE64: usize = 7;
 /// and a text that repeat themselves take more, and then the text goes as a whole.
 const MAX_STEPS: usize = 16;
 
+/// How many secrets are looked for one by one: each costs a pass over every text. No action has as many;
+/// where a document has more, texts go as a whole.
+const MAX_SECRETS: usize = 256;
+
 /// Replaces secrets in text. A copy shares what was made of them.
 #[derive(Clone, Default)]
 pub struct Redactor {
     /// The forms of each secret.
     secrets: Vec<Arc<[Pattern]>>,
+    /// Whether there are too many secrets to look for.
+    hides_all: bool,
 }
 
 impl fmt::Debug for Redactor {
@@ -53,10 +59,9 @@ impl Redactor {
     pub fn with<'a>(mut self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         for secret in secrets {
             let value = secret.expose();
-            if value.len() >= SHORTEST && !self.knows(value) {
+            if value.len() >= SHORTEST && !self.hides_all && !self.knows(value) {
                 let forms = Pattern::in_base64(value);
-                self.secrets
-                    .push([Pattern::plain(value)].into_iter().chain(forms).collect());
+                self.push([Pattern::plain(value)].into_iter().chain(forms).collect());
             }
         }
         self
@@ -65,12 +70,21 @@ impl Redactor {
     /// One for the secrets of both.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
+        self.hides_all |= other.hides_all;
         for forms in &other.secrets {
             if !forms.first().is_some_and(|plain| self.knows(&plain.text)) {
-                self.secrets.push(Arc::clone(forms));
+                self.push(Arc::clone(forms));
             }
         }
         self
+    }
+
+    fn push(&mut self, forms: Arc<[Pattern]>) {
+        if self.secrets.len() < MAX_SECRETS {
+            self.secrets.push(forms);
+        } else {
+            self.hides_all = true;
+        }
     }
 
     fn knows(&self, value: &str) -> bool {
@@ -92,6 +106,9 @@ impl Redactor {
     /// A text with every secret replaced; `None` where there is none.
     #[must_use]
     pub fn replaced(&self, text: &str) -> Option<String> {
+        if self.hides_all {
+            return (text.len() >= SHORTEST && text != REDACTED).then(|| REDACTED.to_owned());
+        }
         let mut patterns: Vec<&Pattern> = self
             .patterns()
             .filter(|pattern| pattern.may_be_in(text))
@@ -133,7 +150,7 @@ impl Redactor {
     /// that cannot be decoded, half a surrogate pair in it, goes as a whole.
     #[must_use]
     pub fn json(&self, json: &str) -> Option<String> {
-        if !self.patterns().any(|pattern| pattern.may_be_in(json)) {
+        if !self.hides_all && !self.patterns().any(|pattern| pattern.may_be_in(json)) {
             return None;
         }
         let mut replaced = String::with_capacity(json.len());
@@ -383,6 +400,23 @@ mod tests {
         let mut text = text.to_owned();
         Redactor::new([&Secret::new(secret)]).text(&mut text);
         text
+    }
+
+    #[test]
+    fn where_there_are_too_many_secrets_texts_go_as_a_whole() {
+        let secrets: Vec<Secret> = (0..=MAX_SECRETS)
+            .map(|number| Secret::new(format!("secret{number}")))
+            .collect();
+        let known = Redactor::new(&secrets[..MAX_SECRETS]);
+        assert_eq!(known.replaced("a text"), None);
+        let too_many = known.and(&Redactor::new(&secrets[MAX_SECRETS..]));
+        for redactor in [too_many, Redactor::new(&secrets)] {
+            assert_eq!(redactor.replaced("a text").unwrap(), REDACTED);
+            assert_eq!(
+                redactor.json(r#"{"a":["b",1,"a text"]}"#).unwrap(),
+                r#"{"a":["b",1,"[redacted]"]}"#
+            );
+        }
     }
 
     #[test]

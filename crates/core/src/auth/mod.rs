@@ -21,8 +21,11 @@ pub use store::{Hold, Store};
 /// A token is renewed this long before it expires, so that none expires on its way to LINE.
 const MARGIN: Duration = Duration::from_mins(1);
 
-/// Beyond so many identities, those without a call under way are forgotten; a token is soon issued.
+/// Beyond so many identities those of documents are forgotten that have no call under way, first those
+/// without a token. The operator's stay: a channel has few tokens, and they must not be used up.
 const MAX_IDENTITIES: usize = 1024;
+/// The longest token, bytes. LINE's have a few hundred.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 #[derive(Debug, Clone)]
 struct Token {
@@ -95,6 +98,7 @@ struct Slot {
     known: Mutex<Known>,
     /// Held by the one call that issues a token.
     issuing: Mutex<()>,
+    is_operators: bool,
 }
 
 /// What is known of one identity's token.
@@ -142,7 +146,8 @@ impl Tokens {
         }
     }
 
-    /// A valid token for these credentials: kept, or issued now.
+    /// A valid token for these credentials, which are the operator's or a document's: kept, or issued
+    /// now.
     ///
     /// # Errors
     ///
@@ -151,6 +156,7 @@ impl Tokens {
     pub fn bearer(
         &self,
         credentials: &Credentials,
+        is_operators: bool,
         issuer: &dyn TokenIssuer,
         transport: &dyn Transport,
         time: Time<'_>,
@@ -158,7 +164,7 @@ impl Tokens {
         if let Credentials::Bearer { token, .. } = credentials {
             return Ok(token.clone());
         }
-        let slot = self.slot(credentials);
+        let slot = self.slot(credentials, is_operators, time.clock.now());
         if let Some(token) = slot.token(time.clock.now()) {
             return Ok(token);
         }
@@ -170,11 +176,23 @@ impl Tokens {
         }
         let issue = || {
             let fresh = issuer.issue(credentials, transport, now, time.step()?)?;
+            if fresh.value.expose().len() > MAX_TOKEN_BYTES {
+                let text = format!("the token has more than {MAX_TOKEN_BYTES} bytes");
+                return Err(Error::new(Kind::TokenRefused, text));
+            }
             self.issued.fetch_add(1, Ordering::Relaxed);
             Ok(Token::new(fresh, now))
         };
         let shared = self.store.as_ref();
         let shared = shared.and_then(|store| Some((store, store::name(credentials)?)));
+        let shared = match shared {
+            Some((store, name))
+                if !is_operators && store.is_full() && store.load(&name)?.is_none() =>
+            {
+                None
+            }
+            shared => shared,
+        };
         let token = match shared {
             Some((store, name)) => {
                 let known = |content: Vec<u8>| {
@@ -233,7 +251,11 @@ impl Tokens {
 
     /// Forgets a token that LINE no longer takes. One that another call has renewed meanwhile stays.
     pub fn forget(&self, credentials: &Credentials, refused: &Secret) {
-        let slot = self.slot(credentials);
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = slots.get(credentials).map(Arc::clone) else {
+            return;
+        };
+        drop(slots);
         let mut known = slot.known();
         if known
             .token
@@ -245,15 +267,24 @@ impl Tokens {
         known.refused = Some(refused.clone());
     }
 
-    fn slot(&self, credentials: &Credentials) -> Arc<Slot> {
+    fn slot(&self, credentials: &Credentials, is_operators: bool, now: SystemTime) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(credentials) {
             return Arc::clone(slot);
         }
+        let stays = |slot: &Arc<Slot>| slot.is_operators || Arc::strong_count(slot) > 1;
         if slots.len() >= MAX_IDENTITIES {
-            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+            slots.retain(|_, slot| stays(slot) || slot.token(now).is_some());
         }
-        Arc::clone(slots.entry(credentials.clone()).or_default())
+        if slots.len() >= MAX_IDENTITIES {
+            slots.retain(|_, slot| stays(slot));
+        }
+        let slot = Arc::new(Slot {
+            is_operators,
+            ..Slot::default()
+        });
+        slots.insert(credentials.clone(), Arc::clone(&slot));
+        slot
     }
 }
 

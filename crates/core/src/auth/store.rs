@@ -28,6 +28,12 @@ pub trait Store: Send + Sync {
     /// Where what is there must not be trusted, such as a file that others can read.
     fn load(&self, name: &str) -> Result<Option<Vec<u8>>, Error>;
 
+    /// Whether no further names should be taken but for the operator's credentials: documents may bring any
+    /// number of them.
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// Waits, for `patience` at most, until no other process holds the name.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ const LONG: usize = 256 * 1024;
 pub(super) struct AttemptContext<'a> {
     pub(super) transport: &'a dyn Transport,
     pub(super) credentials: Option<&'a Credentials>,
+    pub(super) is_operators: bool,
     pub(super) policy: &'a Policy,
     pub(super) permits: Permits,
     pub(super) deadline: Deadline,
@@ -210,9 +211,10 @@ impl Pipeline {
                 timeout,
                 left: &|| context.deadline.left(clock),
             };
+            let (whose, transport) = (context.is_operators, context.transport);
             match self
                 .tokens
-                .bearer(credentials, issuer, context.transport, time)
+                .bearer(credentials, whose, issuer, transport, time)
             {
                 Err(error) if error.kind.retryable() && attempt < context.policy.attempts => {
                     let pause = context.policy.backoff(attempt, || self.jitter());

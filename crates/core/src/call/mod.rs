@@ -15,6 +15,7 @@ mod places;
 mod progress;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -54,6 +55,8 @@ pub struct Pipeline {
     tokens: Tokens,
     budgets: Budgets,
     caches: Caches,
+    /// How many bytes the listings under way hold.
+    listed: AtomicUsize,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -86,6 +89,7 @@ impl Pipeline {
             host,
             tokens,
             budgets: Budgets::default(),
+            listed: AtomicUsize::default(),
             caches,
         }
     }
@@ -263,6 +267,7 @@ impl Pipeline {
         let context = AttemptContext {
             transport: transport.as_ref(),
             credentials,
+            is_operators: asset.is_operators,
             policy: &policy,
             permits,
             deadline,

@@ -2,14 +2,17 @@
 //! declared.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::action::ResolvedAction;
 use super::deadline::Deadline;
 use super::{Answer, Pipeline, insert};
 use crate::documents::{Invocation, Output};
 use crate::error::{Error, Kind};
+use crate::json_text::JsonText;
 use crate::request;
 use line_connector_catalog::definition::Pages;
 
@@ -31,7 +34,7 @@ impl Pipeline {
         {
             set_parameter(&mut invocation, pages, Value::from(first));
         }
-        let mut listing = Listing::new(invocation.options.max_items);
+        let mut listing = Listing::new(invocation.options.max_items, &self.listed);
         let patience = invocation.options.max_wait_ms;
         loop {
             invocation.options.max_wait_ms =
@@ -47,8 +50,7 @@ impl Pipeline {
                     deadline.tell(|| {
                         format!(
                             "after page {}: {} items",
-                            listing.pages,
-                            listing.items.len()
+                            listing.pages, listing.items.count
                         )
                     });
                     set_parameter(&mut invocation, pages, next);
@@ -96,16 +98,59 @@ fn set_parameter(invocation: &mut Invocation, pages: &Pages, value: Value) {
 const MAX_PAGES: u32 = 10_000;
 /// How many bytes of pages a listing holds at most.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
+/// How many bytes of pages all listings under way hold at most.
+const MAX_BYTES_TOGETHER: usize = 2 * MAX_BYTES;
+
+/// Items as JSON text, one behind the other: as values they would take many times their bytes.
+#[derive(Default)]
+struct Items {
+    json: String,
+    count: u64,
+}
+
+impl Items {
+    fn push(&mut self, item: &Value) {
+        if self.count > 0 {
+            self.json.push(',');
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(self.json, "{item}");
+        self.count += 1;
+    }
+}
+
+/// What the listings under way hold together, and one of them.
+struct Share<'a> {
+    all: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl Share<'_> {
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.bytes >= MAX_BYTES || self.all.load(Ordering::Relaxed) >= MAX_BYTES_TOGETHER
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
 
 /// The pages read so far.
-struct Listing {
+struct Listing<'a> {
     most: Option<u64>,
-    items: Vec<Value>,
+    items: Items,
     /// The first page's answer, and its body without the items.
     first: Option<(Answer, Option<Value>)>,
     /// The continuation tokens that came, each of which leads on once.
     tokens: HashSet<String>,
-    bytes: usize,
+    share: Share<'a>,
     pages: u32,
     attempts: u32,
     waited_ms: Option<u64>,
@@ -113,14 +158,14 @@ struct Listing {
     more: bool,
 }
 
-impl Listing {
-    fn new(most: Option<u64>) -> Self {
+impl<'a> Listing<'a> {
+    fn new(most: Option<u64>, all: &'a AtomicUsize) -> Self {
         Self {
             most,
-            items: Vec::new(),
+            items: Items::default(),
             first: None,
             tokens: HashSet::new(),
-            bytes: 0,
+            share: Share { all, bytes: 0 },
             pages: 0,
             attempts: 0,
             waited_ms: None,
@@ -138,7 +183,7 @@ impl Listing {
     ) -> Result<Option<Value>, Error> {
         self.pages += 1;
         let body = answer.output.json_body.as_ref();
-        self.bytes += body.map_or(0, |body| body.text().len());
+        self.share.add(body.map_or(0, |body| body.text().len()));
         if let Some(meta) = &answer.output.meta {
             self.attempts += meta.attempts;
             self.waited_ms = sum(self.waited_ms, meta.waited_ms);
@@ -151,18 +196,19 @@ impl Listing {
             _ => None,
         });
         let (items, next) = found.unwrap_or_default();
-        self.items.extend(items);
+        let most = self.most.unwrap_or(u64::MAX);
+        let room = usize::try_from(most - self.items.count).unwrap_or(usize::MAX);
+        items
+            .iter()
+            .take(room)
+            .for_each(|item| self.items.push(item));
         match &mut self.first {
             Some((first, _)) => first.redactor = answer.redactor.and(&first.redactor),
             None => self.first = Some((answer, page)),
         }
-        let most = self
-            .most
-            .map(|most| usize::try_from(most).unwrap_or(usize::MAX));
         let next = following(next, asked);
-        if let Some(most) = most.filter(|most| self.items.len() >= *most) {
-            self.more = self.items.len() > most || next.is_some();
-            self.items.truncate(most);
+        if self.items.count >= most {
+            self.more = items.len() > room || next.is_some();
             return Ok(None);
         }
         self.check(next.as_ref())?;
@@ -182,7 +228,7 @@ impl Listing {
                 "LINE gave the same continuation token twice; the listing cannot go on",
             );
         }
-        if self.pages >= MAX_PAGES || self.bytes >= MAX_BYTES {
+        if self.pages >= MAX_PAGES || self.share.is_too_large() {
             return refusal("the listing is too long; ask for it in parts");
         }
         Ok(())
@@ -193,16 +239,18 @@ impl Listing {
         let (mut answer, mut page) = self.first.unwrap_or_default();
         let meta = answer.output.meta.get_or_insert_default();
         meta.pages = Some(self.pages);
-        meta.items = Some(self.items.len() as u64);
+        meta.items = Some(self.items.count);
         meta.more = Some(self.more);
         meta.attempts = self.attempts;
         meta.waited_ms = self.waited_ms;
         meta.elapsed_ms = self.elapsed_ms;
         if let Some(Value::Object(body)) = &mut page {
             body.shift_remove(&pages.next);
-            body.insert(pages.items.clone(), Value::Array(self.items));
+            body.entry(&pages.items).or_insert(Value::Null);
+            answer.output.json_body = JsonText::read(&with_items(body, &pages.items, &self.items));
+        } else {
+            answer.output.json_body = page.map(Into::into);
         }
-        answer.output.json_body = page.map(Into::into);
         answer
     }
 
@@ -210,11 +258,28 @@ impl Listing {
     fn report(&self, output: &mut Output) {
         let meta = output.meta.get_or_insert_default();
         meta.pages = Some(self.pages);
-        meta.items = Some(self.items.len() as u64);
+        meta.items = Some(self.items.count);
         meta.attempts += self.attempts;
         meta.waited_ms = sum(self.waited_ms, meta.waited_ms);
         meta.elapsed_ms += self.elapsed_ms;
     }
+}
+
+/// A page's body with these items in the member of that name.
+fn with_items(body: &Map<String, Value>, name: &str, items: &Items) -> String {
+    let mut json = String::with_capacity(items.json.len() + 256);
+    for (member, value) in body {
+        json.push(if json.is_empty() { '{' } else { ',' });
+        let key = Value::from(member.as_str());
+        // Writing to a string cannot fail.
+        let _ = if member == name {
+            write!(json, "{key}:[{}]", items.json)
+        } else {
+            write!(json, "{key}:{value}")
+        };
+    }
+    json.push('}');
+    json
 }
 
 /// What asks for the page after this one, if there is one.

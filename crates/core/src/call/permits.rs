@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::Pipeline;
 use super::deadline::Deadline;
 use crate::asset::{Asset, EVERY_ACTION};
-use crate::documents::{AssetParameters, Options};
+use crate::digest::sha256;
+use crate::documents::{AssetParameters, MAX_DETAILS, Options, one_more};
 use crate::error::{Detail, Error, Kind};
 use crate::rate_limit::{Budget, Rate, Refusal, Turn};
 use line_connector_catalog::definition::{self, Action};
-use line_connector_http::Secret;
 
 /// The budgets of one call, and what it has waited for them so far.
 pub(super) struct Permits {
@@ -126,7 +126,8 @@ impl Pipeline {
                     own.get_or_insert(limit);
                 }
                 Some(_) => {}
-                None => details.push(self.no_such_action(name)),
+                None if details.len() < MAX_DETAILS => details.push(self.no_such_action(name)),
+                None => details.push(one_more()),
             }
         }
         if !details.is_empty() {
@@ -172,8 +173,8 @@ impl Pipeline {
             action.meta.method.as_str(),
             action.meta.endpoint,
         );
-        self.budgets
-            .get(Secret::new(name), rate, self.host.clock.as_ref())
+        let name = sha256(name.as_bytes());
+        self.budgets.get(name, rate, self.host.clock.as_ref())
     }
 
     fn no_such_action(&self, name: &str) -> Detail {

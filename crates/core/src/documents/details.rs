@@ -33,6 +33,14 @@ pub fn unknown(key: &str, parent: &str, names: &[&str]) -> Detail {
     }
 }
 
+/// How many details an output has. Beyond them nothing is suggested either, since that compares names.
+pub(crate) const MAX_DETAILS: usize = 100;
+
+/// One that is only counted.
+pub(crate) fn one_more() -> Detail {
+    Detail::new("", "")
+}
+
 /// How much of a name is quoted, bytes.
 const MAX_NAME: usize = 100;
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::Output;
 use super::a_kind_of;
-use super::details::{mistyped, unknown};
+use super::details::{MAX_DETAILS, mistyped, one_more, unknown};
 use super::json::{Document, SECOND_DOCUMENT, Unreadable};
 use crate::error::{Detail, Error, Kind};
 use crate::handle::Handle;
@@ -254,6 +254,7 @@ impl Invocation {
             ("asset" | "inputs" | "options", other) => {
                 details.push(mistyped(&format!("/{key}"), "an object", &other));
             }
+            _ if details.len() >= MAX_DETAILS => details.push(one_more()),
             (key, _) => {
                 let mut detail = unknown(key, "", &["id", "action", "asset", "inputs", "options"]);
                 let beneath = if Options::has(key) {
@@ -342,6 +343,10 @@ impl Options {
                 "media_check" => media_check(&value).map(|check| options.media_check = Some(check)),
                 "fallback" => fallback(&value).map(|way| options.fallback = Some(way)),
                 key if compose::Options::NAMES.contains(&key) => options.compose.set(key, &value),
+                _ if details.len() >= MAX_DETAILS => {
+                    details.push(one_more());
+                    continue;
+                }
                 key => {
                     let known = [Self::NAMES.as_slice(), compose::Options::NAMES].concat();
                     details.push(unknown(key, "/options", &known));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::delivery::Delivery;
+use super::details::MAX_DETAILS;
 use super::headers;
 use crate::error::{Detail, Error, Kind, Outcome};
 use crate::json_text::JsonText;
@@ -216,8 +217,6 @@ pub struct PartReport {
     pub retry_key: Option<String>,
 }
 
-/// How many details an output has.
-const MAX_DETAILS: usize = 100;
 /// How long a text in an error is, bytes: names in it may be somebody else's.
 const MAX_TEXT: usize = 1000;
 
