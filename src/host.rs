@@ -74,11 +74,8 @@ pub fn call(
 /// Tells people of a request.
 fn tell_sent(sent: &Sent<'_>) {
     let how = match sent.result {
-        Ok(reply) => {
-            let took = sent.took.as_millis();
-            format!("{} {} ({took} ms)", reply.status, reply.reason)
-        }
-        Err(failure) => failure.message.clone(),
+        Ok(status) => format!("{status} ({} ms)", sent.took.as_millis()),
+        Err(reason) => reason.to_owned(),
     };
     say(&format!("{} {}: {how}", sent.method.as_str(), sent.url));
 }

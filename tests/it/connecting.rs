@@ -472,6 +472,14 @@ fn verbose_shows_each_request_without_secrets() {
     for hidden in [&secret, "a private word", crate::world::USER] {
         assert!(!ended.stderr.contains(hidden), "{hidden}: {}", ended.stderr);
     }
+    // Whoever chooses the address may know the token.
+    let known = json!({
+        "action": "get_profile", "inputs": {"userId": crate::world::USER},
+        "asset": {"url": world.url(), "token": crate::world::USER},
+    });
+    let ended = run(&["run", "-v"], known.to_string().as_bytes(), &[]);
+    let line = ended.stderr.lines().next().unwrap();
+    assert!(line.contains("/v2/bot/profile/[redacted]: 401"), "{line}");
     let unreachable = json!({"asset": {"url": "http://127.0.0.1:9/?key=gateways-secret", "token": "t"}, "options": {"attempts": 2}});
     let ended = run(
         &["run", "get_bot_info", "-v"],

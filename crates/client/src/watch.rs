@@ -7,6 +7,7 @@ use line_connector_core::asset::Network;
 use line_connector_core::catalog::Defaults;
 use line_connector_core::error::Error;
 use line_connector_core::host::{Connect, Files};
+use line_connector_core::redact::Redactor;
 use line_connector_http::{Failure, Method, Receiver, Reply, Request, Transport};
 
 /// A request that was sent, and how it went. There is no secret in it, and nothing that people wrote.
@@ -16,8 +17,8 @@ pub struct Sent<'a> {
     pub method: Method,
     /// The URL without its query, which may hold secrets.
     pub url: &'a str,
-    /// The reply, or why there is none.
-    pub result: &'a Result<Reply, Failure>,
+    /// The reply's status and reason, or why there is no reply.
+    pub result: Result<&'a str, &'a str>,
     /// How long it took.
     pub took: Duration,
 }
@@ -58,12 +59,26 @@ impl Telling {
     ) -> Result<Reply, Failure> {
         let begun = Instant::now();
         let result = send();
+        let took = begun.elapsed();
         let url = request.url.split(['?', '#']).next().unwrap_or_default();
+        let said = match &result {
+            Ok(reply) => format!("{} {}", reply.status, reply.reason),
+            Err(failure) => failure.message.clone(),
+        };
+        // Whoever chose the address, or answers, may know the token.
+        let redactor = Redactor::new(&request.bearer);
+        let [url, said] = [url.to_owned(), said].map(|mut text| {
+            redactor.text(&mut text);
+            text
+        });
         (self.watcher)(&Sent {
             method: request.method,
-            url,
-            result: &result,
-            took: begun.elapsed(),
+            url: &url,
+            result: match &result {
+                Ok(_) => Ok(&said),
+                Err(_) => Err(&said),
+            },
+            took,
         });
         result
     }
