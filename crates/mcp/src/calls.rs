@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hyper::http::request::Parts;
 use line_connector_client::{Catalog, Error, Invocation, Kind, Options, Output};
 use line_connector_core::call;
 use line_connector_core::catalog::SECTIONS;
@@ -26,6 +27,7 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use crate::admission::Working;
 use crate::tools::{ACCOUNT, COMPOSE, CONFIRM, DESCRIBE, FIND, META_TOOLS, READ, RUN, VALIDATION};
 use crate::{Account, Server, pages, plan, tools};
 
@@ -466,12 +468,17 @@ impl Asked<'_> {
             ));
         }
         let asked = ServerRequest::ElicitRequest(ElicitRequest::new(question));
+        // Who does not answer must not keep others out meanwhile.
+        let parts = context.extensions.get::<Parts>();
+        let working = parts.and_then(|parts| parts.extensions.get::<Arc<Working>>());
+        let pause = working.map(|working| working.pause());
         let answer = tokio::select! {
             answer = tokio::time::timeout(PERSON, context.peer.send_request(asked)) => answer,
             () = context.ct.cancelled() => {
                 return Err(cancelled());
             }
         };
+        drop(pause);
         let agreed = match answer {
             Ok(Ok(ClientResult::ElicitResult(answer))) => {
                 let form = answer.content.unwrap_or_default();

@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use line_connector_client::Secret;
 
-use crate::admission::{Answering, Connections, Place, Sessions};
+use crate::admission::{Connections, Place, Sessions};
 use crate::bounded::{BYTES, MAX_REQUEST_BYTES, weight};
 use crate::{Ending, Server};
 
@@ -154,12 +154,6 @@ const NO_ROOM: Refused = (
     "the requests under way are too large: wait for their answers",
 );
 
-/// What a request under way holds.
-struct Held {
-    _room: OwnedSemaphorePermit,
-    _answering: Answering,
-}
-
 impl Gate {
     async fn answer(
         &self,
@@ -190,24 +184,30 @@ impl Gate {
                 return Ok(refusal);
             }
         };
-        let held = Arc::new(Held {
-            _room: room,
-            _answering: place.answering(),
-        });
+        let room = Arc::new(room);
         let mut request = request.map(|_| Full::new(body));
-        // The library keeps this with the request until it is answered: a client of the older
-        // generation may have left by then.
-        request.extensions_mut().insert(Arc::clone(&held));
+        let answering = if request.method() == Method::POST {
+            let (working, answer) = place.working();
+            // The library keeps these with the request until it has dealt with it: a client of the older
+            // generation may have left by then.
+            let kept = request.extensions_mut();
+            kept.insert(Arc::new(working));
+            kept.insert(Arc::clone(&room));
+            Some(answer)
+        } else {
+            // Before the library makes the new stream, as it gives what comes to the only one that is left.
+            listens_on(&request).map(|session| place.listening(session))
+        };
         let is_new = !request.headers().contains_key(SESSION);
         let answer = self.service.handle(request).await;
         let session = answer.headers().get(SESSION).filter(|_| is_new);
         if let Some(session) = session.and_then(|session| session.to_str().ok()) {
             self.sessions.begin(session).await;
         }
-        // The request lives as long as its answer is on its way, too.
+        // The request's room is taken as long as its answer is on its way, too.
         Ok(answer.map(|body| {
             let body = body.map_frame(move |frame| {
-                let _ = &held;
+                let _ = (&room, &answering);
                 frame
             });
             body.boxed()
@@ -269,6 +269,17 @@ impl Gate {
             scheme.eq_ignore_ascii_case("bearer") && digest(token.trim()) == *secret
         })
     }
+}
+
+/// The session in which a request listens to whatever comes. One that takes up the answer to a call does
+/// not: there is one such stream for a call at most, and ids of its events have the call after a slash.
+fn listens_on<B>(request: &Request<B>) -> Option<&str> {
+    let header = |name| {
+        let value: Option<&HeaderValue> = request.headers().get(name);
+        value.and_then(|value| value.to_str().ok())
+    };
+    let takes_up = header("last-event-id").is_some_and(|id| id.contains('/'));
+    header(SESSION).filter(|_| request.method() == Method::GET && !takes_up)
 }
 
 fn close(answer: &mut Answer) {

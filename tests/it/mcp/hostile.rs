@@ -2,8 +2,9 @@
 //! is bounded, and nothing but protocol lines reaches standard output.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -411,16 +412,17 @@ fn connections_that_ask_nothing_keep_nobody_out() {
 }
 
 /// Begins a session of the older generation; the answer is its id.
-fn begin(server: &Http) -> String {
-    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {},
+fn begin(server: &Http, secret: &str, capabilities: &Value) -> String {
+    let secret = ("Authorization", secret);
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
         "clientInfo": {"name": "test", "version": "1"}});
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
-    let (status, answer) = server.post(&[], &request.to_string());
+    let (status, answer) = server.post(&[secret], &request.to_string());
     assert_eq!(status, 200, "{answer}");
     let lower = answer.to_lowercase();
     let (_, id) = lower.split_once("mcp-session-id: ").unwrap();
     let id = id.lines().next().unwrap().to_owned();
-    let headers = [("Mcp-Session-Id", id.as_str())];
+    let headers = [secret, ("Mcp-Session-Id", id.as_str())];
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
     let _ = server.post(&headers, &ready.to_string());
     id
@@ -429,7 +431,7 @@ fn begin(server: &Http) -> String {
 #[test]
 fn sessions_that_nobody_uses_keep_nobody_out() {
     let server = Http::new(&[]);
-    let begin = || begin(&server);
+    let begin = || begin(&server, "", &json!({}));
     let ask = |session: &str| {
         let headers = [
             ("Mcp-Session-Id", session),
@@ -463,12 +465,153 @@ fn sessions_that_nobody_uses_keep_nobody_out() {
     assert_small(server.process.id(), 96 * MEBIBYTE);
 }
 
+/// The answer to a request of the newer generation.
+fn list(server: &Http, secret: &str) -> (u16, String) {
+    let headers = [
+        ("Authorization", secret),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+    ];
+    server.post(&headers, &modern("tools/list", json!({})))
+}
+
+/// A connection on which a client asks without a body. Its answer has begun, with this status.
+fn get(server: &Http, path: &str, headers: &[(&str, &str)], status: u16) -> TcpStream {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let own = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"));
+    let own: String = own.collect();
+    let host = &server.address;
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n{own}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(start, *format!("HTTP/1.1 {status}").as_bytes());
+    stream
+}
+
+/// Whether the server has closed a connection.
+fn is_closed(mut stream: &TcpStream) -> bool {
+    let wait = Duration::from_millis(100);
+    stream.set_read_timeout(Some(wait)).unwrap();
+    let mut bytes = [0; 4096];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => {
+                return !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            }
+        }
+    }
+}
+
+#[test]
+fn streams_on_which_clients_listen_keep_nobody_out() {
+    for secret in ["", "Bearer open-sesame"] {
+        let own = secret.split_once(' ');
+        let own = own.map(|(_, own)| ("LINE_MCP_SECRET", own));
+        let server = Http::new(own.as_slice());
+        let shown = ("Authorization", secret);
+        let sessions: Vec<String> = (0..40)
+            .map(|_| begin(&server, secret, &json!({})))
+            .collect();
+        let listen = |session: &str| {
+            let headers = [shown, ("Mcp-Session-Id", session)];
+            get(&server, "/mcp", &headers, 200)
+        };
+        let streams: Vec<TcpStream> = sessions
+            .iter()
+            .cycle()
+            .take(256)
+            .map(|session| listen(session))
+            .collect();
+        let (status, told) = list(&server, secret);
+        assert_eq!(status, 200, "{told}");
+        // A session has two streams: who comes anew takes the place of the oldest.
+        assert!(is_closed(&streams[0]));
+        let open = &streams[256 - 2 * sessions.len()..];
+        assert!(!is_closed(&open[0]));
+        // Where there is no room, the oldest stream is closed.
+        let others: Vec<TcpStream> = (0..=256 - open.len())
+            .map(|_| get(&server, "/elsewhere", &[shown], 404))
+            .collect();
+        assert!(is_closed(&open[0]));
+        assert!(!is_closed(open.last().unwrap()));
+        assert!(!is_closed(&others[0]));
+    }
+}
+
+#[test]
+fn streams_of_calls_are_not_counted_among_those_of_a_session() {
+    let line = Trouble::new();
+    let (file, _folder) = super::asset_file(&line.asset);
+    let server = Http::of(&["--asset", &file], &[]);
+    let session = begin(&server, "", &json!({}));
+    let session = ("Mcp-Session-Id", session.as_str());
+    let arguments = json!({"to": USER, "messages": hello()});
+    let mut resumed = Vec::new();
+    for id in 1..5 {
+        let params = json!({"name": "push_message", "arguments": arguments});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        let mut calling = server.send(&[session], &call.to_string());
+        let mut told = String::new();
+        let event = loop {
+            let mut bytes = [0; 4096];
+            let length = calling.read(&mut bytes).unwrap();
+            told.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+            let event = told
+                .split_once("id: ")
+                .and_then(|(_, id)| id.split_once('\n'));
+            if let Some((event, _)) = event {
+                break event.trim().to_owned();
+            }
+        };
+        drop(calling);
+        let headers = [session, ("Last-Event-ID", event.as_str())];
+        resumed.push(get(&server, "/mcp", &headers, 200));
+    }
+    for stream in &resumed {
+        assert!(!is_closed(stream));
+    }
+}
+
+#[test]
+fn people_who_do_not_answer_keep_nobody_out() {
+    let server = Http::of(&["--sandbox"], &[]);
+    let session = begin(&server, "", &json!({"elicitation": {}}));
+    let session = ("Mcp-Session-Id", session.as_str());
+    let arguments = json!({"messages": hello()});
+    let asked: Vec<TcpStream> = (0..256)
+        .map(|id| {
+            let params = json!({"name": "broadcast", "arguments": arguments});
+            let call =
+                json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+            let mut asked = server.send(&[session], &call.to_string());
+            let mut told = String::new();
+            while !told.contains("elicitation/create") {
+                let mut bytes = [0; 4096];
+                let length = asked.read(&mut bytes).unwrap();
+                assert!(length > 0, "{told}");
+                told.push_str(&String::from_utf8_lossy(&bytes[..length]));
+            }
+            asked
+        })
+        .collect();
+    let (status, told) = list(&server, "");
+    assert_eq!(status, 200, "{told}");
+    assert!(is_closed(&asked[0]));
+    assert!(!is_closed(&asked[1]));
+}
+
 #[test]
 fn a_call_whose_client_has_left_keeps_its_room() {
     let line = Trouble::new();
     let (file, _folder) = super::asset_file(&line.asset);
     let server = Http::of(&["--asset", &file], &[]);
-    let session = begin(&server);
+    let session = begin(&server, "", &json!({}));
     let headers = [("Mcp-Session-Id", session.as_str())];
     let call = |id: u64| {
         let body = json!({"to": USER, "messages": hello(), "more": vec![1; 150_000]});
