@@ -21,16 +21,14 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use line_connector_client::Secret;
 
 use crate::admission::{Connections, Place, Sessions};
-use crate::bounded::{BYTES, MAX_REQUEST_BYTES, weight};
+use crate::bounded::{MAX_REQUEST_BYTES, weight};
+use crate::room::{NoRoom, Room, Share};
 use crate::{Ending, Server};
 
-/// What a request holds at least, bytes: what answers it.
-const MIN_WEIGHT: usize = 64 * 1024;
 /// The most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long a client may take for a request's head.
@@ -60,7 +58,7 @@ struct Gate {
     sessions: Sessions,
     secret: Option<[u8; 32]>,
     /// Room for the bytes of requests under way.
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 impl Server {
@@ -134,7 +132,7 @@ impl Server {
             ),
             sessions: Sessions::new(sessions),
             secret: door.secret.map(|secret| digest(secret.expose())),
-            room: Arc::new(Semaphore::new(BYTES)),
+            room: Arc::default(),
         }
     }
 }
@@ -175,8 +173,14 @@ impl Gate {
         if let Some(session) = session.and_then(|session| session.to_str().ok()) {
             self.sessions.is_used(session);
         }
-        let (body, room) = match self.body(&mut request).await {
-            Ok(body) => body,
+        // Only what is posted has a body.
+        let posted = if request.method() == Method::POST {
+            self.body(&mut request).await.map(Some)
+        } else {
+            Ok(None)
+        };
+        let (body, room) = match posted {
+            Ok(posted) => posted.map_or_else(Default::default, |(body, room)| (body, Some(room))),
             Err((status, text)) => {
                 let mut refusal = refusal(status, text);
                 // The rest of the body would be taken for the next request.
@@ -184,15 +188,15 @@ impl Gate {
                 return Ok(refusal);
             }
         };
-        let room = Arc::new(room);
+        let room = room.map(Arc::new);
         let mut request = request.map(|_| Full::new(body));
-        let answering = if request.method() == Method::POST {
+        let answering = if let Some(room) = &room {
             let (working, answer) = place.working();
             // The library keeps these with the request until it has dealt with it: a client of the older
             // generation may have left by then.
             let kept = request.extensions_mut();
             kept.insert(Arc::new(working));
-            kept.insert(Arc::clone(&room));
+            kept.insert(Arc::clone(room));
             Some(answer)
         } else {
             // Before the library makes the new stream, as it gives what comes to the only one that is left.
@@ -214,16 +218,10 @@ impl Gate {
         }))
     }
 
-    /// The whole body of a request, and the room that the request takes. Only what is posted has a body.
-    async fn body(
-        &self,
-        request: &mut Request<Incoming>,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), Refused> {
-        let mut room = self.room(0)?;
+    /// The whole body of a request, and the room that the request takes.
+    async fn body(&self, request: &mut Request<Incoming>) -> Result<(Bytes, Share), Refused> {
+        let (room, makes_way) = self.room.begin();
         let mut bytes = Vec::new();
-        if request.method() != Method::POST {
-            return Ok((Bytes::new(), room));
-        }
         let reading = async {
             while let Some(frame) = request.body_mut().frame().await {
                 let frame = frame.map_err(|_| UNREADABLE)?;
@@ -233,28 +231,21 @@ impl Gate {
                 if bytes.len() + piece.len() > MAX_REQUEST_BYTES {
                     return Err(TOO_LARGE);
                 }
-                room.merge(self.room(piece.len())?);
+                room.grow(piece.len()).map_err(|NoRoom| NO_ROOM)?;
                 bytes.extend_from_slice(piece);
             }
             Ok(())
         };
-        let read = tokio::time::timeout(BODY_TIME, reading).await;
-        read.unwrap_or(Err(TOO_SLOW))?;
+        tokio::select! {
+            read = tokio::time::timeout(BODY_TIME, reading) => read.unwrap_or(Err(TOO_SLOW)),
+            _ = makes_way => Err(NO_ROOM),
+        }?;
         let values = values_at_most(&bytes);
         if values > MAX_VALUES {
             return Err(TOO_MANY_VALUES);
         }
-        // One that weighs more than there is takes all there is.
-        let weight = weight(bytes.len(), values).clamp(MIN_WEIGHT, BYTES);
-        room.merge(self.room(weight.saturating_sub(bytes.len()))?);
-        Ok((bytes.into(), room))
-    }
-
-    /// Room for so many more bytes, if there is any.
-    fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
-        room.map_err(|_| NO_ROOM)
+        let room = room.whole(weight(bytes.len(), values));
+        Ok((bytes.into(), room.map_err(|NoRoom| NO_ROOM)?))
     }
 
     /// Whether the client has shown the secret. Digests are compared, so that the time tells nothing.

@@ -11,6 +11,7 @@ mod lines;
 mod offer;
 mod pages;
 mod plan;
+mod room;
 mod tools;
 
 use std::io;

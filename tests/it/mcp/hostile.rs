@@ -680,6 +680,80 @@ fn a_body_that_was_only_announced_takes_no_room() {
     assert_eq!(server.post(&headers, &list).0, 200);
 }
 
+#[test]
+fn bodies_that_do_not_end_keep_nobody_out() {
+    let server = Http::new(&[]);
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nContent-Length: 16777216\r\n\r\n",
+        server.address
+    );
+    let body = vec![b' '; 16 * MEBIBYTE - 1];
+    let unfinished: Vec<TcpStream> = (0..4)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            // A server that refuses need not read on.
+            let _ = stream.write_all(&body);
+            let wait = Duration::from_millis(10);
+            stream.set_read_timeout(Some(wait)).unwrap();
+            stream
+        })
+        .collect();
+    // There is no room for all, and who made way is told so.
+    let refused = || {
+        let mut start = [0; 12];
+        let mut streams = unfinished.iter();
+        streams.any(|stream| stream.peek(&mut start).is_ok() && start == *b"HTTP/1.1 503")
+    };
+    while !refused() {}
+    let (status, told) = list(&server, "");
+    assert_eq!(status, 200, "{told}");
+    let _ = begin(&server, "", &json!({}));
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "describe_action"),
+    ];
+    let arguments = json!({"action": "x".repeat(12 * MEBIBYTE)});
+    let params = json!({"name": "describe_action", "arguments": arguments});
+    let (status, told) = server.post(&headers, &modern("tools/call", params));
+    assert_eq!(status, 200, "{told}");
+}
+
+#[test]
+fn large_requests_under_way_keep_no_small_one_out() {
+    let line = Trouble::new();
+    let (file, _folder) = super::asset_file(&line.asset);
+    let server = Http::of(&["--asset", &file], &[]);
+    let session = begin(&server, "", &json!({}));
+    let session = ("Mcp-Session-Id", session.as_str());
+    let call = |id: usize, bytes: usize| {
+        let arguments = json!({"to": USER, "messages": hello()});
+        let params = json!({"name": "push_message", "arguments": arguments});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        let call = call.to_string();
+        let rest = " ".repeat(bytes - call.len());
+        call + &rest
+    };
+    let under_way: Vec<TcpStream> = [12 * MEBIBYTE, 12 * MEBIBYTE, 8 * MEBIBYTE - 32 * 1024]
+        .into_iter()
+        .enumerate()
+        .map(|(id, bytes)| {
+            let calling = server.send(&[session], &call(id, bytes));
+            let mut start = [0; 12];
+            calling.peek(&mut start).unwrap();
+            assert_eq!(start, *b"HTTP/1.1 200");
+            calling
+        })
+        .collect();
+    let (status, told) = server.post(&[session], &call(9, MEBIBYTE));
+    assert_eq!(status, 503, "{told}");
+    let (status, told) = list(&server, "");
+    assert_eq!(status, 200, "{told}");
+    drop(under_way);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_answer_that_cannot_be_written_is_told_and_not_lost() {
