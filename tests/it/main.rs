@@ -44,6 +44,8 @@ mod tokens;
 mod token_cache;
 // The network's own failures: TLS, proxies, redirects, sizes, time.
 mod network;
+// Servers, proxies and names that mean harm: what they cost the call, and nobody else.
+mod hostile_server;
 // Calls that take several: pages, progress, content in preparation.
 mod follow;
 // The end of a call's time: no wait of any kind goes beyond it.

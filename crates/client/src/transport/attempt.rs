@@ -255,6 +255,10 @@ fn unconnected(error: &ureq::Error) -> (FailureKind, String) {
         ),
         ureq::Error::Timeout(_) => (FailureKind::Timeout, "connecting took too long".to_owned()),
         ureq::Error::ConnectProxyFailed(answer) => refused_by_proxy(answer),
+        ureq::Error::LargeResponseHeader(..) => (
+            FailureKind::Connect,
+            "the proxy's answer is too large".to_owned(),
+        ),
         ureq::Error::Rustls(error) => handshake(error),
         ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(inner) => handshake(inner),

@@ -27,6 +27,8 @@ const AGENT_KEPT: Duration = Duration::from_secs(15);
 /// For so long after the last byte came a connection counts as open: asking costs a system call, and the
 /// peer can close it right after the answer just as well.
 const JUST_NOW: Duration = Duration::from_millis(1);
+/// The longest answer of a proxy that is asked for a tunnel, beyond what comes at once.
+const MAX_PROXY_ANSWER_BYTES: usize = 8 * 1024;
 /// To how much a socket's timeouts are rounded up: a call ends at most that much too late.
 const STEP: Duration = Duration::from_millis(100);
 
@@ -75,6 +77,8 @@ struct Shared {
     unconnected: AtomicBool,
     /// What it did last, and with whom.
     last: Mutex<Option<(Phase, Option<Authority>)>>,
+    /// While it connects: until when it may.
+    until: Mutex<Option<Instant>>,
 }
 
 impl Progress {
@@ -94,6 +98,25 @@ impl Progress {
         {
             *last = phase;
         }
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is left of a time. The parts that connect start again from the whole of it, or take it for
+    /// each piece that they read: while the call connects, no more than what connecting has left counts.
+    fn left(&self, of: NextTimeout) -> Result<NextTimeout, Error> {
+        let Some(until) = *self.until() else {
+            return Ok(of);
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        // To sockets zero stands for something else.
+        if left.is_zero() {
+            return Err(Error::Timeout(of.reason));
+        }
+        let after = Left::Exact(left.min(*of.after));
+        Ok(NextTimeout { after, ..of })
     }
 
     /// Notes that there was no connection, where something failed.
@@ -156,6 +179,7 @@ impl Lent<'_> {
     pub(super) fn begin(&self, uri: &Uri) {
         let progress = &self.client.progress;
         progress.0.unconnected.store(false, Ordering::Relaxed);
+        *progress.until() = None;
         progress.enter(Phase::Send, uri);
     }
 
@@ -206,26 +230,65 @@ impl Connector for Connect {
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
     ) -> Result<Option<Self::Out>, Error> {
+        let mut until = self.progress.until();
+        // A proxy is connected to on the way to a connection through it, and within its time.
+        let on_the_way = until.is_some();
+        if let (false, Left::Exact(after)) = (on_the_way, details.timeout.after) {
+            *until = Instant::now().checked_add(after);
+        }
+        drop(until);
+        let connected = self.progress.on_failure(self.open(details, chained));
+        if !on_the_way {
+            *self.progress.until() = None;
+        }
+        connected.map(Some)
+    }
+}
+
+impl Connect {
+    fn open(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<()>,
+    ) -> Result<Connection, Error> {
         let progress = &self.progress;
+        let details = &self.now(details)?;
         progress.enter(Phase::Connect, details.uri);
         let plain = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
-        let plain = progress.on_failure(plain.connect(details, chained))?;
+        let plain = plain.connect(details, chained)?;
+        let details = &self.now(details)?;
         if details.needs_tls() {
             progress.enter(Phase::Handshake, details.uri);
         }
-        let secured = progress.on_failure(self.tls.connect(details, plain))?;
+        let secured = self.tls.connect(details, plain)?;
         progress.enter(Phase::Send, details.uri);
         let (input, output) = (
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
         );
-        Ok(secured.map(|secured| Connection {
-            inner: Box::new(secured),
+        Ok(Connection {
+            inner: Box::new(secured.ok_or(Error::ConnectionFailed)?),
             buffers: LazyBuffers::new(input, output),
             held: 0,
             heard: None,
             progress: progress.clone(),
-        }))
+        })
+    }
+
+    /// The same, with the time that is left now.
+    fn now<'a>(&self, details: &ConnectionDetails<'a>) -> Result<ConnectionDetails<'a>, Error> {
+        Ok(ConnectionDetails {
+            uri: details.uri,
+            addrs: details.addrs.clone(),
+            config: details.config,
+            request_level: details.request_level,
+            resolver: details.resolver,
+            now: (details.current_time)(),
+            timeout: self.progress.left(details.timeout)?,
+            current_time: Arc::clone(&details.current_time),
+            run_connector: Arc::clone(&details.run_connector),
+            register_shutdown: Arc::clone(&details.register_shutdown),
+        })
     }
 }
 
@@ -254,6 +317,7 @@ impl Connection {
         }
         let mut waiting = &self.buffers.output()[..held];
         while !waiting.is_empty() {
+            let timeout = self.progress.left(timeout)?;
             let room = self.inner.buffers().output();
             let (now, later) = waiting.split_at(waiting.len().min(room.len()));
             room[..now.len()].copy_from_slice(now);
@@ -284,7 +348,12 @@ impl Transport for Connection {
         if first {
             self.progress.go_on(Phase::Wait);
         }
+        let buffered = self.buffers.input().len();
+        if buffered > MAX_PROXY_ANSWER_BYTES && self.progress.until().is_some() {
+            return Err(Error::LargeResponseHeader(buffered, MAX_PROXY_ANSWER_BYTES));
+        }
         if self.inner.buffers().input().is_empty() {
+            let timeout = self.progress.left(timeout)?;
             self.inner.await_input(rounded(timeout)).map_err(cut)?;
         }
         let came = self.inner.buffers().input();
@@ -423,7 +492,9 @@ impl Resolver for Names {
             addresses.push(address);
             addresses
         } else {
-            let resolved = DefaultResolver::default().resolve(uri, config, timeout);
+            let resolved = self.progress.left(timeout);
+            let resolved = resolved
+                .and_then(|timeout| DefaultResolver::default().resolve(uri, config, timeout));
             // The system's texts differ; what they say is the same.
             let resolved = resolved.map_err(|error| match error {
                 Error::Io(_) => Error::HostNotFound,
