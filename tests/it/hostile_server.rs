@@ -3,13 +3,17 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use line_connector_client::{Clock as _, SystemClock};
+use line_connector_core::documents::Output;
 use line_connector_core::error::{Kind, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::network::tls_with;
 use crate::world::{call, connector, push};
 
 /// A server that does this with each connection, for as long as the tests run.
@@ -59,4 +63,161 @@ fn a_proxy_that_answers_in_drops_has_the_time_of_the_call() {
         );
         assert!(error.message.contains(says), "{}", error.message);
     }
+}
+
+/// A success that tells this as the bot's name.
+fn named(name: &str) -> String {
+    let body = format!(r#"{{"displayName":"{name}"}}"#);
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// Reads the head of a request without a body: none where the client has closed.
+fn head(stream: &mut impl Read) -> Option<String> {
+    let mut head = String::new();
+    let mut byte = [0];
+    while !head.ends_with("\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        head.push(char::from(byte[0]));
+    }
+    Some(head)
+}
+
+fn who(url: &str, token: &str) -> Value {
+    json!({
+        "action": "get_bot_info",
+        "asset": {"url": url, "token": token, "verify_ssl": false},
+        "options": {"attempts": 1},
+    })
+}
+
+/// What the server told as the bot's name.
+fn told(output: &Output) -> String {
+    let output: Value = serde_json::from_str(&output.render()).unwrap();
+    output["json_body"]["displayName"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{output}"))
+        .to_owned()
+}
+
+#[test]
+fn what_a_server_says_unasked_is_nobodys_answer() {
+    let (say, to_say) = mpsc::channel::<()>();
+    let (said, has_said) = mpsc::channel::<()>();
+    let to_say = Arc::new(Mutex::new(to_say));
+    let port = server(move |mut stream| {
+        while head(&mut stream).is_some() {
+            let _ = stream.write_all(named("asked").as_bytes());
+            if to_say.lock().unwrap().recv().is_ok() {
+                let _ = stream.write_all(named("unasked").as_bytes());
+                let _ = said.send(());
+            }
+        }
+    });
+    let connector = connector();
+    let url = format!("http://127.0.0.1:{port}");
+    for _ in 0..20 {
+        assert_eq!(told(&call(&connector, who(&url, "t"))), "asked");
+        say.send(()).unwrap();
+        has_said.recv().unwrap();
+    }
+}
+
+#[test]
+fn what_a_server_says_unasked_over_tls_is_nobodys_answer() {
+    let world = tls_with(2, |stream| {
+        while head(stream).is_some() {
+            // Two records that arrive together: the client sees the first, and half of the second.
+            let unasked = named(&"unasked".repeat(1000));
+            for answer in [named("asked"), unasked] {
+                let _ = stream.conn.writer().write_all(answer.as_bytes());
+            }
+            let _ = stream.flush();
+        }
+    });
+    let url = format!("https://localhost:{}", world.port);
+    let connector = connector();
+    for _ in 0..2 {
+        assert_eq!(told(&call(&connector, who(&url, "t"))), "asked");
+    }
+    drop(connector);
+    world.handle.join().unwrap();
+}
+
+#[test]
+fn calls_share_a_connection_by_the_same_token_alone() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let connections = Arc::new(AtomicUsize::new(0));
+    let port = server({
+        let seen = Arc::clone(&seen);
+        move |mut stream| {
+            let connection = connections.fetch_add(1, Ordering::Relaxed);
+            while let Some(head) = head(&mut stream) {
+                let token = head.lines().find_map(|line| {
+                    let (name, value) = line.split_once(": Bearer ")?;
+                    name.eq_ignore_ascii_case("authorization")
+                        .then(|| value.to_owned())
+                });
+                seen.lock().unwrap().push((connection, token.unwrap()));
+                let _ = stream.write_all(named("asked").as_bytes());
+            }
+        }
+    });
+    let connector = connector();
+    let url = format!("http://127.0.0.1:{port}");
+    for token in ["one", "one", "two", "one", "two"] {
+        assert_eq!(told(&call(&connector, who(&url, token))), "asked");
+    }
+    let expected = [(0, "one"), (0, "one"), (1, "two"), (0, "one"), (1, "two")];
+    let seen: Vec<_> = std::mem::take(&mut *seen.lock().unwrap());
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|(connection, token)| (*connection, token.as_str()))
+        .collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_token_comes_over_a_connection_of_its_own_call() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let connections = Arc::new(AtomicUsize::new(0));
+    let port = server({
+        let seen = Arc::clone(&seen);
+        move |mut stream| {
+            let connection = connections.fetch_add(1, Ordering::Relaxed);
+            while let Some(head) = head(&mut stream) {
+                let is_for_token = head.starts_with("POST ");
+                seen.lock().unwrap().push((connection, is_for_token));
+                let length = head.lines().find_map(|line| {
+                    line.to_lowercase()
+                        .strip_prefix("content-length: ")?
+                        .parse()
+                        .ok()
+                });
+                let mut body = vec![0; length.unwrap_or(0)];
+                stream.read_exact(&mut body).unwrap();
+                let answer = if is_for_token {
+                    let token =
+                        r#"{"token_type":"Bearer","access_token":"issued","expires_in":900}"#;
+                    format!("HTTP/1.1 200 OK\r\nContent-Length: 68\r\n\r\n{token:68}")
+                } else {
+                    named("asked")
+                };
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        }
+    });
+    let connector = connector();
+    for id in ["1", "2"] {
+        let document = json!({
+            "action": "get_bot_info",
+            "asset": {"url": format!("http://127.0.0.1:{port}"), "client_id": id, "client_secret": "s"},
+            "options": {"attempts": 1},
+        });
+        assert_eq!(told(&call(&connector, document)), "asked");
+    }
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    assert_eq!(seen, [(0, true), (0, false), (1, true), (1, false)]);
 }

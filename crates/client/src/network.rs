@@ -13,14 +13,15 @@ use line_connector_core::host::{Connect, Files};
 use line_connector_http::Transport;
 
 use crate::regular;
-use crate::transport::{Http, Settings, UnusableSetting};
+use crate::transport::{Http, Session, Settings, UnusableSetting};
 
 /// How many clients are kept; beyond that, those without a call under way go.
 const MAX_CLIENTS: usize = 64;
 /// The largest file of authorities: four times what browsers trust.
 const MAX_AUTHORITIES_BYTES: u64 = 1024 * 1024;
 
-/// The network. Assets that connect in the same way share a client and its connections.
+/// The network. Assets that connect in the same way share a client; its connections are shared by calls
+/// with the same token.
 #[derive(Debug, Default)]
 pub struct Internet {
     clients: Mutex<HashMap<Network, Arc<Http>>>,
@@ -35,14 +36,14 @@ impl Connect for Internet {
     ) -> Result<Arc<dyn Transport>, Error> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(network) {
-            return Ok(Arc::<Http>::clone(client));
+            return Ok(Arc::new(Session::new(Arc::clone(client))));
         }
         let client = Arc::new(client(network, defaults, files)?);
         if clients.len() >= MAX_CLIENTS {
             clients.retain(|_, client| Arc::strong_count(client) > 1);
         }
         clients.insert(network.clone(), Arc::clone(&client));
-        Ok(client)
+        Ok(Arc::new(Session::new(client)))
     }
 }
 

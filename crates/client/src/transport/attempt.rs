@@ -8,7 +8,7 @@ use ureq::http::uri::Authority;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
 use super::Http;
-use super::connections::{Lent, Phase};
+use super::connections::{Client, Phase};
 use line_connector_core::encoding::text;
 use line_connector_http::{Failure, FailureKind, Headers, Method, Reply, Request};
 
@@ -30,16 +30,19 @@ pub(super) enum Patience {
 /// One request on its way.
 pub(super) struct Attempt<'a> {
     http: &'a Http,
-    agent: Lent<'a>,
+    agent: &'a Client,
     uri: Uri,
     begun: Instant,
 }
 
 impl<'a> Attempt<'a> {
-    /// Takes an agent for this request.
-    pub(super) fn begin(http: &'a Http, request: &Request) -> Result<Self, Failure> {
+    /// Begins a request with this agent.
+    pub(super) fn begin(
+        http: &'a Http,
+        agent: &'a Client,
+        request: &Request,
+    ) -> Result<Self, Failure> {
         let uri: Uri = request.url.parse().map_err(|_| unsendable())?;
-        let agent = http.agents.lend();
         agent.begin(&uri);
         Ok(Self {
             http,

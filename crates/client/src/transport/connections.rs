@@ -20,13 +20,12 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Error};
 
+use line_connector_http::Secret;
+
 /// How long the addresses of a host name are good.
 const NAME_KEPT: Duration = Duration::from_secs(30);
 /// How long an agent that no call needs keeps its connections.
 const AGENT_KEPT: Duration = Duration::from_secs(15);
-/// For so long after the last byte came a connection counts as open: asking costs a system call, and the
-/// peer can close it right after the answer just as well.
-const JUST_NOW: Duration = Duration::from_millis(1);
 /// The longest answer of a proxy that is asked for a tunnel, beyond what comes at once.
 const MAX_PROXY_ANSWER_BYTES: usize = 8 * 1024;
 /// To how much a socket's timeouts are rounded up: a call ends at most that much too late.
@@ -39,15 +38,23 @@ pub(super) struct Agents {
     /// With one set of certificates.
     tls: Arc<RustlsConnector>,
     places: Arc<Mutex<Vec<Place>>>,
-    /// Those that no call uses, with the time since when, the longest first.
-    idle: Mutex<VecDeque<(Instant, Client)>>,
+    /// Those that no call uses, the longest unused first.
+    idle: Mutex<VecDeque<Idle>>,
 }
 
 /// An agent, and how far its call has come.
-#[derive(Debug, Clone)]
-struct Client {
+#[derive(Debug)]
+pub(super) struct Client {
     agent: Agent,
     progress: Progress,
+}
+
+/// An agent that no call uses.
+#[derive(Debug)]
+struct Idle {
+    since: Instant,
+    owner: Option<Secret>,
+    client: Client,
 }
 
 /// What a call is about to do.
@@ -139,18 +146,34 @@ impl Agents {
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, VecDeque<(Instant, Client)>> {
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An agent for one call: the one used last, whose connection is likeliest to be open.
-    pub(super) fn lend(&self) -> Lent<'_> {
-        let idle = self.idle().pop_back().map(|(_, client)| client);
-        let client = idle.unwrap_or_else(|| self.client());
-        Lent {
-            agents: self,
+    /// An agent for the requests of one owner of credentials: the one that it used last, whose connection
+    /// is likeliest to be open. Nobody gets another's: a server may say more than it was asked, and what
+    /// comes late on a connection would be the answer to whoever uses it next.
+    pub(super) fn lend(&self, owner: Option<&Secret>) -> Client {
+        let mut idle = self.idle();
+        let own = idle.iter().rposition(|idle| idle.owner.as_ref() == owner);
+        let own = own.and_then(|place| idle.remove(place));
+        drop(idle);
+        own.map_or_else(|| self.client(), |idle| idle.client)
+    }
+
+    /// Keeps an agent for later requests of its owner.
+    pub(super) fn keep(&self, client: Client, owner: Option<Secret>) {
+        let since = Instant::now();
+        let mut idle = self.idle();
+        idle.push_back(Idle {
+            since,
+            owner,
             client,
-        }
+        });
+        // One at a time is enough: no more come than go.
+        let old = idle.pop_front_if(|idle| since.duration_since(idle.since) >= AGENT_KEPT);
+        drop(idle);
+        drop(old);
     }
 
     fn client(&self) -> Client {
@@ -168,16 +191,10 @@ impl Agents {
     }
 }
 
-/// An agent that goes back when its call has ended.
-pub(super) struct Lent<'a> {
-    agents: &'a Agents,
-    client: Client,
-}
-
-impl Lent<'_> {
+impl Client {
     /// A call begins, over a connection that is there already if it says nothing else.
     pub(super) fn begin(&self, uri: &Uri) {
-        let progress = &self.client.progress;
+        let progress = &self.progress;
         progress.0.unconnected.store(false, Ordering::Relaxed);
         *progress.until() = None;
         progress.enter(Phase::Send, uri);
@@ -186,32 +203,20 @@ impl Lent<'_> {
     /// Whether the call failed before there was a connection, TLS and proxies included: then no
     /// byte of its request was sent.
     pub(super) fn is_unconnected(&self) -> bool {
-        self.client.progress.0.unconnected.load(Ordering::Relaxed)
+        self.progress.0.unconnected.load(Ordering::Relaxed)
     }
 
     /// What the call did last, and with whom.
     pub(super) fn last(&self) -> Option<(Phase, Option<Authority>)> {
-        self.client.progress.last().clone()
+        self.progress.last().clone()
     }
 }
 
-impl Deref for Lent<'_> {
+impl Deref for Client {
     type Target = Agent;
 
     fn deref(&self) -> &Agent {
-        &self.client.agent
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let now = Instant::now();
-        let mut idle = self.agents.idle();
-        idle.push_back((now, self.client.clone()));
-        // One at a time is enough: no more come than go.
-        let old = idle.pop_front_if(|(since, _)| now.duration_since(*since) >= AGENT_KEPT);
-        drop(idle);
-        drop(old);
+        &self.agent
     }
 }
 
@@ -255,7 +260,7 @@ impl Connect {
         let details = &self.now(details)?;
         progress.enter(Phase::Connect, details.uri);
         let plain = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
-        let plain = plain.connect(details, chained)?;
+        let plain = plain.connect(details, chained)?.map(Beneath);
         let details = &self.now(details)?;
         if details.needs_tls() {
             progress.enter(Phase::Handshake, details.uri);
@@ -270,7 +275,7 @@ impl Connect {
             inner: Box::new(secured.ok_or(Error::ConnectionFailed)?),
             buffers: LazyBuffers::new(input, output),
             held: 0,
-            heard: None,
+            heard: false,
             progress: progress.clone(),
         })
     }
@@ -292,6 +297,32 @@ impl Connect {
     }
 }
 
+/// What TLS reads from. TLS by itself leaves bytes out of sight that came and were not looked at yet.
+#[derive(Debug)]
+struct Beneath<T>(T);
+
+impl<T: Transport> Transport for Beneath<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.0.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.buffers().input().is_empty() && self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
+    }
+}
+
 /// A connection whose cut is an error: the client takes it for the end of a body that has no length,
 /// and what came of a file for all of it. It also asks less of the system: it sends the head and the
 /// body of a request together, sets its socket's timeouts only where they differ noticeably, and is
@@ -303,8 +334,8 @@ struct Connection {
     buffers: LazyBuffers,
     /// How much of the output waits to be sent: at the latest until an answer is awaited.
     held: usize,
-    /// When it was last heard of.
-    heard: Option<Instant>,
+    /// Whether something came since it was last asked about.
+    heard: bool,
     progress: Progress,
 }
 
@@ -365,17 +396,18 @@ impl Transport for Connection {
         if amount > 0 {
             self.progress.go_on(Phase::Read);
         }
-        self.heard = (amount > 0).then(Instant::now);
+        self.heard = amount > 0;
         Ok(amount > 0)
     }
 
     /// The client asks when it puts a connection away, which is right behind an answer, and again
-    /// before it uses it: the latter is enough to find one that was closed.
+    /// before it uses it. Only then the system is asked: whether the peer has closed it, or said more
+    /// than it should.
     fn is_open(&mut self) -> bool {
-        let just_heard = self.heard.is_some_and(|heard| heard.elapsed() < JUST_NOW);
+        let put_away = std::mem::take(&mut self.heard);
         self.held == 0
             && self.inner.buffers().input().is_empty()
-            && (just_heard || self.inner.is_open())
+            && (put_away || self.inner.is_open())
     }
 
     fn is_tls(&self) -> bool {

@@ -6,13 +6,14 @@ mod connections;
 
 use std::fmt;
 use std::io::Read as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ureq::ProxyProtocol;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use attempt::{Attempt, Patience};
-use connections::Agents;
+use connections::{Agents, Client};
 use line_connector_http::Secret;
 use line_connector_http::{Failure, Receiver, Reply, Request, Transport};
 
@@ -170,16 +171,21 @@ pub(crate) fn roots(pem: &[u8]) -> Result<RootCerts, UnusableSetting> {
     Ok(RootCerts::new_with_certs(&certificates))
 }
 
-impl Transport for Http {
-    fn send(&self, request: &Request) -> Result<Reply, Failure> {
-        let attempt = Attempt::begin(self, request)?;
+impl Http {
+    fn send_with(&self, agent: &Client, request: &Request) -> Result<Reply, Failure> {
+        let attempt = Attempt::begin(self, agent, request)?;
         let (mut reply, body) = attempt.head(request, Patience::Whole)?;
         reply.body = attempt.whole(body)?;
         Ok(reply)
     }
 
-    fn download(&self, request: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
-        let attempt = Attempt::begin(self, request)?;
+    fn download_with(
+        &self,
+        agent: &Client,
+        request: &Request,
+        receiver: &mut dyn Receiver,
+    ) -> Result<Reply, Failure> {
+        let attempt = Attempt::begin(self, agent, request)?;
         let (mut reply, mut body) =
             attempt.head(request, Patience::EachPause(request.download_timeout))?;
         if reply.status != 200 {
@@ -200,5 +206,82 @@ impl Transport for Http {
                 Err(error) => return Err(attempt.failure(&error.into())),
             }
         }
+    }
+
+    /// What this does with an agent of its owner; the agent is kept where it succeeds.
+    fn with_agent(
+        &self,
+        request: &Request,
+        send: impl FnOnce(&Client) -> Result<Reply, Failure>,
+    ) -> Result<Reply, Failure> {
+        let agent = self.agents.lend(request.bearer.as_ref());
+        let reply = send(&agent)?;
+        self.agents.keep(agent, request.bearer.clone());
+        Ok(reply)
+    }
+}
+
+/// Requests without a token share connections: they are of one party.
+impl Transport for Http {
+    fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        self.with_agent(request, |agent| self.send_with(agent, request))
+    }
+
+    fn download(&self, request: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
+        self.with_agent(request, |agent| {
+            self.download_with(agent, request, receiver)
+        })
+    }
+}
+
+/// One call's way to the network. All its requests have the same owner, so the one for its token, which
+/// has none yet, hands its connection on; no other call gets a connection but by the same token.
+#[derive(Debug)]
+pub(crate) struct Session {
+    http: Arc<Http>,
+    /// The agent of the requests so far, with the token of the last one.
+    last: Mutex<Option<(Client, Option<Secret>)>>,
+}
+
+impl Session {
+    pub(crate) fn new(http: Arc<Http>) -> Self {
+        let last = Mutex::default();
+        Self { http, last }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<(Client, Option<Secret>)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_agent(
+        &self,
+        request: &Request,
+        send: impl FnOnce(&Client) -> Result<Reply, Failure>,
+    ) -> Result<Reply, Failure> {
+        let last = self.last().take().map(|(agent, _)| agent);
+        let agent = last.unwrap_or_else(|| self.http.agents.lend(request.bearer.as_ref()));
+        let reply = send(&agent)?;
+        *self.last() = Some((agent, request.bearer.clone()));
+        Ok(reply)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some((agent, Some(token))) = self.last().take() {
+            self.http.agents.keep(agent, Some(token));
+        }
+    }
+}
+
+impl Transport for Session {
+    fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        self.with_agent(request, |agent| self.http.send_with(agent, request))
+    }
+
+    fn download(&self, request: &Request, receiver: &mut dyn Receiver) -> Result<Reply, Failure> {
+        self.with_agent(request, |agent| {
+            self.http.download_with(agent, request, receiver)
+        })
     }
 }
