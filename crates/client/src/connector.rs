@@ -10,10 +10,12 @@ use line_connector_core::documents::{Invocation, Output};
 use line_connector_core::error::Error;
 use line_connector_core::host::{Clock, Connect, Files, Host, Media, Random};
 use line_connector_http::Transport;
+use serde_json::Value;
 
 use crate::clock::SystemClock;
 use crate::files::SystemFiles;
 use crate::media::WebMedia;
+use crate::names;
 use crate::network::Internet;
 use crate::random::SystemRandom;
 use crate::tokens::LineTokens;
@@ -92,6 +94,7 @@ impl Connector {
     ///
     /// [`Kind::InvalidAsset`](crate::Kind::InvalidAsset) where they are wrong; those before them stay.
     pub fn set_operator(&self, parameters: Operator) -> Result<(), Error> {
+        expect_hosts(self.catalog(), &parameters);
         self.pipeline.set_operator(parameters)
     }
 
@@ -117,6 +120,20 @@ impl Connector {
     pub fn tokens_issued(&self) -> u64 {
         self.pipeline.tokens_issued()
     }
+}
+
+/// Strangers' names do not delay the look-up of those that the operator's calls need.
+fn expect_hosts(catalog: &Catalog, operator: &Operator) {
+    let given = operator.file.values().chain(operator.environment.values());
+    let proxy = operator.system_proxy.as_ref();
+    catalog
+        .manifest()
+        .hosts
+        .values()
+        .map(String::as_str)
+        .chain(given.filter_map(Value::as_str))
+        .chain(proxy.map(|proxy| proxy.url.expose()))
+        .for_each(names::expect);
 }
 
 /// Fits out a [`Connector`].
@@ -231,8 +248,10 @@ impl Builder {
             token_store: self.token_store,
             operator: self.operator,
         };
+        let catalog = self.catalog.unwrap_or_default();
+        expect_hosts(&catalog, &host.operator);
         Connector {
-            pipeline: Pipeline::new(self.catalog.unwrap_or_default(), host),
+            pipeline: Pipeline::new(catalog, host),
         }
     }
 }

@@ -11,6 +11,7 @@ mod files;
 pub mod jwk;
 mod jwt;
 mod media;
+mod names;
 mod network;
 pub mod private;
 mod random;

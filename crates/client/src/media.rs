@@ -11,9 +11,10 @@ use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::{Uri, header};
 use ureq::tls::TlsConfig;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
+use crate::names;
 use crate::transport::UnusableSetting;
 use crate::transport::roots;
 
@@ -99,10 +100,10 @@ impl Resolver for Addresses {
     fn resolve(
         &self,
         uri: &Uri,
-        config: &Config,
+        _: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = DefaultResolver::default().resolve(uri, config, timeout)?;
+        let found = names::resolve(uri, timeout)?;
         if !self.any && found.iter().any(|address| !is_public(address.ip())) {
             return Err(ureq::Error::Other(
                 "its address is not one of the public internet".into(),

@@ -1,6 +1,6 @@
 //! Connections for many calls at once. Each call under way has an agent to itself, so that calls
 //! meet at no lock while one of them looks after its connection, and so that it is known whether a
-//! call that failed had a connection at all. Where hosts are is remembered here too.
+//! call that failed had a connection at all.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::http::uri::{Authority, Scheme};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::http::uri::Authority;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration as Left;
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout,
@@ -20,10 +20,9 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Error};
 
+use crate::names;
 use line_connector_http::Secret;
 
-/// How long the addresses of a host name are good.
-const NAME_KEPT: Duration = Duration::from_secs(30);
 /// How long an agent that no call needs keeps its connections.
 const AGENT_KEPT: Duration = Duration::from_secs(15);
 /// The longest answer of a proxy that is asked for a tunnel, beyond what comes at once.
@@ -37,7 +36,6 @@ pub(super) struct Agents {
     config: Config,
     /// With one set of certificates.
     tls: Arc<RustlsConnector>,
-    places: Arc<Mutex<Vec<Place>>>,
     /// Those that no call uses, the longest unused first.
     idle: Mutex<VecDeque<Idle>>,
 }
@@ -141,7 +139,6 @@ impl Agents {
         Self {
             config,
             tls: Arc::default(),
-            places: Arc::default(),
             idle: Mutex::default(),
         }
     }
@@ -183,7 +180,6 @@ impl Agents {
             progress: progress.clone(),
         };
         let names = Names {
-            places: Arc::clone(&self.places),
             progress: progress.clone(),
         };
         let agent = Agent::with_parts(self.config.clone(), connect, names);
@@ -468,80 +464,22 @@ fn rounded(timeout: NextTimeout) -> NextTimeout {
     NextTimeout { after, ..timeout }
 }
 
-/// Where hosts are. The client asks before every request, also where a connection is kept, and the
-/// system would be asked on a thread of its own each time: what it said is good for a while.
+/// Where hosts are. The client asks before every request, also where a connection is kept.
 #[derive(Debug)]
 struct Names {
-    places: Arc<Mutex<Vec<Place>>>,
     progress: Progress,
-}
-
-/// Where a host is.
-#[derive(Debug)]
-struct Place {
-    scheme: Option<Scheme>,
-    authority: Option<Authority>,
-    since: Instant,
-    addresses: ResolvedSocketAddrs,
-}
-
-impl Place {
-    fn is_fresh(&self) -> bool {
-        self.since.elapsed() < NAME_KEPT
-    }
-}
-
-impl Names {
-    fn known(&self) -> MutexGuard<'_, Vec<Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Resolver for Names {
     fn resolve(
         &self,
         uri: &Uri,
-        config: &Config,
+        _: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
         self.progress.enter(Phase::Resolve, uri);
-        let (scheme, authority) = (uri.scheme(), uri.authority());
-        let of = |place: &&Place| {
-            place.scheme.as_ref() == scheme && place.authority.as_ref() == authority
-        };
-        if let Some(place) = self
-            .known()
-            .iter()
-            .find(of)
-            .filter(|place| place.is_fresh())
-        {
-            return Ok(place.addresses.clone());
-        }
-        let host = scheme.zip(authority);
-        let host = host.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
-        let addresses = if let Ok(address) = host.unwrap_or_default().parse() {
-            let mut addresses = self.empty();
-            addresses.push(address);
-            addresses
-        } else {
-            let resolved = self.progress.left(timeout);
-            let resolved = resolved
-                .and_then(|timeout| DefaultResolver::default().resolve(uri, config, timeout));
-            // The system's texts differ; what they say is the same.
-            let resolved = resolved.map_err(|error| match error {
-                Error::Io(_) => Error::HostNotFound,
-                error => error,
-            });
-            self.progress.on_failure(resolved)?
-        };
-        let mut known = self.known();
-        known.retain(|place| place.is_fresh() && !of(&place));
-        known.push(Place {
-            scheme: scheme.cloned(),
-            authority: authority.cloned(),
-            since: Instant::now(),
-            addresses: addresses.clone(),
-        });
-        Ok(addresses)
+        let timeout = self.progress.left(timeout);
+        self.progress
+            .on_failure(timeout.and_then(|timeout| names::resolve(uri, timeout)))
     }
 }
