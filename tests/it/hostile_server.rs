@@ -3,6 +3,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -220,4 +222,67 @@ fn a_token_comes_over_a_connection_of_its_own_call() {
     }
     let seen = std::mem::take(&mut *seen.lock().unwrap());
     assert_eq!(seen, [(0, true), (0, false), (1, true), (1, false)]);
+}
+
+#[test]
+fn connections_that_nobody_needs_are_bounded_however_many_ways_there_are_to_connect() {
+    let (closed, ends) = mpsc::channel();
+    let port = server(move |mut stream| {
+        while head(&mut stream).is_some() {
+            let _ = stream.write_all(named("asked").as_bytes());
+        }
+        let _ = closed.send(());
+    });
+    let connector = connector();
+    for number in 0..150 {
+        let mut document = who(
+            &format!("http://127.0.0.1:{port}"),
+            &format!("token-{number}"),
+        );
+        document["asset"]["verify_ssl"] = json!(number % 2 == 0);
+        assert_eq!(told(&call(&connector, document)), "asked");
+    }
+    for _ in 0..20 {
+        ends.recv_timeout(Duration::from_mins(1)).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_connects_is_not_kept_from_it_by_connections_that_nobody_needs() {
+    let port = server(|mut stream| {
+        while let Some(head) = head(&mut stream) {
+            let answer = if head.starts_with("CONNECT ") {
+                "HTTP/1.1 200 Connection established\r\n\r\n".to_owned()
+            } else {
+                named("asked")
+            };
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let mut documents = Vec::new();
+    for number in 0..60 {
+        let mut document = who("http://127.0.0.1:9", "t");
+        let proxy = format!("http://user-{number}:p@127.0.0.1:{port}");
+        document["asset"]["http_proxy"] = json!(proxy);
+        documents.push(document.to_string());
+    }
+    let mut serve = Command::new("sh")
+        .args(["-c", r#"ulimit -n 40 && exec "$0" serve --concurrency 2"#])
+        .arg(env!("CARGO_BIN_EXE_line-connector"))
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = serve.stdin.take().unwrap();
+    let writer = thread::spawn(move || input.write_all(documents.join("\n").as_bytes()));
+    let output = serve.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.lines().count(), 60, "{output}");
+    for line in output.lines() {
+        assert!(line.contains(r#""status_code":200"#), "{line}");
+    }
 }

@@ -13,7 +13,7 @@ use line_connector_core::host::{Connect, Files};
 use line_connector_http::Transport;
 
 use crate::regular;
-use crate::transport::{Http, Session, Settings, UnusableSetting};
+use crate::transport::{Http, Kept, Session, Settings, UnusableSetting};
 
 /// How many clients are kept; beyond that, those without a call under way go.
 const MAX_CLIENTS: usize = 64;
@@ -25,6 +25,8 @@ const MAX_AUTHORITIES_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Internet {
     clients: Mutex<HashMap<Network, Arc<Http>>>,
+    /// The connections that no call uses.
+    kept: Arc<Kept>,
 }
 
 impl Connect for Internet {
@@ -38,7 +40,7 @@ impl Connect for Internet {
         if let Some(client) = clients.get(network) {
             return Ok(Arc::new(Session::new(Arc::clone(client))));
         }
-        let client = Arc::new(client(network, defaults, files)?);
+        let client = Arc::new(client(network, defaults, files, &self.kept)?);
         if clients.len() >= MAX_CLIENTS {
             clients.retain(|_, client| Arc::strong_count(client) > 1);
         }
@@ -47,7 +49,12 @@ impl Connect for Internet {
     }
 }
 
-fn client(network: &Network, defaults: &Defaults, files: &dyn Files) -> Result<Http, Error> {
+fn client(
+    network: &Network,
+    defaults: &Defaults,
+    files: &dyn Files,
+    kept: &Arc<Kept>,
+) -> Result<Http, Error> {
     let authorities = network
         .authorities
         .as_ref()
@@ -64,7 +71,7 @@ fn client(network: &Network, defaults: &Defaults, files: &dyn Files) -> Result<H
             _ => wrong,
         }
     })?;
-    Http::new(Settings {
+    let settings = Settings {
         verify_tls: network.verify_tls,
         proxy: network.proxy.clone(),
         no_proxy: network.no_proxy.clone(),
@@ -72,8 +79,8 @@ fn client(network: &Network, defaults: &Defaults, files: &dyn Files) -> Result<H
         connect_timeout: Duration::from_millis(defaults.connect_timeout_ms),
         usual_timeout: Duration::from_millis(defaults.timeout_ms),
         max_response_bytes: defaults.max_response_bytes,
-    })
-    .map_err(|unusable| match unusable {
+    };
+    Http::keeping(settings, Arc::clone(kept)).map_err(|unusable| match unusable {
         UnusableSetting::Proxy(reason) => invalid("http_proxy", reason),
         UnusableSetting::Authorities(reason) => invalid("ca_file", reason),
     })

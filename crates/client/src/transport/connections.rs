@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
@@ -23,6 +23,8 @@ use ureq::{Agent, Error};
 use crate::names;
 use line_connector_http::Secret;
 
+/// How many agents are kept that no call needs, whatever they connect to.
+const MAX_KEPT: usize = 64;
 /// How long an agent that no call needs keeps its connections.
 const AGENT_KEPT: Duration = Duration::from_secs(15);
 /// The longest answer of a proxy that is asked for a tunnel, beyond what comes at once.
@@ -36,8 +38,7 @@ pub(super) struct Agents {
     config: Config,
     /// With one set of certificates.
     tls: Arc<RustlsConnector>,
-    /// Those that no call uses, the longest unused first.
-    idle: Mutex<VecDeque<Idle>>,
+    kept: Arc<Kept>,
 }
 
 /// An agent, and how far its call has come.
@@ -47,12 +48,43 @@ pub(super) struct Client {
     progress: Progress,
 }
 
+/// The agents that no call uses, of several clients, the longest unused first. Their connections take up
+/// file descriptors, which nobody gets more of by connecting in many ways.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<VecDeque<Idle>>);
+
 /// An agent that no call uses.
 #[derive(Debug)]
 struct Idle {
     since: Instant,
+    /// Who it belongs to: its client is known by its certificates.
+    of: Arc<RustlsConnector>,
     owner: Option<Secret>,
     client: Client,
+}
+
+impl Kept {
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes what was kept long enough, and what is too much.
+    fn tidy(&self) {
+        let now = Instant::now();
+        let mut idle = self.idle();
+        let old = idle.partition_point(|idle| now.duration_since(idle.since) >= AGENT_KEPT);
+        let gone = old.max(idle.len().saturating_sub(MAX_KEPT));
+        let gone: Vec<Idle> = idle.drain(..gone).collect();
+        // Closing takes time that nobody should wait for.
+        drop(idle);
+        drop(gone);
+    }
+
+    /// Closes everything.
+    fn clear(&self) {
+        let gone = std::mem::take(&mut *self.idle());
+        drop(gone);
+    }
 }
 
 /// What a call is about to do.
@@ -134,25 +166,23 @@ impl Progress {
 }
 
 impl Agents {
-    /// Agents with this configuration. Nothing is connected yet.
-    pub(super) fn new(config: Config) -> Self {
+    /// Agents with this configuration, which are kept among these. Nothing is connected yet.
+    pub(super) fn new(config: Config, kept: Arc<Kept>) -> Self {
         Self {
             config,
             tls: Arc::default(),
-            idle: Mutex::default(),
+            kept,
         }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An agent for the requests of one owner of credentials: the one that it used last, whose connection
     /// is likeliest to be open. Nobody gets another's: a server may say more than it was asked, and what
     /// comes late on a connection would be the answer to whoever uses it next.
     pub(super) fn lend(&self, owner: Option<&Secret>) -> Client {
-        let mut idle = self.idle();
-        let own = idle.iter().rposition(|idle| idle.owner.as_ref() == owner);
+        self.kept.tidy();
+        let mut idle = self.kept.idle();
+        let own = |idle: &Idle| Arc::ptr_eq(&idle.of, &self.tls) && idle.owner.as_ref() == owner;
+        let own = idle.iter().rposition(own);
         let own = own.and_then(|place| idle.remove(place));
         drop(idle);
         own.map_or_else(|| self.client(), |idle| idle.client)
@@ -160,17 +190,15 @@ impl Agents {
 
     /// Keeps an agent for later requests of its owner.
     pub(super) fn keep(&self, client: Client, owner: Option<Secret>) {
-        let since = Instant::now();
-        let mut idle = self.idle();
+        let mut idle = self.kept.idle();
         idle.push_back(Idle {
-            since,
+            since: Instant::now(),
+            of: Arc::clone(&self.tls),
             owner,
             client,
         });
-        // One at a time is enough: no more come than go.
-        let old = idle.pop_front_if(|idle| since.duration_since(idle.since) >= AGENT_KEPT);
         drop(idle);
-        drop(old);
+        self.kept.tidy();
     }
 
     fn client(&self) -> Client {
@@ -178,6 +206,7 @@ impl Agents {
         let connect = Connect {
             tls: Arc::clone(&self.tls),
             progress: progress.clone(),
+            kept: Arc::downgrade(&self.kept),
         };
         let names = Names {
             progress: progress.clone(),
@@ -221,6 +250,8 @@ impl Deref for Client {
 struct Connect {
     tls: Arc<RustlsConnector>,
     progress: Progress,
+    /// Where connections are that nobody needs; those are asked to make room.
+    kept: Weak<Kept>,
 }
 
 impl Connector for Connect {
@@ -238,7 +269,14 @@ impl Connector for Connect {
             *until = Instant::now().checked_add(after);
         }
         drop(until);
-        let connected = self.progress.on_failure(self.open(details, chained));
+        let mut connected = self.open(details, chained);
+        if connected.as_ref().is_err_and(is_out_of_files)
+            && let Some(kept) = self.kept.upgrade()
+        {
+            kept.clear();
+            connected = self.open(details, chained);
+        }
+        let connected = self.progress.on_failure(connected);
         if !on_the_way {
             *self.progress.until() = None;
         }
@@ -440,6 +478,12 @@ impl Buffers for Connection {
     fn can_use_input(&self) -> bool {
         self.buffers.can_use_input()
     }
+}
+
+/// Whether the process, or the system, has no file descriptor left.
+fn is_out_of_files(error: &Error) -> bool {
+    // EMFILE and ENFILE, on every Unix.
+    matches!(error, Error::Io(error) if matches!(error.raw_os_error(), Some(23 | 24)))
 }
 
 /// An error that the client does not take for an end.

@@ -13,6 +13,7 @@ use ureq::ProxyProtocol;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use attempt::{Attempt, Patience};
+pub(crate) use connections::Kept;
 use connections::{Agents, Client};
 use line_connector_http::Secret;
 use line_connector_http::{Failure, Receiver, Reply, Request, Transport};
@@ -21,8 +22,8 @@ use line_connector_http::{Failure, Receiver, Reply, Request, Transport};
 const INPUT_BYTES: usize = 64 * 1024;
 /// How much of a request is sent at once; half of it holds the longest header.
 const OUTPUT_BYTES: usize = 64 * 1024;
-/// How many connections a call keeps for later ones: to that many hosts.
-const MAX_IDLE: usize = 8;
+/// How many connections a call keeps for later ones: to that many hosts, as an asset has.
+const MAX_IDLE: usize = 4;
 
 /// How connections are made.
 #[derive(Debug, Clone)]
@@ -59,6 +60,11 @@ impl Http {
     ///
     /// Where the proxy's URL or the certificate authorities cannot be used.
     pub fn new(settings: Settings) -> Result<Self, UnusableSetting> {
+        Self::keeping(settings, Arc::default())
+    }
+
+    /// The same, where connections that nobody needs are kept among those of others.
+    pub(crate) fn keeping(settings: Settings, kept: Arc<Kept>) -> Result<Self, UnusableSetting> {
         let proxy = settings.proxy.as_ref();
         let proxy = proxy.map(|url| proxy_of(url, &settings.no_proxy));
         let proxy = proxy.transpose()?;
@@ -81,7 +87,7 @@ impl Http {
             .user_agent(concat!("line-connector/", env!("CARGO_PKG_VERSION")))
             .accept("application/json, */*")
             .build();
-        let agents = Agents::new(config);
+        let agents = Agents::new(config, kept);
         Ok(Self {
             agents,
             proxy,
