@@ -286,3 +286,28 @@ fn whoever_connects_is_not_kept_from_it_by_connections_that_nobody_needs() {
         assert!(line.contains(r#""status_code":200"#), "{line}");
     }
 }
+
+#[test]
+fn what_is_too_long_to_be_sent_is_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let long = "x".repeat(66_000);
+    let in_the_url = json!({
+        "action": "get_profile",
+        "asset": {"url": url, "token": "t"},
+        "inputs": {"userId": long},
+        "options": {"validation": "off"},
+    });
+    for document in [push(&json!({"url": url, "token": long})), in_the_url] {
+        let output = call(&connector(), document);
+        let error = output.error.as_ref().unwrap();
+        assert_eq!(error.outcome, Outcome::NotDone, "{}", error.message);
+        assert!(
+            error.message.contains("cannot be sent"),
+            "{}",
+            error.message
+        );
+        assert_eq!(output.meta.as_ref().unwrap().attempts, 1);
+    }
+}

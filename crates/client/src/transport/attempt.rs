@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use ureq::http::uri::Authority;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
-use super::Http;
 use super::connections::{Client, Phase};
+use super::{Http, OUTPUT_BYTES};
 use line_connector_core::encoding::text;
 use line_connector_http::{Failure, FailureKind, Headers, Method, Reply, Request};
 
 /// How much room an answer gets on its own word, before it has come.
 const MAX_TRUSTED_BYTES: usize = 64 * 1024;
+/// The longest URL, and the longest header, that there is always room for; the rest of its line is short.
+const MAX_LINE_BYTES: usize = OUTPUT_BYTES / 2 - 1024;
 /// With less room left than this, reading to the end begins with a small piece of its own.
 const SPARE_BYTES: usize = 64;
 
@@ -42,6 +44,9 @@ impl<'a> Attempt<'a> {
         agent: &'a Client,
         request: &Request,
     ) -> Result<Self, Failure> {
+        if request.url.len() > MAX_LINE_BYTES {
+            return Err(unsendable());
+        }
         let uri: Uri = request.url.parse().map_err(|_| unsendable())?;
         agent.begin(&uri);
         Ok(Self {
@@ -162,7 +167,7 @@ impl<'a> Attempt<'a> {
             }
             other => (FailureKind::Broken, format!("{other}")),
         };
-        self.failed(kind, true, &message)
+        self.failed(kind, self.agent.maybe_sent(), &message)
     }
 
     /// A failure, with where it was, what was going on, and after how long.
@@ -227,6 +232,9 @@ impl<'a> Attempt<'a> {
         let bearer = bearer.map(|token| format!("Bearer {}", token.expose()));
         let bearer = bearer.as_deref().map(|value| ("Authorization", value));
         for (name, value) in request.headers.iter().chain(bearer) {
+            if name.len() + value.len() > MAX_LINE_BYTES {
+                return Err(unsendable());
+            }
             let name = HeaderName::try_from(name).map_err(|_| unsendable())?;
             let value = HeaderValue::try_from(value).map_err(|_| unsendable())?;
             built.headers_mut().append(name, value);

@@ -112,6 +112,8 @@ struct Progress(Arc<Shared>);
 struct Shared {
     /// Whether the call failed before it had a connection.
     unconnected: AtomicBool,
+    /// Whether a byte of its request may have been sent.
+    sent: AtomicBool,
     /// What it did last, and with whom.
     last: Mutex<Option<(Phase, Option<Authority>)>>,
     /// While it connects: until when it may.
@@ -221,6 +223,7 @@ impl Client {
     pub(super) fn begin(&self, uri: &Uri) {
         let progress = &self.progress;
         progress.0.unconnected.store(false, Ordering::Relaxed);
+        progress.0.sent.store(false, Ordering::Relaxed);
         *progress.until() = None;
         progress.enter(Phase::Send, uri);
     }
@@ -229,6 +232,11 @@ impl Client {
     /// byte of its request was sent.
     pub(super) fn is_unconnected(&self) -> bool {
         self.progress.0.unconnected.load(Ordering::Relaxed)
+    }
+
+    /// Whether anything of its request may have been sent.
+    pub(super) fn maybe_sent(&self) -> bool {
+        self.progress.0.sent.load(Ordering::Relaxed)
     }
 
     /// What the call did last, and with whom.
@@ -279,6 +287,8 @@ impl Connector for Connect {
         let connected = self.progress.on_failure(connected);
         if !on_the_way {
             *self.progress.until() = None;
+            // Handshakes send too.
+            self.progress.0.sent.store(false, Ordering::Relaxed);
         }
         connected.map(Some)
     }
@@ -379,6 +389,7 @@ impl Connection {
         let held = std::mem::take(&mut self.held);
         if held > 0 {
             self.progress.go_on(Phase::Send);
+            self.progress.0.sent.store(true, Ordering::Relaxed);
         }
         let mut waiting = &self.buffers.output()[..held];
         while !waiting.is_empty() {
