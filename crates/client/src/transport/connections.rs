@@ -68,10 +68,11 @@ impl Kept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes what was kept long enough, and what is too much.
-    fn tidy(&self) {
-        let now = Instant::now();
+    /// Keeps one more, and closes what was kept long enough, and what is too much.
+    fn keep(&self, one: Idle) {
         let mut idle = self.idle();
+        let now = one.since;
+        idle.push_back(one);
         let old = idle.partition_point(|idle| now.duration_since(idle.since) >= AGENT_KEPT);
         let gone = old.max(idle.len().saturating_sub(MAX_KEPT));
         let gone: Vec<Idle> = idle.drain(..gone).collect();
@@ -181,7 +182,6 @@ impl Agents {
     /// is likeliest to be open. Nobody gets another's: a server may say more than it was asked, and what
     /// comes late on a connection would be the answer to whoever uses it next.
     pub(super) fn lend(&self, owner: Option<&Secret>) -> Client {
-        self.kept.tidy();
         let mut idle = self.kept.idle();
         let own = |idle: &Idle| Arc::ptr_eq(&idle.of, &self.tls) && idle.owner.as_ref() == owner;
         let own = idle.iter().rposition(own);
@@ -192,15 +192,12 @@ impl Agents {
 
     /// Keeps an agent for later requests of its owner.
     pub(super) fn keep(&self, client: Client, owner: Option<Secret>) {
-        let mut idle = self.kept.idle();
-        idle.push_back(Idle {
+        self.kept.keep(Idle {
             since: Instant::now(),
             of: Arc::clone(&self.tls),
             owner,
             client,
         });
-        drop(idle);
-        self.kept.tidy();
     }
 
     fn client(&self) -> Client {
