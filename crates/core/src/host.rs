@@ -43,8 +43,8 @@ impl std::fmt::Debug for Host {
 
 /// Opens the way to LINE.
 pub trait Connect: Send + Sync {
-    /// The transport for assets with these network settings. Calls share what it returns. A file that
-    /// a document names is one of `files`.
+    /// The transport of one call, for assets with these network settings. A file that a document names is
+    /// one of `files`.
     ///
     /// # Errors
     ///
