@@ -3,7 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -215,16 +215,19 @@ fn kept() -> Vec<Case> {
     cases
 }
 
-#[test]
-fn what_repeats_itself_is_answered_within_bounds() {
-    let script =
-        format!("ulimit -v {MOST_KIB}; exec \"$0\" serve --dry-run --ordered --concurrency 1");
-    let mut child = Command::new("sh")
+fn with_little_memory(arguments: &str) -> Child {
+    let script = format!("ulimit -v {MOST_KIB}; exec \"$0\" {arguments}");
+    Command::new("sh")
         .args(["-c", &script, env!("CARGO_BIN_EXE_line-connector")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn what_repeats_itself_is_answered_within_bounds() {
+    let mut child = with_little_memory("serve --dry-run --ordered --concurrency 1");
     let mut input = child.stdin.take().unwrap();
     let hostile: Vec<Case> = [mistakes(), growing(), kept()].concat();
     let lines: Vec<String> = hostile
@@ -282,13 +285,7 @@ fn a_listing_takes_little_more_than_its_text() {
         "action": "get_a_list_of_users_who_added_your_line_official_account_as_a_friend",
         "asset": {"token": "t", "url": url}, "options": {"all_pages": true},
     });
-    let script = format!("ulimit -v {MOST_KIB}; exec \"$0\" run");
-    let mut child = Command::new("sh")
-        .args(["-c", &script, env!("CARGO_BIN_EXE_line-connector")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = with_little_memory("run");
     write!(child.stdin.take().unwrap(), "{document}").unwrap();
     let ended = child.wait_with_output().unwrap();
     assert!(ended.status.success(), "{:?}", ended.status);

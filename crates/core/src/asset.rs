@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::documents::{AssetParameters, MAX_DETAILS, a_kind_of, one_more};
+use crate::digest::sha256;
+use crate::documents::{AssetParameters, a_kind_of, add};
 use crate::error::{Detail, Error, Kind};
 use crate::json_text::heard;
 use crate::nearest::nearest;
@@ -40,6 +41,9 @@ pub struct Asset {
     pub is_elsewhere: bool,
     /// Whether it is the operator's alone, and no document has a part in it.
     pub is_operators: bool,
+    /// Whose permits calls to each host use, as a digest: the channel's, and the bot's, of whoever shows
+    /// that they may speak for it. Anybody can name a channel, and would use up another's.
+    pub parties: BTreeMap<Host, String>,
     /// What is unwise about it, for every call's warnings.
     pub warnings: Vec<Detail>,
     /// Finds every secret that the asset holds, for the last look over an output.
@@ -202,6 +206,7 @@ impl Asset {
             let all_secure = urls.clone().all(|url| url.starts_with("https://"));
             network.take(proxy, all_secure)
         });
+        let parties = parties(&hosts, credentials.as_ref(), bot_header.as_ref());
         let mut secrets = secrets(network.proxy.as_ref(), credentials.as_ref());
         secrets.extend(urls.clone().flat_map(secrets_of_query));
         Ok(Self {
@@ -215,16 +220,39 @@ impl Asset {
             rate_limits,
             is_elsewhere,
             is_operators: document.is_empty(),
+            parties,
         })
     }
 
     /// What LINE counts and tells apart by: the channel, and for module channels the bot as well.
     #[must_use]
     pub fn scope(&self, channel: &str) -> String {
-        match &self.bot_header {
-            Some((_, bot)) => format!("{channel}\n{bot}"),
-            None => channel.to_owned(),
-        }
+        scope(channel, self.bot_header.as_ref())
+    }
+}
+
+fn parties(
+    hosts: &BTreeMap<Host, String>,
+    credentials: Option<&Credentials>,
+    bot_header: Option<&(String, String)>,
+) -> BTreeMap<Host, String> {
+    let who = credentials.map(|credentials| {
+        let scope = scope(credentials.channel(), bot_header);
+        format!("{scope}\n{}", credentials.proof().expose())
+    });
+    let who = who.unwrap_or_default();
+    let party = |(host, base): (&Host, &String)| {
+        // Normalising ends a bare host in a slash, and the manifest does not.
+        let base = base.trim_end_matches('/');
+        (*host, sha256(format!("{base}\n{who}").as_bytes()))
+    };
+    hosts.iter().map(party).collect()
+}
+
+fn scope(channel: &str, bot_header: Option<&(String, String)>) -> String {
+    match bot_header {
+        Some((_, bot)) => format!("{channel}\n{bot}"),
+        None => channel.to_owned(),
     }
 }
 
@@ -352,9 +380,8 @@ impl Credentials {
         }
     }
 
-    /// What shows that whoever names the channel may speak for it: anybody can name one.
-    #[must_use]
-    pub fn proof(&self) -> &Secret {
+    /// What shows that whoever names the channel may speak for it.
+    fn proof(&self) -> &Secret {
         match self {
             Credentials::Bearer { token, .. } => token,
             Credentials::ClientCredentials { client_secret, .. } => client_secret,
@@ -800,21 +827,19 @@ fn check_names(manifest: &Manifest, document: &Map<String, Value>, details: &mut
             .any(|asset| asset.inputs.properties.contains_key(name))
     };
     for name in document.keys().filter(|name| !known(name)) {
-        if details.len() >= MAX_DETAILS {
-            details.push(one_more());
-            continue;
-        }
-        let names = manifest
-            .assets
-            .iter()
-            .flat_map(|asset| asset.inputs.properties.keys())
-            .map(String::as_str);
-        details.push(Detail {
-            hint: nearest(name, names).map(|name| format!("did you mean `{name}`?")),
-            ..Detail::new(
-                format!("/asset/{name}"),
-                format!("`{name}` is not a parameter of an asset"),
-            )
+        add(details, || {
+            let names = manifest
+                .assets
+                .iter()
+                .flat_map(|asset| asset.inputs.properties.keys())
+                .map(String::as_str);
+            Detail {
+                hint: nearest(name, names).map(|name| format!("did you mean `{name}`?")),
+                ..Detail::new(
+                    format!("/asset/{name}"),
+                    format!("`{name}` is not a parameter of an asset"),
+                )
+            }
         });
     }
 }

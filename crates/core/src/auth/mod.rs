@@ -164,8 +164,9 @@ impl Tokens {
         if let Credentials::Bearer { token, .. } = credentials {
             return Ok(token.clone());
         }
-        let slot = self.slot(credentials, is_operators, time.clock.now());
-        if let Some(token) = slot.token(time.clock.now()) {
+        let now = time.clock.now();
+        let slot = self.slot(credentials, is_operators, now);
+        if let Some(token) = slot.token(now) {
             return Ok(token);
         }
         let _issuing = slot.issuing(time)?;

@@ -8,8 +8,7 @@ use std::time::Duration;
 use super::Pipeline;
 use super::deadline::Deadline;
 use crate::asset::{Asset, EVERY_ACTION};
-use crate::digest::sha256;
-use crate::documents::{AssetParameters, MAX_DETAILS, Options, one_more};
+use crate::documents::{AssetParameters, Options, add};
 use crate::error::{Detail, Error, Kind};
 use crate::rate_limit::{Budget, Rate, Refusal, Turn};
 use line_connector_catalog::definition::{self, Action};
@@ -126,8 +125,7 @@ impl Pipeline {
                     own.get_or_insert(limit);
                 }
                 Some(_) => {}
-                None if details.len() < MAX_DETAILS => details.push(self.no_such_action(name)),
-                None => details.push(one_more()),
+                None => add(&mut details, || self.no_such_action(name)),
             }
         }
         if !details.is_empty() {
@@ -155,25 +153,16 @@ impl Pipeline {
         })
     }
 
-    /// LINE counts by channel and endpoint, whatever the parameters. A channel alone is not believed: a
-    /// document could name another's, and use up its turns.
+    /// LINE counts by channel and endpoint, whatever the parameters.
     fn budget(&self, action: &Action, asset: &Asset, (calls, seconds): (u32, u32)) -> Arc<Budget> {
-        let credentials = asset.credentials.as_ref();
-        let channel = credentials.map(|credentials| asset.scope(credentials.channel()));
-        let proof = credentials.map(|credentials| credentials.proof().expose());
-        let base = asset.hosts.get(&action.meta.host);
-        // Normalising ends a bare host in a slash, and the manifest does not.
-        let base = base.map(|base| base.trim_end_matches('/'));
+        let party = asset.parties.get(&action.meta.host);
         let rate = Rate { calls, seconds };
         let name = format!(
-            "{}\n{}\n{}\n{} {}\n{rate}",
-            base.unwrap_or_default(),
-            channel.unwrap_or_default(),
-            proof.unwrap_or_default(),
+            "{}\n{} {}\n{rate}",
+            party.map_or("", String::as_str),
             action.meta.method.as_str(),
             action.meta.endpoint,
         );
-        let name = sha256(name.as_bytes());
         self.budgets.get(name, rate, self.host.clock.as_ref())
     }
 

@@ -33,12 +33,17 @@ pub fn unknown(key: &str, parent: &str, names: &[&str]) -> Detail {
     }
 }
 
-/// How many details an output has. Beyond them nothing is suggested either, since that compares names.
-pub(crate) const MAX_DETAILS: usize = 100;
+/// How many details an output has.
+pub(super) const MAX_DETAILS: usize = 100;
 
-/// One that is only counted.
-pub(crate) fn one_more() -> Detail {
-    Detail::new("", "")
+/// Adds a detail. Beyond those that are shown it is only counted: to make one may compare many names.
+pub(crate) fn add(details: &mut Vec<Detail>, make: impl FnOnce() -> Detail) {
+    let is_shown = details.len() < MAX_DETAILS;
+    details.push(if is_shown {
+        make()
+    } else {
+        Detail::new("", "")
+    });
 }
 
 /// How much of a name is quoted, bytes.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::Output;
 use super::a_kind_of;
-use super::details::{MAX_DETAILS, mistyped, one_more, unknown};
+use super::details::{add, mistyped, unknown};
 use super::json::{Document, SECOND_DOCUMENT, Unreadable};
 use crate::error::{Detail, Error, Kind};
 use crate::handle::Handle;
@@ -254,8 +254,7 @@ impl Invocation {
             ("asset" | "inputs" | "options", other) => {
                 details.push(mistyped(&format!("/{key}"), "an object", &other));
             }
-            _ if details.len() >= MAX_DETAILS => details.push(one_more()),
-            (key, _) => {
+            (key, _) => add(details, || {
                 let mut detail = unknown(key, "", &["id", "action", "asset", "inputs", "options"]);
                 let beneath = if Options::has(key) {
                     "put it beneath `options`"
@@ -263,8 +262,8 @@ impl Invocation {
                     "an action's input goes beneath `inputs`"
                 };
                 detail.hint.get_or_insert_with(|| beneath.to_owned());
-                details.push(detail);
-            }
+                detail
+            }),
         }
     }
 }
@@ -343,13 +342,11 @@ impl Options {
                 "media_check" => media_check(&value).map(|check| options.media_check = Some(check)),
                 "fallback" => fallback(&value).map(|way| options.fallback = Some(way)),
                 key if compose::Options::NAMES.contains(&key) => options.compose.set(key, &value),
-                _ if details.len() >= MAX_DETAILS => {
-                    details.push(one_more());
-                    continue;
-                }
                 key => {
-                    let known = [Self::NAMES.as_slice(), compose::Options::NAMES].concat();
-                    details.push(unknown(key, "/options", &known));
+                    add(details, || {
+                        let known = [Self::NAMES.as_slice(), compose::Options::NAMES].concat();
+                        unknown(key, "/options", &known)
+                    });
                     continue;
                 }
             };

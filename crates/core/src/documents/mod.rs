@@ -9,7 +9,7 @@ pub mod json;
 mod output;
 
 pub use delivery::{Delivery, Reason, Status, SubCode};
-pub(crate) use details::{MAX_DETAILS, one_more};
+pub(crate) use details::add;
 pub use details::{mistyped, shortened, unknown};
 pub use invocation::{AssetParameters, FallbackTo, Invocation, MediaCheck, Options, Refused};
 pub use line_connector_compose::Code;
