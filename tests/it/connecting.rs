@@ -10,24 +10,13 @@ use line_connector_core::documents::Output;
 use line_connector_core::error::{Kind, Outcome};
 use serde_json::{Value, json};
 
+use crate::network::server;
 use crate::world::{call, connector, run};
 
 const ATTEMPTS: u32 = 2;
 
 /// What a server does with a connection.
 type Each = fn(TcpStream);
-
-/// A server that does this with each connection, for as long as the tests run.
-fn server(each: Each) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || each(stream));
-        }
-    });
-    port
-}
 
 /// Reads what the client says first.
 fn hear(stream: &mut TcpStream) {

@@ -15,20 +15,29 @@ use line_connector_core::documents::Output;
 use line_connector_core::error::{Kind, Outcome};
 use serde_json::{Value, json};
 
-use crate::network::tls_with;
+use crate::network::{server, tls_with};
 use crate::world::{call, connector, push};
 
-/// A server that does this with each connection, for as long as the tests run.
-fn server(each: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let each = each.clone();
-            thread::spawn(move || each(stream));
+/// What was noted of each request, with the number of its connection.
+type Noted<T> = Arc<Mutex<Vec<(usize, T)>>>;
+
+/// A server that notes of each request what this tells of its head, before it answers.
+fn noting<T: Send + 'static>(
+    look: impl Fn(&str) -> T + Clone + Send + 'static,
+    answer: impl Fn(&str, &mut TcpStream) -> String + Clone + Send + 'static,
+) -> (u16, Noted<T>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    let connections = Arc::new(AtomicUsize::new(0));
+    let port = server(move |mut stream| {
+        let connection = connections.fetch_add(1, Ordering::Relaxed);
+        while let Some(head) = head(&mut stream) {
+            noted.lock().unwrap().push((connection, look(&head)));
+            let answer = answer(&head, &mut stream);
+            let _ = stream.write_all(answer.as_bytes());
         }
     });
-    port
+    (port, seen)
 }
 
 #[test]
@@ -150,23 +159,15 @@ fn what_a_server_says_unasked_over_tls_is_nobodys_answer() {
 
 #[test]
 fn calls_share_a_connection_by_the_same_token_alone() {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let connections = Arc::new(AtomicUsize::new(0));
-    let port = server({
-        let seen = Arc::clone(&seen);
-        move |mut stream| {
-            let connection = connections.fetch_add(1, Ordering::Relaxed);
-            while let Some(head) = head(&mut stream) {
-                let token = head.lines().find_map(|line| {
-                    let (name, value) = line.split_once(": Bearer ")?;
-                    name.eq_ignore_ascii_case("authorization")
-                        .then(|| value.to_owned())
-                });
-                seen.lock().unwrap().push((connection, token.unwrap()));
-                let _ = stream.write_all(named("asked").as_bytes());
-            }
-        }
-    });
+    let token = |head: &str| {
+        let token = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": Bearer ")?;
+            name.eq_ignore_ascii_case("authorization")
+                .then(|| value.to_owned())
+        });
+        token.unwrap()
+    };
+    let (port, seen) = noting(token, |_, _| named("asked"));
     let connector = connector();
     let url = format!("http://127.0.0.1:{port}");
     for token in ["one", "one", "two", "one", "two"] {
@@ -183,32 +184,21 @@ fn calls_share_a_connection_by_the_same_token_alone() {
 
 #[test]
 fn a_token_comes_over_a_connection_of_its_own_call() {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let connections = Arc::new(AtomicUsize::new(0));
-    let port = server({
-        let seen = Arc::clone(&seen);
-        move |mut stream| {
-            let connection = connections.fetch_add(1, Ordering::Relaxed);
-            while let Some(head) = head(&mut stream) {
-                let is_for_token = head.starts_with("POST ");
-                seen.lock().unwrap().push((connection, is_for_token));
-                let length = head.lines().find_map(|line| {
-                    line.to_lowercase()
-                        .strip_prefix("content-length: ")?
-                        .parse()
-                        .ok()
-                });
-                let mut body = vec![0; length.unwrap_or(0)];
-                stream.read_exact(&mut body).unwrap();
-                let answer = if is_for_token {
-                    let token =
-                        r#"{"token_type":"Bearer","access_token":"issued","expires_in":900}"#;
-                    format!("HTTP/1.1 200 OK\r\nContent-Length: 68\r\n\r\n{token:68}")
-                } else {
-                    named("asked")
-                };
-                let _ = stream.write_all(answer.as_bytes());
-            }
+    let is_for_token = |head: &str| head.starts_with("POST ");
+    let (port, seen) = noting(is_for_token, move |head, stream| {
+        let length = head.lines().find_map(|line| {
+            line.to_lowercase()
+                .strip_prefix("content-length: ")?
+                .parse()
+                .ok()
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        stream.read_exact(&mut body).unwrap();
+        if is_for_token(head) {
+            let token = r#"{"token_type":"Bearer","access_token":"issued","expires_in":900}"#;
+            format!("HTTP/1.1 200 OK\r\nContent-Length: 68\r\n\r\n{token:68}")
+        } else {
+            named("asked")
         }
     });
     let connector = connector();

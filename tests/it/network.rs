@@ -34,6 +34,19 @@ fn answer(stream: &mut (impl Read + Write)) {
     let _ = stream.flush();
 }
 
+/// A server that does this with each connection, for as long as the tests run.
+pub(crate) fn server(each: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let each = each.clone();
+            thread::spawn(move || each(stream));
+        }
+    });
+    port
+}
+
 /// Serves connections until it is told to stop by the end of its expected number.
 fn serve(times: usize, each: impl Fn(TcpStream) + Send + 'static) -> (u16, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

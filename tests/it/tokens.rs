@@ -2,7 +2,6 @@
 //! 401, refused with LINE's own reason.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -16,6 +15,7 @@ use line_connector_core::error::Kind;
 use line_connector_sandbox::Settings;
 use serde_json::{Value, json};
 
+use crate::network::server;
 use crate::sandbox::tokens::{key_pair, sign};
 use crate::world::{self, World, call, connector, push};
 
@@ -331,22 +331,19 @@ fn documents_do_not_make_the_operators_token_be_forgotten() {
 
 #[test]
 fn a_token_of_more_than_8_kib_is_none() {
-    let endpoint = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let url = format!("http://{}", endpoint.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in endpoint.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request);
-            let body = json!({"access_token": "t".repeat(9_000), "expires_in": 900, "token_type": "Bearer"});
-            let body = body.to_string();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            );
-        }
+    let port = server(|mut stream| {
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request);
+        let body =
+            json!({"access_token": "t".repeat(9_000), "expires_in": 900, "token_type": "Bearer"});
+        let body = body.to_string();
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
     });
+    let url = format!("http://127.0.0.1:{port}");
     let asset = json!({"client_id": "1", "client_secret": "secret", "token_url": url, "url": url});
     let error = call(&connector(), push(&asset)).error.unwrap();
     assert_eq!(error.kind, Kind::TokenRefused);
